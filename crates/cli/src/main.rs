@@ -1,0 +1,3 @@
+//! The binary `durable-sessions`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Sans-IO subscription and producer state machines.

@@ -1,0 +1,1 @@
+//! Browser and Node driver of the durable-sessions client.

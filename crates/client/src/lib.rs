@@ -1,0 +1,1 @@
+//! Native client for durable sessions, driven by tokio and reqwest.

@@ -1,0 +1,18 @@
+//! Durable Streams on the wire: offsets, headers, SSE frames both ways, control events, cursors, producer
+//! headers and content types. The source is `PROTOCOL.md` 1.0 of durable-streams/durable-streams.
+//!
+//! This crate must not know sessions, IO, clocks or randomness.
+
+mod content_type;
+pub mod header;
+mod offset;
+mod producer;
+mod stream_path;
+
+pub use content_type::{CONTENT_TYPE_LEN_MAX, ContentType, MalformedContentType, Unit};
+pub use offset::{MalformedOffset, OFFSET_TOKEN_LEN, Offset, ReadFrom};
+pub use producer::{
+    InvalidProducer, PRODUCER_ID_LEN_MAX, PRODUCER_NUMBER_MAX, ProducerClaim, ProducerEpoch, ProducerId,
+    ProducerSeq,
+};
+pub use stream_path::{InvalidStreamPath, STREAM_PATH_LEN_MAX, StreamPath};

@@ -1,0 +1,1 @@
+//! Session events, ids, channels and error codes, and the one validating parser.

@@ -1,0 +1,1 @@
+//! The durable-sessions HTTP server as an axum library.

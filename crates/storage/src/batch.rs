@@ -1,0 +1,153 @@
+//! What one append carries: messages of a JSON stream, or bytes of any other, in the form they are stored in.
+
+use bytes::Bytes;
+use durable_sessions_protocol::Unit;
+
+/// The payload of one append, never empty.
+///
+/// Messages are kept joined by `,` with their end positions beside them: `[` + body + `]` is the JSON array a
+/// read answers with, so serving a whole row is one copy and no message is ever serialised again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    body: Bytes,
+    /// End of each message in `body`, ascending, the last one `body.len()`. Empty for bytes.
+    ends: Box<[u32]>,
+}
+
+/// Why a payload makes no batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// Nothing in it.
+    #[error("an append needs at least one message or byte")]
+    Empty,
+    /// Longer than 2^32 - 1 bytes, or ends that are not ascending positions of the body.
+    #[error("message boundaries do not fit the body")]
+    Boundaries,
+}
+
+impl Batch {
+    /// Bytes of a stream that is not JSON.
+    ///
+    /// # Errors
+    /// [`BatchError::Empty`] without any.
+    pub fn bytes(body: Bytes) -> Result<Self, BatchError> {
+        if body.is_empty() {
+            return Err(BatchError::Empty);
+        }
+        if u32::try_from(body.len()).is_err() {
+            return Err(BatchError::Boundaries);
+        }
+        Ok(Self { body, ends: Box::new([]) })
+    }
+
+    /// Messages already joined by one `,` each; `ends` holds the end of each message in `body`.
+    ///
+    /// # Errors
+    /// [`BatchError`] when there is no message or a boundary does not fit. That each message is valid JSON is
+    /// the caller's duty.
+    pub fn joined_messages(body: Bytes, ends: Vec<u32>) -> Result<Self, BatchError> {
+        let Some(&last) = ends.last() else { return Err(BatchError::Empty) };
+        let mut start = 0u64;
+        for &end in &ends {
+            // One byte at least for the message, and one for the comma before the next.
+            if u64::from(end) <= start {
+                return Err(BatchError::Boundaries);
+            }
+            start = u64::from(end) + 1;
+        }
+        if last as usize != body.len() || ends[..ends.len() - 1].iter().any(|&end| body[end as usize] != b',')
+        {
+            return Err(BatchError::Boundaries);
+        }
+        Ok(Self { body, ends: ends.into() })
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// [`BatchError`] when it is empty or too long.
+    pub fn message(json: Bytes) -> Result<Self, BatchError> {
+        let end = u32::try_from(json.len()).map_err(|_| BatchError::Boundaries)?;
+        Self::joined_messages(json, vec![end])
+    }
+
+    /// How many positions the batch takes.
+    #[must_use]
+    pub fn units(&self) -> u64 {
+        if self.ends.is_empty() { self.body.len() as u64 } else { self.ends.len() as u64 }
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        if self.ends.is_empty() { Unit::Byte } else { Unit::Message }
+    }
+
+    /// The stored bytes: the content itself, or messages joined by `,`.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// End of each message in the body; empty for bytes.
+    #[must_use]
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// Each message of a JSON batch, without copying. Empty for bytes.
+    pub fn messages(&self) -> impl Iterator<Item = Bytes> + '_ {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|&end| end as usize + 1));
+        starts.zip(self.ends.iter()).map(|(start, &end)| self.body.slice(start..end as usize))
+    }
+
+    /// The part from unit `from` up to but not including unit `to`, without copying; `None` when it is empty
+    /// or out of range.
+    #[must_use]
+    pub fn slice(&self, from: u64, to: u64) -> Option<Self> {
+        if from >= to || to > self.units() {
+            return None;
+        }
+        let (from, to) = (usize::try_from(from).ok()?, usize::try_from(to).ok()?);
+        if self.ends.is_empty() {
+            return Some(Self { body: self.body.slice(from..to), ends: Box::new([]) });
+        }
+        let start = if from == 0 { 0 } else { self.ends[from - 1] as usize + 1 };
+        let body = self.body.slice(start..self.ends[to - 1] as usize);
+        Some(Self { body, ends: self.ends[from..to].iter().map(|&end| end - start as u32).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_of_messages_is_the_same_messages() {
+        let batch = Batch::joined_messages(Bytes::from_static(b"{},[1],\"a,b\""), vec![2, 6, 12]).unwrap();
+        let all: Vec<_> = batch.messages().collect();
+        assert_eq!(all, ["{}", "[1]", "\"a,b\""]);
+        for from in 0..3u64 {
+            for to in from + 1..=3 {
+                let part: Vec<_> = batch.slice(from, to).unwrap().messages().collect();
+                assert_eq!(part, all[from as usize..to as usize]);
+            }
+        }
+        assert_eq!(batch.slice(1, 1), None);
+        assert_eq!(batch.slice(0, 4), None);
+    }
+
+    #[test]
+    fn boundaries_are_checked() {
+        let body = Bytes::from_static(b"1,2");
+        for ends in [vec![3, 1], vec![1], vec![0, 3], vec![2, 3], vec![1, 4]] {
+            assert_eq!(
+                Batch::joined_messages(body.clone(), ends.clone()),
+                Err(BatchError::Boundaries),
+                "{ends:?}"
+            );
+        }
+        assert_eq!(Batch::joined_messages(body, vec![]), Err(BatchError::Empty));
+        assert_eq!(Batch::bytes(Bytes::new()), Err(BatchError::Empty));
+    }
+}

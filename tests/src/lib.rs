@@ -1,0 +1,1 @@
+//! End-to-end, conformance, fault and browser tests over the released artifacts.
