@@ -1,0 +1,93 @@
+// Every event of a real run reaches the page equal, in order, once: through a server killed without warning, a cut
+// link, a link cut in the middle of a frame, and a reload.
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { command } from './harness/command.ts'
+import { until } from './harness/condition.ts'
+import { Link } from './harness/link.ts'
+import { DemoPage, type ReceivedEvent } from './harness/page.ts'
+import { recording, sharedRuns } from './harness/paths.ts'
+import { Server } from './harness/server.ts'
+
+const shared = sharedRuns()
+console.log(
+  shared.length > 0
+    ? `recorded runs used: ${[recording, ...shared].map((path) => basename(path)).join(', ')}`
+    : `recorded runs used: ${basename(recording)} only (no shared runs on this machine)`,
+)
+
+let open: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  for (const thing of open.reverse()) await thing.close()
+  open = []
+})
+
+async function world(session: string): Promise<{ server: Server; link: Link; page: DemoPage }> {
+  const server = await Server.start()
+  open.push({ close: () => server.stop() })
+  const link = await Link.to(server.port)
+  open.push(link)
+  const created = await server.request(`/v1/stream/sessions/${session}`, { method: 'PUT' })
+  expect(created.status).toBe(201)
+  const page = await DemoPage.open(`${link.url}/?e2e=1#token=${server.token}&session=${session}`)
+  open.push(page)
+  await until('the page is connected', async () => (await page.collected()).state === 'connected')
+  return { server, link, page }
+}
+
+/** What a stored wire event must look like in a channel record: its payload, whatever the record adds. */
+function expectSame(received: ReceivedEvent[], stored: Record<string, unknown>[]): void {
+  expect(received.map((event) => event.offset)).toEqual(stored.map((_, index) => index))
+  for (const [index, event] of received.entries()) {
+    const wire = stored[index] as { type: string; timestamp: number; data: Record<string, unknown> }
+    expect(event.data, `event ${index} (${wire.type})`).toMatchObject(payload(wire))
+    expect(event.data['timestamp'], `timestamp of event ${index}`).toBe(wire.timestamp)
+  }
+}
+
+/** The fields of a wire event as records carry them; the record of a tool call names its status besides. */
+function payload(wire: { type: string; data: Record<string, unknown> }): Record<string, unknown> {
+  return wire.data
+}
+
+describe.each([recording, ...shared])('%s', (path) => {
+  test('arrives equal, in order, once, through a kill and two cuts, and again after a reload', async () => {
+    const session = 'run'
+    const { server, link, page } = await world(session)
+    const replay = command(server, 'replay', path, '--session', session, '--speed', '20')
+
+    await page.receives(20)
+    await server.kill()
+    await until('the page noticed', async () => (await page.collected()).state === 'reconnecting')
+    await server.start()
+    await page.receives(60)
+
+    link.cut()
+    await until('the page noticed', async () => (await page.collected()).state === 'reconnecting')
+    link.restore()
+    await page.receives(100)
+
+    link.cutAfter(700)
+    const finished = await replay
+    expect(finished.stderr + finished.stdout).not.toMatch(/panicked/)
+    expect(finished.code, finished.stderr).toBe(0)
+
+    const stored = (await server.events(session)) as Record<string, unknown>[]
+    if (path === recording) {
+      const lines = readFileSync(recording, 'utf8').trim().split('\n').slice(1)
+      expect(stored).toEqual(lines.map((line) => JSON.parse(line)))
+    }
+    expect(new Set(stored.map((event) => event['id'])).size).toBe(stored.length)
+
+    await page.receives(stored.length)
+    const before = await page.collected()
+    expectSame(before.events, stored)
+    expect(before.errors.filter((error) => error.code !== 'CONNECTION_LOST')).toEqual([])
+
+    await page.page.reload()
+    await page.receives(stored.length)
+    expectSame((await page.collected()).events, stored)
+    expect(page.console.filter((line) => line.startsWith('uncaught'))).toEqual([])
+  })
+})
