@@ -4,13 +4,22 @@
 //! This crate must not know sessions, IO, clocks or randomness.
 
 mod content_type;
+mod control;
 pub mod header;
+pub mod json;
+mod live_cursor;
 mod offset;
+mod offset_token;
 mod producer;
+pub mod sse;
 mod stream_path;
+mod swar;
 
 pub use content_type::{CONTENT_TYPE_LEN_MAX, ContentType, MalformedContentType, Unit};
+pub use control::{Control, MalformedControl};
+pub use live_cursor::{LIVE_CURSOR_EPOCH_SECS, LIVE_CURSOR_INTERVAL_SECS, LiveCursor};
 pub use offset::{MalformedOffset, OFFSET_TOKEN_LEN, Offset, ReadFrom};
+pub use offset_token::{MalformedOffsetToken, OFFSET_TOKEN_BYTES_MAX, OffsetToken};
 pub use producer::{
     InvalidProducer, PRODUCER_ID_LEN_MAX, PRODUCER_NUMBER_MAX, ProducerClaim, ProducerEpoch, ProducerId,
     ProducerSeq,
