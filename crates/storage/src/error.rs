@@ -26,6 +26,9 @@ pub enum CreateError {
     /// The initial content is not of the stream's kind.
     #[error("the initial content does not fit the content type")]
     InitialContent,
+    /// A limit of the store is reached.
+    #[error("the stream cannot be created: {0}")]
+    Full(&'static str),
     /// As in [`AppendError::Overloaded`].
     #[error("too many appends are pending")]
     Overloaded,
