@@ -1,0 +1,57 @@
+// The one error class of the package. Must not know where an error came from.
+
+/** Stable codes; a newer server or driver may add some. */
+export type DurableStreamsErrorCode =
+  | 'INVALID_JSON'
+  | 'INVALID_EVENT'
+  | 'CONNECTION_LOST'
+  | 'UNAUTHORIZED'
+  | 'FORBIDDEN'
+  | 'SESSION_NOT_FOUND'
+  | 'BAD_REQUEST'
+  | 'HISTORY_TRIMMED'
+  | 'GONE'
+  | 'CALLBACK_FAILED'
+  | 'INVALID_SESSION_ID'
+  | 'INVALID_OPTIONS'
+  | 'WASM_LOAD_FAILED'
+  | 'DRIVER_FAILED'
+  | (string & {});
+
+export interface ErrorDetails {
+  eventType?: string | null;
+  path?: string | null;
+  expected?: string | null;
+  came?: string | null;
+  offset?: number | null;
+  status?: number | null;
+  cause?: unknown;
+}
+
+export class DurableStreamsError extends Error {
+  override readonly name = 'DurableStreamsError';
+  readonly code: DurableStreamsErrorCode;
+  /** Type of the event that was refused, when it could be read. */
+  readonly eventType: string | null;
+  /** JSON path of what was wrong, `$.data.text`. */
+  readonly path: string | null;
+  /** What the schema asks for at that path. */
+  readonly expected: string | null;
+  /** What stood there, shortened. */
+  readonly came: string | null;
+  /** Offset of the event, or of the last one before the error. */
+  readonly offset: number | null;
+  /** HTTP status, when a response caused it. */
+  readonly status: number | null;
+
+  constructor(code: DurableStreamsErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.eventType = details.eventType ?? null;
+    this.path = details.path ?? null;
+    this.expected = details.expected ?? null;
+    this.came = details.came ?? null;
+    this.offset = details.offset ?? null;
+    this.status = details.status ?? null;
+  }
+}

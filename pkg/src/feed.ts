@@ -1,0 +1,238 @@
+// One network connection and the subscribers it serves. Owns the driver's Connection; knows no other feed.
+import type { BatchSink, Rejected } from './batch.js';
+import { BatchMemory, readBatch } from './batch.js';
+import { DurableStreamsError } from './errors.js';
+import type { SessionRecord } from './generated/types.js';
+import { load } from './init.js';
+import type { Subscriber } from './subscriber.js';
+import type { ConnectionInfo, ConnectionState, SubscribeFrom, SubscriptionStats } from './types.js';
+import type { StreamSettings } from './settings.js';
+import type { ConnectionHooks, Notice } from './wasm/durable_sessions.js';
+import { Connection } from './wasm/durable_sessions.js';
+
+export class Feed implements BatchSink {
+  readonly subscribers = new Set<Subscriber>();
+  state: ConnectionState = 'disconnected';
+  /** Runs after every batch, when all its callbacks have returned. */
+  onBatchEnd: (() => void) | null = null;
+
+  readonly #settings: StreamSettings;
+  readonly #from: SubscribeFrom | null;
+  readonly #context: { sessionId: string; offset: number; cursor: string | null };
+  #info: ConnectionInfo;
+  #connection: Connection | null = null;
+  #memory: BatchMemory | null = null;
+  #disposed = false;
+  readonly #stats = { bytes: 0, events: 0, rejected: 0, batches: 0, connections: 0, upToDate: false };
+
+  constructor(settings: StreamSettings, from: SubscribeFrom | null) {
+    this.#settings = settings;
+    this.#from = from;
+    this.#context = { sessionId: settings.sessionId, offset: from?.offset ?? 0, cursor: from?.cursor ?? null };
+    this.#info = { attempt: 0, maxAttempts: settings.reconnect.maxAttempts, nextDelayMs: null, cause: null };
+  }
+
+  get offset(): number {
+    return this.#context.offset;
+  }
+
+  get cursor(): string | null {
+    return this.#context.cursor;
+  }
+
+  get info(): ConnectionInfo {
+    return this.#info;
+  }
+
+  get stats(): SubscriptionStats {
+    return { ...this.#stats, attempt: this.#info.attempt, nextDelayMs: this.#info.nextDelayMs };
+  }
+
+  /** Nothing has been delivered yet, so that a new subscriber misses nothing. */
+  get untouched(): boolean {
+    return this.#stats.batches === 0;
+  }
+
+  start(): void {
+    this.#setState('connecting', { cause: null });
+    this.#load();
+  }
+
+  reconnect(): void {
+    if (this.#disposed) {
+      return;
+    }
+    if (this.#connection !== null) {
+      this.#connection.reconnect();
+    } else if (this.state === 'lost') {
+      this.start();
+    }
+  }
+
+  /** Ends the connection; nothing is called afterwards. */
+  dispose(): void {
+    if (this.#disposed) {
+      return;
+    }
+    this.#disposed = true;
+    this.onBatchEnd = null;
+    this.subscribers.clear();
+    const connection = this.#connection;
+    this.#connection = null;
+    if (connection !== null) {
+      connection.close();
+      connection.free();
+    }
+    this.state = 'disconnected';
+  }
+
+  record(record: SessionRecord, kind: number): void {
+    this.#stats.events += 1;
+    for (const subscriber of this.subscribers) {
+      subscriber.record(record, kind);
+    }
+  }
+
+  rejected(rejected: Rejected): void {
+    this.#stats.rejected += 1;
+    const error = rejectionError(rejected);
+    this.#settings.logger.warn(`durable-sessions: ${error.message}`, { code: error.code, path: error.path, offset: error.offset });
+    for (const subscriber of this.subscribers) {
+      if (rejected.offset > subscriber.after) {
+        subscriber.error(error);
+      }
+    }
+  }
+
+  control(upToDate: boolean): void {
+    this.#stats.upToDate = upToDate;
+  }
+
+  #load(): void {
+    load().then(
+      (memory) => {
+        if (!this.#disposed && this.#connection === null) {
+          this.#open(memory);
+        }
+      },
+      (error: unknown) => {
+        this.#fail(new DurableStreamsError('WASM_LOAD_FAILED', `the wasm module did not load: ${String(error)}`, { cause: error }));
+      },
+    );
+  }
+
+  #open(memory: WebAssembly.Memory): void {
+    const { settings, from } = { settings: this.#settings, from: this.#from };
+    this.#memory = new BatchMemory(memory);
+    const hooks: ConnectionHooks = {
+      headers: (refresh) => settings.headers(refresh),
+      fetch: settings.fetch as ConnectionHooks['fetch'],
+      batch: (textPtr, textLength, itemsPtr, itemsLength, bytes) => {
+        this.#batch(textPtr, textLength, itemsPtr, itemsLength, bytes);
+      },
+      notice: (notice) => {
+        this.#notice(notice);
+      },
+    };
+    try {
+      this.#connection = new Connection(
+        {
+          url: settings.url,
+          reconnect: settings.reconnect,
+          silenceMs: settings.silenceMs,
+          frameBytesMax: settings.frameBytesMax,
+          seed: Math.floor(Math.random() * Number.MAX_SAFE_INTEGER),
+          ...(from === null ? {} : { cursor: from.cursor, offset: from.offset }),
+        },
+        hooks,
+      );
+      this.#connection.start();
+    } catch (error) {
+      this.#fail(new DurableStreamsError('INVALID_OPTIONS', `the connection could not be set up: ${String(error)}`, { cause: error }));
+    }
+  }
+
+  #batch(textPtr: number, textLength: number, itemsPtr: number, itemsLength: number, bytes: number): void {
+    const memory = this.#memory;
+    if (this.#disposed || memory === null) {
+      return;
+    }
+    this.#stats.batches += 1;
+    this.#stats.bytes += bytes;
+    if (itemsLength > 0) {
+      readBatch(memory.values(textPtr, textLength), memory.words(itemsPtr, itemsLength), this.#context, this);
+    }
+    this.onBatchEnd?.();
+  }
+
+  #notice(notice: Notice): void {
+    if (this.#disposed) {
+      return;
+    }
+    switch (notice.kind) {
+      case 'state':
+        this.#setState(notice.state as ConnectionState, notice);
+        break;
+      case 'error':
+        this.#error(new DurableStreamsError(notice.code, notice.message, { status: notice.status ?? null, offset: this.offset }));
+        break;
+      case 'lost':
+        this.#lost(notice.code, notice.attempts, notice.cause);
+        break;
+      case 'reconnected':
+        this.#each((subscriber) => subscriber.reconnected());
+        break;
+      case 'disconnected':
+        this.#each((subscriber) => subscriber.disconnected());
+        break;
+      case 'closed':
+        this.#each((subscriber) => subscriber.closed());
+        break;
+    }
+  }
+
+  #fail(error: DurableStreamsError): void {
+    if (this.#disposed) {
+      return;
+    }
+    this.#error(error);
+    this.#setState('lost', { cause: error.message });
+    this.#lost(error.code, 0, error.message);
+  }
+
+  #lost(code: string, attempts: number, cause: string): void {
+    const info = { code, attempts, cause, cursor: this.cursor };
+    this.#each((subscriber) => subscriber.lost(info));
+  }
+
+  #error(error: DurableStreamsError): void {
+    this.#settings.logger.error(`durable-sessions: ${error.message}`, { code: error.code, offset: error.offset });
+    this.#each((subscriber) => subscriber.error(error));
+  }
+
+  #setState(state: ConnectionState, change: { attempt?: number; nextDelayMs?: number; cause?: string | null }): void {
+    this.state = state;
+    this.#info = {
+      attempt: change.attempt ?? 0,
+      maxAttempts: this.#settings.reconnect.maxAttempts,
+      nextDelayMs: change.nextDelayMs ?? null,
+      cause: change.cause ?? null,
+    };
+    const info = this.#info;
+    this.#each((subscriber) => subscriber.stateChanged(state, info));
+  }
+
+  // A callback may subscribe or unsubscribe, so the set is copied for the rare notices.
+  #each(run: (subscriber: Subscriber) => void): void {
+    for (const subscriber of [...this.subscribers]) {
+      run(subscriber);
+    }
+  }
+}
+
+function rejectionError(rejected: Rejected): DurableStreamsError {
+  const where = rejected.path === null ? '' : ` at ${rejected.path}`;
+  const type = rejected.eventType === null ? 'a message' : `a ${rejected.eventType} event`;
+  const why = rejected.expected === null ? '' : `: expected ${rejected.expected}, came ${rejected.came ?? 'nothing'}`;
+  return new DurableStreamsError(rejected.code, `${type} was refused${where}${why}`, rejected);
+}

@@ -1,0 +1,30 @@
+// Loads the wasm module once. A failed load is forgotten, so that the next call tries again.
+import initWasm from './wasm/durable_sessions.js';
+import type { WasmSource } from './wasm-source.js';
+import { wasmSource } from './wasm-source.js';
+
+let loading: Promise<WebAssembly.Memory> | null = null;
+
+/**
+ * Loads and compiles the wasm module. Idempotent: further calls share the first load, whatever they pass.
+ * Subscribing calls it, so calling it is only needed to pass a `wasm` of your own or to await the load.
+ */
+export async function init(wasm?: WasmSource): Promise<void> {
+  await load(wasm);
+}
+
+/** The linear memory of the loaded module. */
+export function load(wasm?: WasmSource): Promise<WebAssembly.Memory> {
+  loading ??= start(wasm);
+  return loading;
+}
+
+async function start(wasm: WasmSource | undefined): Promise<WebAssembly.Memory> {
+  try {
+    const { memory } = await initWasm({ module_or_path: wasm ?? wasmSource() });
+    return memory;
+  } catch (error) {
+    loading = null;
+    throw error;
+  }
+}

@@ -1,0 +1,158 @@
+// Shares one connection among the subscribers of a stream. A late subscriber reads what it missed on a connection of
+// its own and joins the shared one as soon as it has caught up: nothing twice, nothing missing, no history in memory.
+import { Feed } from './feed.js';
+import { Subscriber } from './subscriber.js';
+import type { StreamSettings } from './settings.js';
+import type { SessionCallbacks, SubscribeFrom, Subscription } from './types.js';
+
+export class SharedStream {
+  readonly #settings: StreamSettings;
+  readonly #onEmpty: () => void;
+  #primary: Feed | null = null;
+  readonly #catchingUp = new Set<Feed>();
+
+  constructor(settings: StreamSettings, onEmpty: () => void) {
+    this.#settings = settings;
+    this.#onEmpty = onEmpty;
+  }
+
+  subscribe(callbacks: SessionCallbacks, from: SubscribeFrom | null): Subscription {
+    const subscriber = new Subscriber(callbacks, this.#settings.logger, from?.offset ?? 0);
+    const primary = this.#primary;
+    let feed: Feed;
+    if (primary !== null && from === null && primary.untouched && primary.offset === 0) {
+      feed = primary;
+      feed.subscribers.add(subscriber);
+      // A call of its own, so that subscribing returns before the first callback.
+      queueMicrotask(() => {
+        if (subscriber.active && subscriber.state === 'disconnected') {
+          subscriber.stateChanged(feed.state, feed.info);
+        }
+      });
+    } else {
+      feed = new Feed(this.#settings, from);
+      feed.subscribers.add(subscriber);
+      if (primary === null) {
+        this.#primary = feed;
+      } else {
+        this.#catchUp(feed);
+      }
+      queueMicrotask(() => {
+        if (feed.subscribers.size > 0) {
+          feed.start();
+        }
+      });
+    }
+    return new Handle(this, subscriber);
+  }
+
+  feedOf(subscriber: Subscriber): Feed | null {
+    if (this.#primary?.subscribers.has(subscriber) === true) {
+      return this.#primary;
+    }
+    for (const feed of this.#catchingUp) {
+      if (feed.subscribers.has(subscriber)) {
+        return feed;
+      }
+    }
+    return null;
+  }
+
+  remove(subscriber: Subscriber): void {
+    const feed = this.feedOf(subscriber);
+    feed?.subscribers.delete(subscriber);
+    if (feed === null || feed.subscribers.size > 0) {
+      return;
+    }
+    feed.dispose();
+    this.#catchingUp.delete(feed);
+    if (feed === this.#primary) {
+      const [next] = this.#catchingUp;
+      this.#primary = next ?? null;
+      if (next === undefined) {
+        this.#onEmpty();
+      } else {
+        this.#catchingUp.delete(next);
+        next.onBatchEnd = null;
+      }
+    }
+  }
+
+  #catchUp(feed: Feed): void {
+    this.#catchingUp.add(feed);
+    feed.onBatchEnd = () => {
+      const primary = this.#primary;
+      if (primary === null || primary.state !== 'connected' || feed.offset < primary.offset) {
+        return;
+      }
+      const after = feed.offset;
+      const subscribers = [...feed.subscribers];
+      this.#catchingUp.delete(feed);
+      feed.dispose();
+      for (const subscriber of subscribers) {
+        subscriber.after = after;
+        primary.subscribers.add(subscriber);
+        if (subscriber.state !== primary.state) {
+          subscriber.stateChanged(primary.state, primary.info);
+        }
+      }
+    };
+  }
+}
+
+class Handle implements Subscription {
+  readonly #stream: SharedStream;
+  readonly #subscriber: Subscriber;
+  #last = { offset: 0, cursor: null as string | null };
+
+  constructor(stream: SharedStream, subscriber: Subscriber) {
+    this.#stream = stream;
+    this.#subscriber = subscriber;
+  }
+
+  unsubscribe(): void {
+    if (!this.#subscriber.active) {
+      return;
+    }
+    this.#last = { offset: this.getLastOffset(), cursor: this.getLastCursor() };
+    this.#subscriber.active = false;
+    this.#subscriber.state = 'disconnected';
+    this.#stream.remove(this.#subscriber);
+  }
+
+  reconnect(): void {
+    this.#stream.feedOf(this.#subscriber)?.reconnect();
+  }
+
+  getState() {
+    return this.#subscriber.state;
+  }
+
+  getLastOffset(): number {
+    const feed = this.#stream.feedOf(this.#subscriber);
+    return feed === null ? this.#last.offset : Math.max(feed.offset, this.#subscriber.after);
+  }
+
+  getLastCursor(): string | null {
+    return this.#stream.feedOf(this.#subscriber)?.cursor ?? this.#last.cursor;
+  }
+
+  getStats() {
+    return (
+      this.#stream.feedOf(this.#subscriber)?.stats ?? {
+        bytes: 0,
+        events: 0,
+        rejected: 0,
+        batches: 0,
+        connections: 0,
+        attempt: 0,
+        nextDelayMs: null,
+        upToDate: false,
+      }
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.unsubscribe();
+  }
+}

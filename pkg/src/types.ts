@@ -1,0 +1,176 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// The public vocabulary of the package: options, states, callbacks, the subscription handle.
+// Must not know: wasm, the batch layout, fetch bodies.
+
+import type { DurableStreamsError } from './errors.js';
+import type {
+  AgentRecord,
+  AgentStateRecord,
+  ChunkRecord,
+  ContainerAgentRecord,
+  PresenceRecord,
+  SessionRecord,
+  TerminalRecord,
+  ToolCallRecord,
+  TopologyRecord,
+  UnknownRecord,
+  WorkflowRecord,
+} from './generated/types.js';
+
+/** How reconnecting goes about it. Delay before attempt n: `min(initialDelay * backoffMultiplier^(n-1), maxDelay)`. */
+export interface ReconnectConfig {
+  /** Reconnect at all. Default true; when false the first failure ends in 'lost'. */
+  enabled: boolean;
+  /** Milliseconds before the first attempt. Default 1000. */
+  initialDelay: number;
+  /** Upper bound of the delay in milliseconds. Default 30000. */
+  maxDelay: number;
+  /** Default 2. */
+  backoffMultiplier: number;
+  /** Consecutive failed attempts before the connection counts as lost. Default 10. */
+  maxAttempts: number;
+  /** Full jitter: the delay is drawn from 0 to the computed one. Default true. */
+  jitter: boolean;
+}
+
+/** 'lost' and 'closed' are final until `reconnect()`; 'closed' means that the stream itself has ended. */
+export type ConnectionState = 'disconnected' | 'connecting' | 'connected' | 'reconnecting' | 'lost' | 'closed';
+
+/** What is going on behind a state, for a user interface. */
+export interface ConnectionInfo {
+  /** Consecutive attempts that have failed; 0 while connected. */
+  attempt: number;
+  /** The configured `maxAttempts`. */
+  maxAttempts: number;
+  /** Milliseconds until the next attempt, when one is scheduled. */
+  nextDelayMs: number | null;
+  /** Why the connection is in this state, when something failed. */
+  cause: string | null;
+}
+
+/** Why a connection was given up. */
+export interface ConnectionLostInfo {
+  /** Stable code of the last cause. */
+  code: string;
+  /** Attempts that were made. */
+  attempts: number;
+  /** The last cause in words. */
+  cause: string;
+  /** Where `reconnect()` will resume, null for the beginning. */
+  cursor: string | null;
+}
+
+/** Counters of one network connection, shared by its subscribers. */
+export interface SubscriptionStats {
+  /** Bytes of response bodies read. */
+  bytes: number;
+  /** Valid events, unknown types included. */
+  events: number;
+  /** Events and frames that failed validation. */
+  rejected: number;
+  /** Deliveries from wasm: one per network chunk. */
+  batches: number;
+  /** Connections opened, rotations included. */
+  connections: number;
+  /** Consecutive attempts that have failed. */
+  attempt: number;
+  /** Milliseconds the running reconnect delay was set to, null when none is running. */
+  nextDelayMs: number | null;
+  /** True once the server said that nothing newer is stored. */
+  upToDate: boolean;
+}
+
+/** A bearer token, or what yields one; asked again after a 401. */
+export type TokenSource = string | (() => string | Promise<string>);
+
+/** Where log lines go; `console` fits. */
+export interface Logger {
+  error(message: string, details?: unknown): void;
+  warn(message: string, details?: unknown): void;
+}
+
+/** The part of `fetch` that the client calls. */
+export type FetchLike = (url: string, init: FetchInit) => Promise<Response>;
+export interface FetchInit {
+  method: 'GET';
+  headers: Record<string, string>;
+  signal: AbortSignal;
+  cache: 'no-store';
+}
+
+export interface DurableStreamsOptions {
+  /** Base URL of the server, for example `https://example.org`; `/v1/stream/…` is appended. Default: the page's own origin. */
+  url?: string;
+  reconnect?: Partial<ReconnectConfig>;
+  token?: TokenSource;
+  /** Sent with every request. */
+  headers?: Record<string, string>;
+  /** Used instead of the global `fetch`. */
+  fetch?: FetchLike;
+  /** Default: `console`. */
+  logger?: Logger;
+  /** Silence for this long counts as a failed connection; 0 turns it off. Default 45000: three of the server's pings. */
+  silenceMs?: number;
+  /** Largest SSE frame that is accepted. Default 16 MiB. */
+  frameBytesMax?: number;
+}
+
+/** A place in a stream: the cursor and the offset of one record, or of `getLastCursor()` and `getLastOffset()`. */
+export interface SubscribeFrom {
+  cursor: string;
+  offset: number;
+}
+
+export interface SubscribeOptions {
+  /** Begin just after this place instead of at the start, for example where an earlier page left off. */
+  from?: SubscribeFrom | null;
+}
+
+type Callback<T> = (value: T) => void;
+
+export interface StatusCallbacks {
+  onError?: Callback<DurableStreamsError>;
+  /** Connected again after a failure. Rotation is no failure. */
+  onReconnect?: () => void;
+  onDisconnect?: () => void;
+  onConnectionStateChange?: (state: ConnectionState, info: ConnectionInfo) => void;
+  onConnectionLost?: Callback<ConnectionLostInfo>;
+  /** The stream has ended; every event has been delivered. */
+  onClosed?: () => void;
+}
+
+export interface SessionCallbacks extends StatusCallbacks {
+  onChunk?: Callback<ChunkRecord>;
+  onToolCall?: Callback<ToolCallRecord>;
+  onPresence?: Callback<PresenceRecord>;
+  onTerminal?: Callback<TerminalRecord>;
+  onWorkflow?: Callback<WorkflowRecord>;
+  onAgentState?: Callback<AgentStateRecord>;
+  onAgentEvent?: Callback<AgentRecord>;
+  onContainerAgent?: Callback<ContainerAgentRecord>;
+  onTopology?: Callback<TopologyRecord>;
+  /** Every record of every channel, after its typed callback; unknown types too. */
+  onEvent?: Callback<SessionRecord>;
+  /** An event type that this version does not know. */
+  onUnknownEvent?: Callback<UnknownRecord>;
+}
+
+export interface AgentCallbacks extends StatusCallbacks {
+  onState?: Callback<AgentStateRecord>;
+  /** Everything else on the agent's stream. */
+  onStep?: Callback<Exclude<SessionRecord, AgentStateRecord>>;
+}
+
+export interface Subscription {
+  /** Stops delivery at once; the last subscriber's unsubscribe aborts the request. */
+  unsubscribe(): void;
+  /** Starts anew from the cursor with a fresh count of attempts; after 'lost' this is the only way on. */
+  reconnect(): void;
+  getState(): ConnectionState;
+  /** Count of events from the start of the stream. */
+  getLastOffset(): number;
+  /** Resume point, null before the first one is known. */
+  getLastCursor(): string | null;
+  getStats(): SubscriptionStats;
+  [Symbol.dispose]?(): void;
+}
