@@ -1,0 +1,92 @@
+//! Id newtypes: parse, don't validate. Must not know who mints an id.
+
+use crate::limits::{ID_CHARS_MAX, SESSION_ID_CHARS_MAX};
+use crate::spec::Kind;
+
+ids! {
+    /// Names a session and its stream: `^[A-Za-z0-9_-]{1,100}$`.
+    SessionId: SessionId;
+    /// Names one event; unique within its session.
+    EventId: Id;
+    /// Names an agent.
+    AgentId: Id;
+    /// Names a task.
+    TaskId: Id;
+    /// Names a project.
+    ProjectId: Id;
+    /// Names one run of an agent.
+    RunId: Id;
+    /// Names one message of a conversation.
+    MessageId: Id;
+    /// Names one tool call: start and result share it.
+    ToolCallId: Id;
+    /// Names a user.
+    UserId: Id;
+    /// Names a block of related events.
+    BlockId: Id;
+    /// Names a working copy of a repository.
+    WorktreeId: Id;
+}
+
+/// An id that is empty, too long, or has characters it must not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MalformedId;
+
+impl core::fmt::Display for MalformedId {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(
+            "malformed id: expected 1 to 256 characters without control characters \
+             (a session id: 1 to 100 of A-Z a-z 0-9 _ -)",
+        )
+    }
+}
+
+impl core::error::Error for MalformedId {}
+
+/// Whether decoded text is an id of that kind.
+pub(crate) fn is_valid(kind: Kind, text: &str) -> bool {
+    if matches!(kind, Kind::SessionId) {
+        return is_session_id(text.as_bytes());
+    }
+    let mut count = 0;
+    for c in text.chars() {
+        // A control character in the sense of Unicode: general category Cc.
+        if matches!(c, '\0'..='\x1f' | '\x7f'..='\u{9f}') {
+            return false;
+        }
+        count += 1;
+    }
+    count >= 1 && count <= ID_CHARS_MAX
+}
+
+/// Whether these bytes are a session id.
+pub(crate) fn is_session_id(text: &[u8]) -> bool {
+    !text.is_empty()
+        && text.len() <= SESSION_ID_CHARS_MAX
+        && text.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_ids_are_the_pattern_of_the_contract() {
+        for good in ["a", "A-1_z", &"x".repeat(100)] {
+            assert_eq!(good.parse::<SessionId>().unwrap().as_str(), good);
+        }
+        for bad in ["", "a b", "a/b", "é", &"x".repeat(101), "a\n"] {
+            assert!(bad.parse::<SessionId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn other_ids_are_bounded_in_characters_and_free_of_controls() {
+        for good in ["a", "agent 1/é", &"é".repeat(256)] {
+            assert!(good.parse::<AgentId>().is_ok(), "{good:?}");
+        }
+        for bad in ["", "a\0", "a\u{7f}", "a\u{85}", &"é".repeat(257)] {
+            assert!(bad.parse::<AgentId>().is_err(), "{bad:?}");
+        }
+    }
+}

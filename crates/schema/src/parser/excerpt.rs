@@ -1,0 +1,174 @@
+//! What a rejection shows of its input: path, excerpt, names of kinds. Must not decide anything.
+
+use super::string;
+use crate::limits::{EXCERPT_BYTES_MAX, PATH_BYTES_MAX};
+use crate::rejection::push_decimal;
+use crate::spec::Kind;
+
+/// What a value of this kind is called in a rejection.
+pub(super) fn kind_name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Text => "a string",
+        Kind::Id => "a string of 1 to 256 characters without control characters",
+        Kind::SessionId => "a session id: 1 to 100 of A-Z a-z 0-9 _ -",
+        Kind::Integer => "an integer from 0 to 9007199254740991",
+        Kind::Number => "a number",
+        Kind::Bool => "true or false",
+        Kind::Enum(_) => "a string of a closed set",
+        Kind::Any => "a JSON value",
+        Kind::Object | Kind::Struct(_) | Kind::Payload => "an object",
+        Kind::Nullable(inner) => kind_name(inner),
+        Kind::List(_) => "an array",
+        Kind::SchemaVersion => "schema version 1",
+        Kind::EventType => "an event type: a string of 1 to 256 characters without control characters",
+    }
+}
+
+/// The value at `at`, cut short on a character boundary.
+pub(super) fn excerpt(text: &[u8], at: usize) -> String {
+    let rest = text.get(at..).unwrap_or_default();
+    let end = value_end(rest);
+    let cut = &rest[..end.min(EXCERPT_BYTES_MAX)];
+    let mut excerpt = String::new();
+    for chunk in cut.utf8_chunks() {
+        excerpt.push_str(chunk.valid());
+        // What is invalid at the very end is a character that the cut has split.
+        let split = end > EXCERPT_BYTES_MAX && chunk.invalid().as_ptr_range().end == cut.as_ptr_range().end;
+        if !chunk.invalid().is_empty() && !split {
+            excerpt.push('\u{fffd}');
+        }
+    }
+    if end > EXCERPT_BYTES_MAX {
+        excerpt.push('…');
+    }
+    excerpt
+}
+
+/// Length of the value that `rest` starts with; all of it if that cannot be told.
+fn value_end(rest: &[u8]) -> usize {
+    let mut depth = 0_u32;
+    let mut at = 0;
+    while let Some(byte) = rest.get(at) {
+        if at > EXCERPT_BYTES_MAX {
+            break;
+        }
+        match byte {
+            b'"' => {
+                at = string_end(rest, at);
+                if depth == 0 {
+                    return at;
+                }
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                if depth <= 1 {
+                    return at + usize::from(depth == 1 || at == 0);
+                }
+                depth -= 1;
+            }
+            b',' | b':' | b' ' | b'\n' | b'\r' | b'\t' if depth == 0 => return at.max(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    at.min(rest.len())
+}
+
+/// Position behind the string at `at`.
+fn string_end(text: &[u8], at: usize) -> usize {
+    let mut at = at + 1;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+/// `text`, cut short on a character boundary.
+pub(super) fn shorten(text: &str) -> String {
+    let mut end = text.len().min(PATH_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut short = String::from(&text[..end]);
+    if end < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+#[derive(Clone, Copy)]
+struct Level {
+    is_object: bool,
+    /// In an object: the next string is a key.
+    at_key: bool,
+    key: (usize, usize),
+    index: usize,
+}
+
+/// The JSON path from the message at `start` to `at`, both in text that the grammar allows up to `at`. Walking there
+/// again, once per rejection, is what keeps every path out of the way of accepted events.
+pub(super) fn path(text: &[u8], start: usize, at: usize) -> String {
+    let mut levels: Vec<Level> = Vec::new();
+    let mut here = start;
+    while here <= at {
+        let Some(byte) = text.get(here) else { break };
+        match byte {
+            b'"' => {
+                let end = string_end(text, here);
+                if let Some(level) = levels.last_mut() {
+                    if level.at_key {
+                        level.at_key = false;
+                        level.key = (here, end);
+                    }
+                }
+                here = end;
+                continue;
+            }
+            b'{' | b'[' if here < at => {
+                let is_object = *byte == b'{';
+                levels.push(Level { is_object, at_key: is_object, key: (0, 0), index: 0 });
+            }
+            b'}' | b']' => {
+                levels.pop();
+            }
+            b',' => {
+                if let Some(level) = levels.last_mut() {
+                    level.at_key = level.is_object;
+                    level.index += 1;
+                }
+            }
+            _ => {}
+        }
+        here += 1;
+    }
+    let mut path = String::from("$");
+    for level in &levels {
+        if level.is_object {
+            push_key(&mut path, &text[level.key.0..level.key.1]);
+        } else {
+            path.push('[');
+            push_decimal(&mut path, level.index);
+            path.push(']');
+        }
+    }
+    shorten(&path)
+}
+
+fn push_key(path: &mut String, raw: &[u8]) {
+    let key = string::decode(string::contents(raw));
+    let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'$');
+    if plain {
+        path.push('.');
+        path.push_str(&key);
+    } else {
+        // As it came, quotes and escapes included.
+        path.push('[');
+        path.push_str(core::str::from_utf8(raw).unwrap_or("\"\u{fffd}\""));
+        path.push(']');
+    }
+}

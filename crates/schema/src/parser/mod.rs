@@ -1,0 +1,136 @@
+//! The one validating parser: JSON text in, verdicts out, over the static tables. Must not know where text comes
+//! from, nor what a verdict leads to.
+//!
+//! It is the only validator: the server runs it on appends and the browser on what it receives, so their verdicts
+//! cannot drift. Beyond JSON (RFC 8259) it is strict about what readers disagree on: invalid UTF-8 is a syntax
+//! error; escapes that are half of a surrogate pair, numbers of 1e308 and more in magnitude, nesting beyond 64, and
+//! known fields that come twice (perhaps under two names) reject the event.
+
+mod excerpt;
+mod number;
+mod object;
+mod reader;
+mod string;
+mod value;
+mod view;
+
+pub use view::{EventKind, EventView};
+
+use crate::custom::CustomEvents;
+use crate::limits::TEXT_BYTES_MAX;
+use crate::rejection::{Rejection, RejectionCode};
+use reader::Reader;
+use view::Scratch;
+
+/// Reads messages; keep one and reuse it, then nothing is allocated per event.
+#[derive(Debug, Default)]
+pub struct Parser {
+    scratch: Scratch,
+    custom: CustomEvents,
+}
+
+/// What the parser says about one message.
+#[derive(Debug)]
+pub enum Verdict<'j, 'p> {
+    /// A valid event.
+    Event(EventView<'j, 'p>),
+    /// JSON, but not a valid event.
+    Rejected {
+        /// Why.
+        rejection: Rejection,
+        /// The message's text.
+        raw: &'j [u8],
+    },
+}
+
+impl Parser {
+    /// A parser of the catalogue.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A parser of the catalogue and of an application's own event types.
+    #[must_use]
+    pub fn with_custom(custom: CustomEvents) -> Self {
+        Self { scratch: Scratch::default(), custom }
+    }
+
+    /// Reads one JSON text: one event, or an array of events (one level). `visit` gets one verdict per message, in
+    /// order; the result is their number.
+    ///
+    /// # Errors
+    /// The text as a whole is not JSON. Nothing of it may be used then, the messages already visited included.
+    pub fn parse_messages<'j>(
+        &mut self,
+        json: &'j [u8],
+        visit: &mut dyn FnMut(Verdict<'j, '_>),
+    ) -> Result<u32, Rejection> {
+        if json.len() > TEXT_BYTES_MAX {
+            return Err(too_long(json));
+        }
+        let mut at = Reader::new(json, &mut self.scratch, &self.custom).first();
+        let is_array = json.get(at) == Some(&b'[');
+        let mut count = 0;
+        if is_array {
+            let mut reader = Reader::new(json, &mut self.scratch, &self.custom);
+            reader.at = at + 1;
+            if reader.array_is_empty() {
+                return reader.finish().map(|()| 0);
+            }
+            at = reader.at;
+        }
+        loop {
+            let mut reader = Reader::new(json, &mut self.scratch, &self.custom);
+            reader.at = at;
+            let rejected = reader.message()?;
+            let end = reader.at;
+            let more = is_array && reader.array_goes_on()?;
+            let next = reader.at;
+            match rejected {
+                None => visit(Verdict::Event(EventView::new(json, at, end, &self.scratch, &self.custom))),
+                Some(rejection) => visit(Verdict::Rejected { rejection, raw: &json[at..end] }),
+            }
+            count += 1;
+            at = next;
+            if !more {
+                break;
+            }
+        }
+        let mut reader = Reader::new(json, &mut self.scratch, &self.custom);
+        reader.at = at;
+        reader.finish().map(|()| count)
+    }
+
+    /// Reads one JSON text that is exactly one event.
+    ///
+    /// # Errors
+    /// The text is not JSON, or not a valid event.
+    pub fn parse_event<'j>(&mut self, json: &'j [u8]) -> Result<EventView<'j, '_>, Rejection> {
+        if json.len() > TEXT_BYTES_MAX {
+            return Err(too_long(json));
+        }
+        let mut reader = Reader::new(json, &mut self.scratch, &self.custom);
+        let at = reader.first();
+        reader.at = at;
+        let rejected = reader.message()?;
+        let end = reader.at;
+        reader.finish()?;
+        match rejected {
+            None => Ok(EventView::new(json, at, end, &self.scratch, &self.custom)),
+            Some(rejection) => Err(rejection),
+        }
+    }
+}
+
+#[cold]
+fn too_long(json: &[u8]) -> Rejection {
+    Rejection {
+        code: RejectionCode::Syntax,
+        event_type: None,
+        path: String::from("$"),
+        expected: String::from("a text shorter than 4 GiB"),
+        came: excerpt::excerpt(json, 0),
+        at: 0,
+    }
+}

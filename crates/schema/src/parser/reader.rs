@@ -1,0 +1,280 @@
+//! The parser's position in one text, and the way from a failure to a rejection. Must not know the grammar of
+//! single values.
+
+use super::excerpt;
+use super::string;
+use super::view::{EventKind, Scratch, Span};
+use crate::catalogue::{ENVELOPE, TYPE};
+use crate::custom::CustomEvents;
+use crate::rejection::{Rejection, RejectionCode};
+use crate::spec::{EnumSpec, Kind};
+
+/// Reads one message of one text.
+pub(super) struct Reader<'j, 'p> {
+    pub(super) text: &'j [u8],
+    pub(super) at: usize,
+    /// Only the grammar counts: set while the end of a rejected message is looked for.
+    pub(super) lenient: bool,
+    pub(super) scratch: &'p mut Scratch,
+    pub(super) custom: &'p CustomEvents,
+    failure: Failure,
+}
+
+/// The parser has recorded a failure and stops. It carries nothing, so that results stay in one register.
+#[derive(Debug)]
+pub(super) struct Stop;
+
+pub(super) type Step = Result<(), Stop>;
+
+struct Failure {
+    code: RejectionCode,
+    at: usize,
+    expected: Expected,
+}
+
+/// What should have been there; made into text only when a rejection is built.
+#[derive(Clone, Copy)]
+pub(super) enum Expected {
+    Words(&'static str),
+    /// An absent field of the object at the failure's position.
+    Field(&'static str),
+    Kind(&'static Kind),
+    OneOf(&'static EnumSpec),
+    /// What the application's own validator said.
+    Custom,
+}
+
+impl<'j, 'p> Reader<'j, 'p> {
+    pub(super) fn new(text: &'j [u8], scratch: &'p mut Scratch, custom: &'p CustomEvents) -> Self {
+        let failure = Failure { code: RejectionCode::Syntax, at: 0, expected: Expected::Words("") };
+        Self { text, at: 0, lenient: false, scratch, custom, failure }
+    }
+
+    /// The byte at the current position; 0, which stands for itself nowhere in JSON, at the end.
+    #[inline]
+    pub(super) fn peek(&self) -> u8 {
+        self.text.get(self.at).copied().unwrap_or(0)
+    }
+
+    #[inline]
+    pub(super) fn whitespace(&mut self) {
+        while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
+            self.at += 1;
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn fail(&mut self, code: RejectionCode, at: usize, expected: Expected) -> Stop {
+        self.failure = Failure { code, at, expected };
+        Stop
+    }
+
+    /// The text cannot be JSON from the current position on.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn syntax(&mut self, expected: &'static str) -> Stop {
+        let at = self.at;
+        self.fail(RejectionCode::Syntax, at, Expected::Words(expected))
+    }
+
+    /// Position of the first byte that is not whitespace.
+    pub(super) fn first(&mut self) -> usize {
+        self.at = 0;
+        self.whitespace();
+        self.at
+    }
+
+    /// After `[`: whether the array ends at once; moves behind it, or to its first element.
+    pub(super) fn array_is_empty(&mut self) -> bool {
+        self.whitespace();
+        let empty = self.peek() == b']';
+        self.at += usize::from(empty);
+        empty
+    }
+
+    /// After an element: whether another follows; moves to it, or behind the array.
+    pub(super) fn array_goes_on(&mut self) -> Result<bool, Rejection> {
+        self.whitespace();
+        match self.peek() {
+            b',' => {
+                self.at += 1;
+                self.whitespace();
+                Ok(true)
+            }
+            b']' => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => {
+                let _ = self.syntax("a comma or the end of the array");
+                Err(self.rejection(0))
+            }
+        }
+    }
+
+    /// The text must end here.
+    pub(super) fn finish(&mut self) -> Result<(), Rejection> {
+        self.whitespace();
+        if self.at == self.text.len() {
+            return Ok(());
+        }
+        let _ = self.syntax("the end of the text");
+        Err(self.rejection(0))
+    }
+
+    /// Reads one message and leaves its parts in the scratch. `Err` if the text is not JSON, `Some` if the message
+    /// is not a valid event.
+    pub(super) fn message(&mut self) -> Result<Option<Rejection>, Rejection> {
+        let start = self.at;
+        self.scratch.kind = EventKind::Unknown;
+        self.scratch.fields_seen = 0;
+        self.scratch.extras.clear();
+        self.scratch.envelope_extras.clear();
+        if self.event().is_ok() {
+            return Ok(None);
+        }
+        self.rejected(start)
+    }
+
+    /// The message that starts at `start` has failed: if it is JSON nevertheless, moves behind it.
+    #[cold]
+    #[inline(never)]
+    fn rejected(&mut self, start: usize) -> Result<Option<Rejection>, Rejection> {
+        if self.failure.code == RejectionCode::Syntax {
+            return Err(self.rejection(start));
+        }
+        let cause = core::mem::replace(
+            &mut self.failure,
+            Failure { code: RejectionCode::Syntax, at: start, expected: Expected::Words("") },
+        );
+        self.at = start;
+        self.lenient = true;
+        if self.value(0).is_err() {
+            return Err(self.rejection(start));
+        }
+        let end = self.at;
+        self.failure = cause;
+        let mut rejection = self.rejection(start);
+        rejection.event_type = self.event_type(start);
+        self.at = end;
+        self.lenient = false;
+        Ok(Some(rejection))
+    }
+
+    fn event(&mut self) -> Step {
+        let start = self.at;
+        if self.peek() != b'{' {
+            return Err(self.fail(RejectionCode::WrongType, start, Expected::Words("an event (an object)")));
+        }
+        self.object(&ENVELOPE, super::object::Place::Envelope, 1)?;
+        let end = self.at;
+        self.late_payload()?;
+        self.at = end;
+        if let EventKind::Custom(index) = self.scratch.kind {
+            self.custom_check(index)?;
+        }
+        Ok(())
+    }
+
+    fn custom_check(&mut self, index: crate::custom::CustomIndex) -> Step {
+        let data = self.scratch.envelope[crate::catalogue::DATA];
+        match self.custom.entry(index).map(|entry| (entry.check)(data.of(self.text))) {
+            Some(Err(_)) => Err(self.fail(RejectionCode::Custom, data.start as usize, Expected::Custom)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The `type` of the event at `start`, which is known to be JSON, whatever else is wrong with it.
+    fn event_type(&mut self, start: usize) -> Option<String> {
+        self.at = start;
+        if self.peek() != b'{' {
+            return None;
+        }
+        self.at += 1;
+        self.whitespace();
+        while self.peek() == b'"' {
+            let key = self.at;
+            self.string().ok()?;
+            let is_type = string::decode(string::contents(&self.text[key..self.at])) == "type";
+            self.whitespace();
+            self.at += 1;
+            self.whitespace();
+            let value = self.at;
+            self.value(0).ok()?;
+            if is_type {
+                let raw = &self.text[value..self.at];
+                let is_string = raw.first() == Some(&b'"');
+                return is_string.then(|| excerpt::shorten(&string::decode(string::contents(raw))));
+            }
+            self.whitespace();
+            self.at += 1;
+            self.whitespace();
+        }
+        None
+    }
+
+    /// The recorded failure as a rejection of the message that starts at `start`.
+    #[cold]
+    #[inline(never)]
+    fn rejection(&mut self, start: usize) -> Rejection {
+        let Failure { code, at, expected } = self.failure;
+        let mut path = String::from("$");
+        if code != RejectionCode::Syntax {
+            path = excerpt::path(self.text, start, at);
+        }
+        let mut came = excerpt::excerpt(self.text, at);
+        let expected = match expected {
+            Expected::Words(words) => String::from(words),
+            Expected::Field(name) => {
+                path.push('.');
+                path.push_str(name);
+                came.clear();
+                let mut text = String::from("field ");
+                text.push_str(name);
+                text
+            }
+            Expected::Kind(kind) => String::from(excerpt::kind_name(kind)),
+            Expected::OneOf(spec) => {
+                let mut text = String::from("one of");
+                for (i, value) in spec.values.iter().enumerate() {
+                    text.push_str(if i == 0 { " " } else { ", " });
+                    text.push_str(value);
+                }
+                text
+            }
+            Expected::Custom => self.custom_words(),
+        };
+        Rejection { code, event_type: None, path, expected, came, at }
+    }
+
+    fn custom_words(&self) -> String {
+        let EventKind::Custom(index) = self.scratch.kind else { return String::new() };
+        let data = self.scratch.envelope[crate::catalogue::DATA].of(self.text);
+        let words = self.custom.entry(index).and_then(|entry| (entry.check)(data).err());
+        words.unwrap_or_default()
+    }
+
+    /// The table that the event's type, once read, selects.
+    pub(super) fn select(&mut self, name: Span, escaped: bool) {
+        let raw = string::contents(name.of(self.text));
+        let decoded;
+        let name = if escaped {
+            decoded = string::decode(raw);
+            decoded.as_bytes()
+        } else {
+            raw
+        };
+        self.scratch.kind = match crate::catalogue::lookup(name) {
+            Some(index) => EventKind::Known(index),
+            None => self.custom.find(name).map_or(EventKind::Unknown, EventKind::Custom),
+        };
+        self.scratch.envelope_seen |= 1 << TYPE;
+    }
+}
+
+impl Failure {
+    const fn _assert_small() {
+        assert!(core::mem::size_of::<Stop>() == 0);
+    }
+}

@@ -1,0 +1,172 @@
+//! JSON strings: grammar, UTF-8, surrogates, decoding. Must not know what a string stands for.
+
+use std::borrow::Cow;
+
+use super::reader::{Expected, Reader, Stop};
+use crate::rejection::RejectionCode;
+
+/// What a string that has been read contains.
+#[derive(Clone, Copy)]
+pub(super) struct Content {
+    /// At least one escape: the text is not the value.
+    pub(super) escaped: bool,
+    /// At least one byte beyond ASCII.
+    pub(super) wide: bool,
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// The high bit of each byte that ends a run of plain characters: a quote, a backslash, a control character. Bytes
+/// above the lowest hit may be marked wrongly (borrows run upwards), which is why only that one is looked at.
+#[inline]
+const fn specials(word: u64) -> u64 {
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let is_quote = quote.wrapping_sub(ONES) & !quote;
+    let is_backslash = backslash.wrapping_sub(ONES) & !backslash;
+    let is_control = word.wrapping_sub(ONES * 0x20) & !word;
+    (is_quote | is_backslash | is_control) & HIGHS
+}
+
+impl Reader<'_, '_> {
+    /// Reads the string at the current position and moves behind it.
+    pub(super) fn string(&mut self) -> Result<Content, Stop> {
+        if self.peek() != b'"' {
+            return Err(self.syntax("a string"));
+        }
+        let text = self.text;
+        let start = self.at + 1;
+        let mut at = start;
+        let mut escaped = false;
+        let mut highs = 0_u64;
+        loop {
+            // Eight bytes at a time while they are plain.
+            while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+                let word = u64::from_le_bytes(*bytes);
+                let hits = specials(word);
+                if hits != 0 {
+                    let plain = hits.trailing_zeros() & !7;
+                    highs |= word & ((1 << plain) - 1);
+                    at += (plain / 8) as usize;
+                    break;
+                }
+                highs |= word;
+                at += 8;
+            }
+            match text.get(at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at = at;
+                    self.escape()?;
+                    at = self.at;
+                }
+                Some(byte) if *byte >= 0x20 => {
+                    highs |= u64::from(*byte);
+                    at += 1;
+                }
+                _ => {
+                    self.at = at;
+                    return Err(self.syntax("the rest of a string"));
+                }
+            }
+        }
+        let wide = highs & HIGHS != 0;
+        if wide {
+            if let Err(error) = core::str::from_utf8(&text[start..at]) {
+                self.at = start + error.valid_up_to();
+                return Err(self.syntax("UTF-8"));
+            }
+        }
+        self.at = at + 1;
+        Ok(Content { escaped, wide })
+    }
+
+    /// Reads the escape at the current position.
+    fn escape(&mut self) -> Result<(), Stop> {
+        let start = self.at;
+        match self.text.get(start + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.at += 2;
+                return Ok(());
+            }
+            Some(b'u') => {}
+            _ => return Err(self.syntax("an escape")),
+        }
+        let Some(unit) = unit(self.text, start) else {
+            return Err(self.syntax("four hexadecimal digits"));
+        };
+        self.at += 6;
+        if unit & 0xf800 == 0xd800 && !self.lenient {
+            let low = if unit < 0xdc00 { unit_at_escape(self.text, self.at) } else { None };
+            if !matches!(low, Some(0xdc00..=0xdfff)) {
+                let expected = Expected::Words("both halves of a surrogate pair");
+                return Err(self.fail(RejectionCode::LoneSurrogate, start, expected));
+            }
+            self.at += 6;
+        }
+        Ok(())
+    }
+}
+
+/// The code unit of the `\uXXXX` at `at`, of which the first two bytes are known to be there.
+fn unit(text: &[u8], at: usize) -> Option<u32> {
+    let mut unit = 0;
+    for digit in text.get(at + 2..at + 6)? {
+        unit = unit << 4 | char::from(*digit).to_digit(16)?;
+    }
+    Some(unit)
+}
+
+/// The same, or `None` if something else is at `at`.
+fn unit_at_escape(text: &[u8], at: usize) -> Option<u32> {
+    text.get(at..)?.starts_with(b"\\u").then(|| unit(text, at))?
+}
+
+/// What is between the quotes.
+pub(super) fn contents(raw: &[u8]) -> &[u8] {
+    raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default()
+}
+
+/// The value of what is between the quotes of a valid string. Half a surrogate pair, which only rejected input
+/// has, becomes U+FFFD.
+pub(super) fn decode(contents: &[u8]) -> Cow<'_, str> {
+    let text = match core::str::from_utf8(contents) {
+        Ok(text) => text,
+        Err(error) => core::str::from_utf8(&contents[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    if !contents.contains(&b'\\') {
+        return Cow::Borrowed(text);
+    }
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(escape) = rest.find('\\') {
+        decoded.push_str(&rest[..escape]);
+        let bytes = rest.as_bytes();
+        let mut length = 2;
+        decoded.push(match bytes.get(escape + 1) {
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                length = 6;
+                let mut code = unit(bytes, escape).unwrap_or(0xfffd);
+                if code & 0xfc00 == 0xd800 {
+                    if let Some(low @ 0xdc00..=0xdfff) = unit_at_escape(bytes, escape + 6) {
+                        code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));
+                        length = 12;
+                    }
+                }
+                char::from_u32(code).unwrap_or('\u{fffd}')
+            }
+            Some(other) => char::from(*other),
+            None => '\u{fffd}',
+        });
+        rest = rest.get(escape + length..).unwrap_or_default();
+    }
+    decoded.push_str(rest);
+    Cow::Owned(decoded)
+}

@@ -1,0 +1,191 @@
+//! An accepted event as spans into its text. Must not know how it was parsed.
+
+use std::borrow::Cow;
+
+use super::string;
+use crate::catalogue::{DATA, ENVELOPE_FIELDS, EventIndex, ID, META, TIMESTAMP, TYPE};
+use crate::channel::Channel;
+use crate::custom::{CustomEvents, CustomIndex};
+use crate::limits::FIELDS_MAX;
+use crate::spec::EventSpec;
+
+/// A range of bytes of the text.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+impl Span {
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, end: end as u32 }
+    }
+
+    pub(super) fn of<'j>(self, text: &'j [u8]) -> &'j [u8] {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// Where the parts of the current event are; reused from event to event.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) kind: EventKind,
+    pub(super) envelope: [Span; ENVELOPE_FIELDS],
+    pub(super) envelope_seen: u32,
+    pub(super) fields: [Span; FIELDS_MAX],
+    pub(super) fields_seen: u32,
+    pub(super) extras: Vec<(Span, Span)>,
+    pub(super) envelope_extras: Vec<(Span, Span)>,
+}
+
+/// What an event's `type` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventKind {
+    /// An event of the catalogue.
+    Known(EventIndex),
+    /// An event type that the application added.
+    Custom(CustomIndex),
+    /// Neither: passed through as it is.
+    #[default]
+    Unknown,
+}
+
+/// A valid event: spans into the text `'j`, valid until the parser `'p` goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct EventView<'j, 'p> {
+    text: &'j [u8],
+    span: Span,
+    scratch: &'p Scratch,
+    custom: &'p CustomEvents,
+}
+
+impl<'j, 'p> EventView<'j, 'p> {
+    pub(super) fn new(
+        text: &'j [u8],
+        start: usize,
+        end: usize,
+        scratch: &'p Scratch,
+        custom: &'p CustomEvents,
+    ) -> Self {
+        Self { text, span: Span::new(start, end), scratch, custom }
+    }
+
+    /// What the event's `type` names.
+    #[must_use]
+    pub fn kind(&self) -> EventKind {
+        self.scratch.kind
+    }
+
+    /// The table of the event type; `None` if it is unknown.
+    #[must_use]
+    pub fn spec(&self) -> Option<&'static EventSpec> {
+        match self.scratch.kind {
+            EventKind::Known(index) => Some(index.spec()),
+            EventKind::Custom(index) => self.custom.spec(index),
+            EventKind::Unknown => None,
+        }
+    }
+
+    /// The channel that the event's record goes to.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.spec().map_or(Channel::Unknown, |spec| spec.channel)
+    }
+
+    /// The event's text.
+    #[must_use]
+    pub fn raw(&self) -> &'j [u8] {
+        self.span.of(self.text)
+    }
+
+    /// The whole text that the event stands in.
+    #[must_use]
+    pub fn text(&self) -> &'j [u8] {
+        self.text
+    }
+
+    /// The JSON string `id`, quotes included.
+    #[must_use]
+    pub fn id_raw(&self) -> &'j [u8] {
+        self.scratch.envelope[ID].of(self.text)
+    }
+
+    /// The event's id, decoded.
+    #[must_use]
+    pub fn id(&self) -> Cow<'j, str> {
+        string::decode(string::contents(self.id_raw()))
+    }
+
+    /// The JSON string `type`, quotes included.
+    #[must_use]
+    pub fn event_type_raw(&self) -> &'j [u8] {
+        self.scratch.envelope[TYPE].of(self.text)
+    }
+
+    /// The event's type, decoded.
+    #[must_use]
+    pub fn event_type(&self) -> Cow<'j, str> {
+        string::decode(string::contents(self.event_type_raw()))
+    }
+
+    /// The JSON integer `timestamp`.
+    #[must_use]
+    pub fn timestamp_raw(&self) -> &'j [u8] {
+        self.scratch.envelope[TIMESTAMP].of(self.text)
+    }
+
+    /// When the event happened, in Unix milliseconds.
+    #[must_use]
+    pub fn timestamp_ms(&self) -> u64 {
+        self.timestamp_raw()
+            .iter()
+            .fold(0, |number: u64, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit & 15)))
+    }
+
+    /// The JSON value `data`.
+    #[must_use]
+    pub fn data(&self) -> &'j [u8] {
+        self.scratch.envelope[DATA].of(self.text)
+    }
+
+    /// The JSON object `meta`, if it is there.
+    #[must_use]
+    pub fn meta(&self) -> Option<&'j [u8]> {
+        (self.scratch.envelope_seen & 1 << META != 0).then(|| self.scratch.envelope[META].of(self.text))
+    }
+
+    /// The JSON value of the `i`-th field of the event type's table, whatever name it came under; `None` if it is
+    /// absent, or the event type unknown.
+    #[must_use]
+    pub fn field(&self, i: usize) -> Option<&'j [u8]> {
+        if self.present_mask() & 1_u32.checked_shl(i as u32).unwrap_or(0) == 0 {
+            return None;
+        }
+        self.scratch.fields.get(i).map(|span| span.of(self.text))
+    }
+
+    /// One bit per field of the event type's table, set if it is there.
+    #[must_use]
+    pub fn present_mask(&self) -> u32 {
+        self.scratch.fields_seen
+    }
+
+    /// One bit per field of the event type's table, set if it is absent (only optional ones can be).
+    #[must_use]
+    pub fn absent_mask(&self) -> u32 {
+        self.spec().map_or(0, |spec| spec.payload.optional_mask()) & !self.scratch.fields_seen
+    }
+
+    /// The unknown fields of `data` in the order they came: key (a JSON string, quotes included) and value. A key
+    /// may come more than once; readers of JSON take the last.
+    pub fn extras(&self) -> impl ExactSizeIterator<Item = (&'j [u8], &'j [u8])> + use<'j, 'p> {
+        let text = self.text;
+        self.scratch.extras.iter().map(move |(key, value)| (key.of(text), value.of(text)))
+    }
+
+    /// The unknown fields of the envelope, likewise.
+    pub fn envelope_extras(&self) -> impl ExactSizeIterator<Item = (&'j [u8], &'j [u8])> + use<'j, 'p> {
+        let text = self.text;
+        self.scratch.envelope_extras.iter().map(move |(key, value)| (key.of(text), value.of(text)))
+    }
+}
