@@ -1,1 +1,20 @@
-//! Sans-IO subscription and producer state machines.
+//! The client without IO: machines that take bytes, answers and the time, and say what to do next. The browser and
+//! the native client drive the same ones.
+//!
+//! This crate must not know tokio, web-sys, clocks or randomness.
+
+mod backoff;
+mod cause;
+mod random;
+mod retry_after;
+mod subscription;
+mod time;
+
+pub use backoff::{RETRY_AFTER_MS_MAX, ReconnectConfig};
+pub use cause::{Cause, Detail, Failure};
+pub use retry_after::retry_after_ms;
+pub use subscription::{
+    ConnectionState, EventSink, FrameProblem, From, Input, LostInfo, OpenRequest, Output, ResponseHead,
+    Stats, Subscription, SubscriptionConfig, SubscriptionError, TimerKind,
+};
+pub use time::Millis;

@@ -24,6 +24,9 @@ pub const STREAM_FORK_SUB_OFFSET: &str = "stream-fork-sub-offset";
 pub const STREAM_SSE_DATA_ENCODING: &str = "stream-sse-data-encoding";
 /// First offset still retained, on a 410 for trimmed history (extension).
 pub const STREAM_FIRST_OFFSET: &str = "stream-first-offset";
+/// How many messages stand before the first one this answer can hold (extension). On a 410 it belongs to
+/// [`STREAM_FIRST_OFFSET`].
+pub const STREAM_MESSAGE_COUNT: &str = "stream-message-count";
 /// Idempotent producer: its id.
 pub const PRODUCER_ID: &str = "producer-id";
 /// Idempotent producer: its epoch.

@@ -1,0 +1,169 @@
+//! From bytes to the sink: SSE frames, messages, the skipping of those delivered before. Must not know
+//! connections, attempts or time.
+
+use durable_sessions_protocol::Control;
+use durable_sessions_protocol::sse::{EVENT_CONTROL, EVENT_DATA, SseDecoder, SseItem};
+use durable_sessions_schema::{Parser, Verdict};
+
+use super::position::{Position, Turn};
+use super::sink::{EventSink, FrameProblem};
+
+/// What one pass over the buffered bytes found.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Found {
+    /// Something valid: the connection is useful.
+    pub(super) useful: bool,
+    /// A message or a cursor: the connection brought progress.
+    pub(super) progress: bool,
+    /// A control event said that this is the end.
+    pub(super) closed: bool,
+}
+
+/// Counters for whoever shows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Bytes of bodies received.
+    pub bytes: u64,
+    /// Messages delivered, rejected ones included.
+    pub messages: u64,
+    /// Messages rejected.
+    pub rejected: u64,
+    /// Messages skipped because they had been delivered before.
+    pub skipped: u64,
+    /// Frames that could not be read.
+    pub bad_frames: u64,
+    /// Requests made.
+    pub requests: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) decoder: SseDecoder,
+    pub(super) position: Position,
+    parser: Parser,
+    live_cursor: Option<String>,
+    /// Messages the server skipped at the beginning of this connection, to be told with the next bytes.
+    missing_at_start: u64,
+}
+
+impl Reader {
+    pub(super) fn new(frame_bytes_max: usize, position: Position) -> Self {
+        Self {
+            decoder: SseDecoder::new(frame_bytes_max),
+            position,
+            parser: Parser::new(),
+            live_cursor: None,
+            missing_at_start: 0,
+        }
+    }
+
+    pub(super) fn begin_connection(&mut self) {
+        self.decoder.reset();
+        self.position.begin_connection();
+    }
+
+    /// The answer says that `count` messages stand before its first one.
+    pub(super) fn begin_at(&mut self, count: u64) {
+        self.missing_at_start += self.position.begin_at(count);
+    }
+
+    pub(super) fn live_cursor(&self) -> Option<&str> {
+        self.live_cursor.as_deref()
+    }
+
+    /// Reads everything that is complete.
+    pub(super) fn drain(&mut self, stats: &mut Stats, sink: &mut dyn EventSink) -> Found {
+        let mut found = Found::default();
+        let Self { decoder, position, parser, live_cursor, missing_at_start } = self;
+        report_missing(core::mem::take(missing_at_start), position, stats, sink);
+        while let Some(item) = decoder.next_item() {
+            match item {
+                SseItem::Comment(_) => found.useful = true,
+                SseItem::Retry(_) => {}
+                SseItem::TooLarge { frame_bytes_max } => {
+                    position.uncounted_frame();
+                    stats.bad_frames += 1;
+                    sink.bad_frame(&FrameProblem::TooLarge { frame_bytes_max }, position.delivered());
+                }
+                SseItem::Frame(frame) if frame.event == EVENT_DATA => {
+                    if data(parser, position, frame.data, stats, sink) {
+                        (found.useful, found.progress) = (true, true);
+                    }
+                }
+                SseItem::Frame(frame) if frame.event == EVENT_CONTROL => match Control::parse(frame.data) {
+                    Ok(control) => {
+                        found.useful = true;
+                        found.progress |= position.cursor() != Some(&control.next_offset);
+                        found.closed = control.closed;
+                        apply(control, position, live_cursor, stats, sink);
+                        if found.closed {
+                            return found;
+                        }
+                    }
+                    Err(problem) => {
+                        stats.bad_frames += 1;
+                        let problem = FrameProblem::Control { problem, raw: frame.data };
+                        sink.bad_frame(&problem, position.delivered());
+                    }
+                },
+                // Events of other names are extensions that this client did not ask for.
+                SseItem::Frame(_) => {}
+            }
+        }
+        found
+    }
+}
+
+/// Delivers the messages of one data frame; false if it is not JSON, in which case nothing of it was delivered.
+fn data(
+    parser: &mut Parser,
+    position: &mut Position,
+    text: &[u8],
+    stats: &mut Stats,
+    sink: &mut dyn EventSink,
+) -> bool {
+    let mark = position.mark();
+    let before = *stats;
+    sink.checkpoint();
+    let verdict = parser.parse_messages(text, &mut |verdict| match (position.message(), verdict) {
+        (Turn::Skip, _) => stats.skipped += 1,
+        (Turn::Deliver(count), Verdict::Event(view)) => {
+            stats.messages += 1;
+            sink.event(&view, count);
+        }
+        (Turn::Deliver(count), Verdict::Rejected { rejection, raw }) => {
+            stats.messages += 1;
+            stats.rejected += 1;
+            sink.rejected(&rejection, raw, count);
+        }
+    });
+    let Err(rejection) = verdict else { return true };
+    sink.rollback();
+    position.restore(mark);
+    position.uncounted_frame();
+    *stats = Stats { bad_frames: before.bad_frames + 1, ..before };
+    sink.bad_frame(&FrameProblem::Syntax { rejection: &rejection, raw: text }, position.delivered());
+    false
+}
+
+fn apply(
+    control: Control,
+    position: &mut Position,
+    live_cursor: &mut Option<String>,
+    stats: &mut Stats,
+    sink: &mut dyn EventSink,
+) {
+    if control.cursor.is_some() {
+        *live_cursor = control.cursor;
+    }
+    let missing = position.control(control.next_offset, control.message_count);
+    report_missing(missing, position, stats, sink);
+    sink.control(position.offset(), position.delivered(), control.up_to_date, control.closed);
+}
+
+fn report_missing(messages: u64, position: &Position, stats: &mut Stats, sink: &mut dyn EventSink) {
+    if messages > 0 {
+        stats.bad_frames += 1;
+        sink.bad_frame(&FrameProblem::Missing { messages }, position.delivered());
+    }
+}
