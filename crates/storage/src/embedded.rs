@@ -1,0 +1,162 @@
+//! The embedded engine: fjall, a log-structured tree with a journal, in a directory. Must not know what it stores.
+//!
+//! One keyspace, journal and blocks uncompressed (rows are small, and the journal is what an append waits for),
+//! `fdatasync` per commit. The settings are measured; see docs/architecture.
+
+mod journal;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Slice, UserKey,
+    UserValue,
+};
+
+use crate::engine::{Engine, EngineError, Visit, Writes};
+use crate::layout::FORMAT;
+use crate::local::LocalStore;
+use crate::{Durability, OpenError, StoreOptions};
+
+/// Streams in a directory of this machine.
+#[derive(Debug)]
+pub enum EmbeddedStore {}
+
+/// Below the data directory, so that other things can live beside it.
+const STREAMS_DIRECTORY: &str = "streams";
+const KEYSPACE: &str = "streams";
+const MEMTABLE_BYTES: u64 = 64 << 20;
+const JOURNALS_BYTES_MAX: u64 = 256 << 20;
+
+impl EmbeddedStore {
+    /// Opens the store in `dir`, creating it when it is not there. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`OpenError`]; a directory that another process has open is [`OpenError::Locked`].
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<LocalStore, OpenError> {
+        let engine = FjallEngine::open(&dir.join(STREAMS_DIRECTORY), options.block_cache_bytes)?;
+        LocalStore::open(Arc::new(engine), options)
+    }
+}
+
+struct Open {
+    database: Database,
+    keyspace: Keyspace,
+}
+
+/// `None` once closed.
+struct FjallEngine(RwLock<Option<Open>>);
+
+impl FjallEngine {
+    fn open(path: &Path, cache_bytes: u64) -> Result<Self, OpenError> {
+        std::fs::create_dir_all(path)
+            .map_err(|source| OpenError::Directory { path: path.display().to_string(), source })?;
+        let open = || {
+            let database = Database::builder(path)
+                .journal_compression(CompressionType::None)
+                .max_journaling_size(JOURNALS_BYTES_MAX)
+                .cache_size(cache_bytes)
+                .open()?;
+            let keyspace = database
+                .keyspace(KEYSPACE, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
+            Ok(Open { database, keyspace })
+        };
+        let opened = match open() {
+            Err(fjall::Error::JournalRecovery(_)) => {
+                journal::set_torn_tail_aside(path)?;
+                open()
+            }
+            other => other,
+        };
+        opened.map(|open| Self(RwLock::new(Some(open)))).map_err(|error| open_error(path, error))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Open) -> Result<T, fjall::Error>) -> Result<T, EngineError> {
+        let open = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(open) = &*open else { return Err(EngineError("the store is shut down".into())) };
+        work(open).map_err(|error| EngineError(error.to_string()))
+    }
+}
+
+fn open_error(path: &Path, error: fjall::Error) -> OpenError {
+    let path = path.display().to_string();
+    match error {
+        fjall::Error::Locked => OpenError::Locked { path },
+        fjall::Error::Io(source) => OpenError::Directory { path, source },
+        fjall::Error::InvalidVersion(found) => {
+            OpenError::Format { found: format!("engine {found:?}"), supported: FORMAT }
+        }
+        other => OpenError::Engine(other.to_string()),
+    }
+}
+
+/// Shares the engine's memory instead of copying it.
+fn shared(value: UserValue) -> Bytes {
+    Bytes::from_owner(value)
+}
+
+impl Engine for FjallEngine {
+    fn durability(&self) -> Durability {
+        Durability::Synced
+    }
+
+    fn is_blocking(&self) -> bool {
+        true
+    }
+
+    fn room_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        self.with(|open| Ok(open.keyspace.get(key)?.map(shared)))
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
+        self.with(|open| {
+            for entry in open.keyspace.range(from..to) {
+                let (key, value) = entry.into_inner()?;
+                if visit(&key, shared(value)) == ControlFlow::Break(()) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Bytes)>, EngineError> {
+        self.with(|open| {
+            let Some(entry) = open.keyspace.range(from..to).next_back() else { return Ok(None) };
+            let (key, value) = entry.into_inner()?;
+            Ok(Some((key.to_vec(), shared(value))))
+        })
+    }
+
+    fn commit(&self, writes: &Writes, sync: bool) -> Result<(), EngineError> {
+        self.with(|open| {
+            let changes = writes.iter();
+            let mut batch = OwnedWriteBatch::with_capacity(open.database.clone(), changes.len())
+                .durability(sync.then_some(PersistMode::SyncData));
+            for write in changes {
+                let key = UserKey::from(write.key);
+                match write.value {
+                    Some(value) => batch.insert(&open.keyspace, key, Slice::from(value)),
+                    None => batch.remove(&open.keyspace, key),
+                }
+            }
+            batch.commit()
+        })
+    }
+
+    fn close(&self) {
+        let open = self.0.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(open) = open {
+            // What was committed without sync.
+            if let Err(error) = open.database.persist(PersistMode::SyncAll) {
+                tracing::error!(id = "STORE-CLOSE-FAILED", %error, "the last sync failed");
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! A store in one process over an [`Engine`](crate::engine::Engine): one committer thread decides and writes,
+//! readers read what it published. Must not know which engine it is.
+//!
+//! ```text
+//!   append() --> bounded queue --> committer thread: group of pending operations
+//!                                    decide against the writer's state (StreamState), in order
+//!                                    one batch, one sync
+//!                                    publish (Live: tail, window), answer, tell watchers
+//!   read()  <-- Live (window in memory), else engine scan
+//! ```
+//!
+//! Two copies of a stream's state keep readers and writer apart: `writer` runs ahead within a group, `live` is
+//! what is durable. When a commit fails the writer's copy is void, so the store stops writing for good.
+
+mod catalog;
+mod committer;
+mod group;
+mod open;
+mod producers;
+mod queue;
+mod read;
+mod reclaim;
+mod store;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod window;
+
+pub use store::LocalStore;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks although a holder panicked: every holder leaves a consistent value at each step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

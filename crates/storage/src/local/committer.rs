@@ -1,0 +1,245 @@
+//! The one thread that writes: takes groups from the queue, commits each with one sync, publishes, answers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::group::{Answer, Effect, Group};
+use super::lock;
+use super::queue::{Operation, Taken};
+use super::reclaim::Reclaim;
+use super::store::Shared;
+use super::stream::Stream;
+use super::window::Windows;
+use crate::semantics::Deletion;
+use crate::{AppendError, CreateError, Created, DeleteError, Lifetime};
+
+pub(super) struct Committer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) group: Group,
+    pub(super) windows: Windows,
+    pub(super) reclaim: Reclaim,
+    /// Streams that expire, by id.
+    pub(super) mortal: BTreeMap<u64, Arc<Stream>>,
+    /// Where the sweep goes on.
+    pub(super) sweep_from: u64,
+}
+
+/// Streams looked at in one step of a sweep, and removed in it.
+const SWEEP_STEP_LEN: usize = 1_024;
+/// Keys given back in one step, with and without appends waiting.
+const RECLAIM_STEP_BUSY: usize = 128;
+const RECLAIM_STEP_IDLE: usize = 2_048;
+
+impl Committer {
+    /// Runs until the queue is stopped and empty.
+    pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        // Whatever happens to this thread, nobody may wait for it in vain.
+        let _ended = Ended(Arc::clone(&shared));
+        let options = &shared.options;
+        let mut pending = VecDeque::new();
+        let mut sweep_at = Instant::now() + options.sweep_interval;
+        loop {
+            let wait = if self.reclaim.is_idle() {
+                sweep_at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+            } else {
+                Duration::ZERO
+            };
+            let taken = shared.queue.take(&mut pending, options.group_len_max, options.group_bytes_max, wait);
+            match taken {
+                Taken::Stopped => return,
+                Taken::Operations => self.commit_pending(&mut pending),
+                Taken::Nothing => {}
+            }
+            if shared.poisoned().is_some() {
+                continue;
+            }
+            if Instant::now() >= sweep_at && self.sweep_step() {
+                sweep_at = Instant::now() + options.sweep_interval;
+            }
+            let step = if taken == Taken::Nothing { RECLAIM_STEP_IDLE } else { RECLAIM_STEP_BUSY };
+            if let Err(error) = self.reclaim.step(&*shared.engine, step) {
+                shared.poison(&error);
+            }
+        }
+    }
+
+    fn commit_pending(&mut self, pending: &mut VecDeque<Operation>) {
+        while !pending.is_empty() {
+            self.group.begin(self.shared.options.clock.now_ms());
+            while let Some(operation) = pending.pop_front() {
+                if needs_durable_rows(&operation) && !self.group.writes.is_empty() {
+                    pending.push_front(operation);
+                    break;
+                }
+                self.decide(operation);
+            }
+            self.commit_group();
+        }
+    }
+
+    fn decide(&mut self, operation: Operation) {
+        let (group, shared) = (&mut self.group, &self.shared);
+        let published = |path: &_| shared.catalog.find(path);
+        let poisoned = shared.poisoned();
+        match operation {
+            Operation::Append { stream, append, reply } => {
+                let result = match poisoned {
+                    Some(reason) => Err(AppendError::Unavailable(reason.to_string())),
+                    None => group.append(&stream, append),
+                };
+                group.answers.push(Answer::Append(reply, result));
+            }
+            Operation::Create { path, create, reply } => {
+                let result = match poisoned {
+                    Some(reason) => Err(CreateError::Unavailable(reason.to_string())),
+                    None => group.create(published, path, *create),
+                };
+                group.answers.push(Answer::Create(reply, result));
+            }
+            Operation::Delete { path, reply } => {
+                let result = match poisoned {
+                    Some(reason) => Err(DeleteError::Unavailable(reason.to_string())),
+                    None => group.delete(published, &path),
+                };
+                group.answers.push(Answer::Delete(reply, result));
+            }
+            Operation::RecordAccess(stream) if poisoned.is_none() => group.record_access(&stream),
+            Operation::Expire(stream) if poisoned.is_none() => group.expire(&stream),
+            Operation::RecordAccess(_) | Operation::Expire(_) => {}
+        }
+    }
+
+    /// Makes the group durable, then visible, then answers; or fails all of it.
+    fn commit_group(&mut self) {
+        self.group.finish();
+        let committed = if self.group.writes.is_empty() {
+            Ok(())
+        } else {
+            self.shared.engine.commit(&self.group.writes, true)
+        };
+        if let Err(error) = committed {
+            let reason = self.shared.poison(&error);
+            for answer in self.group.answers.drain(..) {
+                answer.fail(&reason);
+            }
+            return;
+        }
+        let mut watched = Vec::new();
+        let now_ms = self.group.now_ms;
+        for effect in std::mem::take(&mut self.group.effects) {
+            self.publish(effect, now_ms, &mut watched);
+        }
+        for answer in self.group.answers.drain(..) {
+            answer.send();
+        }
+        for stream in watched {
+            lock(&stream.live).tell_watchers();
+        }
+        self.windows.shrink();
+    }
+
+    fn publish(&mut self, effect: Effect, now_ms: i64, watched: &mut Vec<Arc<Stream>>) {
+        match effect {
+            Effect::Appended { stream, first, next, batch, closed, attributes } => {
+                let mut live = lock(&stream.live);
+                live.next = next;
+                live.closed = closed;
+                live.updated_at_ms = now_ms;
+                if let Some((value, version)) = attributes {
+                    live.attributes = Some(Box::new(value));
+                    live.attributes_version = version;
+                }
+                if let Some(batch) = batch {
+                    self.windows.push(&stream, &mut live, first, &batch);
+                }
+                let has_watch = live.watch.is_some();
+                drop(live);
+                if has_watch {
+                    watched.push(stream);
+                }
+            }
+            Effect::Created { stream, initial } => {
+                if let Some((first, batch)) = initial {
+                    self.windows.push(&stream, &mut lock(&stream.live), first, &batch);
+                }
+                if stream.lifetime != Lifetime::Unlimited {
+                    self.mortal.insert(stream.id, Arc::clone(&stream));
+                }
+                self.shared.catalog.insert(&stream);
+            }
+            Effect::Removed { stream, deletion } => {
+                let mut live = lock(&stream.live);
+                live.deletion = deletion;
+                live.updated_at_ms = now_ms;
+                if deletion == Deletion::Gone {
+                    self.windows.drop_window(&mut live);
+                    self.shared.catalog.remove(&stream);
+                    self.reclaim.add(stream.id);
+                }
+                drop(live);
+                self.mortal.remove(&stream.id);
+                watched.push(stream);
+            }
+        }
+    }
+
+    /// Removes expired streams among the next few; whether the sweep has come to its end.
+    fn sweep_step(&mut self) -> bool {
+        self.group.begin(self.shared.options.clock.now_ms());
+        let mut step = self.mortal.range(self.sweep_from..).take(SWEEP_STEP_LEN).map(|(_, stream)| stream);
+        let mut last = None;
+        for stream in step.by_ref() {
+            last = Some(stream.id);
+            self.group.expire(stream);
+        }
+        self.sweep_from = last.map_or(0, |id| id + 1);
+        let ended = last.is_none_or(|last| self.mortal.range(last + 1..).next().is_none());
+        if ended {
+            self.sweep_from = 0;
+        }
+        self.commit_group();
+        ended
+    }
+}
+
+/// A fork within a row looks for that row in the engine, so everything before must be there.
+fn needs_durable_rows(operation: &Operation) -> bool {
+    let Operation::Create { create, .. } = operation else { return false };
+    create.fork.as_ref().is_some_and(|fork| fork.sub_offset > 0)
+}
+
+impl Answer {
+    /// A caller that has gone away is no error.
+    fn send(self) {
+        match self {
+            Self::Append(reply, result) => drop(reply.send(result)),
+            Self::Create(reply, result) => {
+                let created = result.map(|(is_new, stream)| {
+                    let head = stream.head(&lock(&stream.live));
+                    Created { is_new, head }
+                });
+                drop(reply.send(created));
+            }
+            Self::Delete(reply, result) => drop(reply.send(result)),
+        }
+    }
+
+    fn fail(self, reason: &str) {
+        match self {
+            Self::Append(reply, _) => drop(reply.send(Err(AppendError::Unavailable(reason.into())))),
+            Self::Create(reply, _) => drop(reply.send(Err(CreateError::Unavailable(reason.into())))),
+            Self::Delete(reply, _) => drop(reply.send(Err(DeleteError::Unavailable(reason.into())))),
+        }
+    }
+}
+
+/// Tells everybody when the thread ends, also by a panic.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.ended(std::thread::panicking());
+    }
+}

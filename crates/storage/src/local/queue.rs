@@ -1,0 +1,149 @@
+//! The bounded queue between callers and the committer. Must not know what operations do.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use durable_sessions_protocol::StreamPath;
+use tokio::sync::oneshot;
+
+use super::lock;
+use super::stream::Stream;
+use crate::{Append, AppendError, Appended, CreateError, CreateStream, Created, DeleteError};
+
+/// What the committer is asked to do.
+pub(super) enum Operation {
+    Append {
+        stream: Arc<Stream>,
+        append: Append,
+        reply: oneshot::Sender<Result<Appended, AppendError>>,
+    },
+    Create {
+        path: StreamPath,
+        create: Box<CreateStream>,
+        reply: oneshot::Sender<Result<Created, CreateError>>,
+    },
+    Delete {
+        path: StreamPath,
+        reply: oneshot::Sender<Result<(), DeleteError>>,
+    },
+    /// Record the last access.
+    RecordAccess(Arc<Stream>),
+    /// Remove it if it is expired.
+    Expire(Arc<Stream>),
+}
+
+impl Operation {
+    /// Payload bytes, for the bounds.
+    pub(super) fn bytes(&self) -> usize {
+        let attributes = |value: &bytes::Bytes| value.len();
+        match self {
+            Self::Append { append, .. } => {
+                append.batch.as_ref().map_or(0, |batch| batch.body().len())
+                    + append.attributes.as_ref().map_or(0, |change| attributes(&change.value))
+            }
+            Self::Create { create, .. } => {
+                create.initial.as_ref().map_or(0, |batch| batch.body().len())
+                    + create.attributes.as_ref().map_or(0, attributes)
+            }
+            Self::Delete { .. } | Self::RecordAccess(_) | Self::Expire(_) => 0,
+        }
+    }
+}
+
+/// Why an operation was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    Full,
+    Stopped,
+}
+
+/// What the committer found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    Operations,
+    /// Nothing came in time.
+    Nothing,
+    /// Stopped, and empty.
+    Stopped,
+}
+
+pub(super) struct Queue {
+    pending: Mutex<Pending>,
+    arrived: Condvar,
+    len_max: usize,
+    bytes_max: usize,
+}
+
+#[derive(Default)]
+struct Pending {
+    operations: VecDeque<Operation>,
+    bytes: usize,
+    stopped: bool,
+    /// The committer sleeps; a wake-up costs a system call, so it is not sent to one that is awake.
+    waiting: bool,
+}
+
+impl Queue {
+    pub(super) fn new(len_max: usize, bytes_max: usize) -> Self {
+        Self { pending: Mutex::default(), arrived: Condvar::new(), len_max, bytes_max }
+    }
+
+    pub(super) fn push(&self, operation: Operation) -> Result<(), Refused> {
+        let bytes = operation.bytes();
+        let mut pending = lock(&self.pending);
+        if pending.stopped {
+            return Err(Refused::Stopped);
+        }
+        // One that is larger than the bound alone gets its turn when nothing else is pending.
+        let too_many_bytes = pending.bytes + bytes > self.bytes_max && !pending.operations.is_empty();
+        if pending.operations.len() >= self.len_max || too_many_bytes {
+            return Err(Refused::Full);
+        }
+        pending.bytes += bytes;
+        pending.operations.push_back(operation);
+        let wake = std::mem::take(&mut pending.waiting);
+        drop(pending);
+        if wake {
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Takes pending operations in order, up to the bounds of one group but at least one.
+    pub(super) fn take(
+        &self,
+        group: &mut VecDeque<Operation>,
+        len_max: usize,
+        bytes_max: usize,
+        wait: Duration,
+    ) -> Taken {
+        let mut pending = lock(&self.pending);
+        if pending.operations.is_empty() && !pending.stopped && !wait.is_zero() {
+            pending.waiting = true;
+            pending = self.arrived.wait_timeout(pending, wait).unwrap_or_else(PoisonError::into_inner).0;
+            pending.waiting = false;
+        }
+        let mut bytes = 0;
+        while let Some(next) = pending.operations.front() {
+            let next_bytes = next.bytes();
+            if !group.is_empty() && (group.len() >= len_max || bytes + next_bytes > bytes_max) {
+                break;
+            }
+            bytes += next_bytes;
+            group.extend(pending.operations.pop_front());
+        }
+        pending.bytes -= bytes;
+        match (group.is_empty(), pending.stopped) {
+            (false, _) => Taken::Operations,
+            (true, true) => Taken::Stopped,
+            (true, false) => Taken::Nothing,
+        }
+    }
+
+    /// Takes nothing more; what is pending is still done.
+    pub(super) fn stop(&self) {
+        lock(&self.pending).stopped = true;
+        self.arrived.notify_all();
+    }
+}

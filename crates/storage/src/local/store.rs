@@ -1,0 +1,319 @@
+//! [`LocalStore`]: what callers see. Must not know which engine it runs on.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use durable_sessions_protocol::{Offset, StreamPath};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use super::catalog::Catalog;
+use super::committer::Committer;
+use super::group::Group;
+use super::queue::{Operation, Queue, Refused};
+use super::read::{PageBuilder, fill};
+use super::stream::Stream;
+use super::window::Windows;
+use super::{lock, open};
+use crate::engine::{Engine, EngineError};
+use crate::semantics::{AppendLimits, Deletion};
+use crate::{
+    Append, AppendError, Appended, CreateError, CreateStream, Created, DeleteError, OpenError, Page,
+    ReadError, StoreHealth, StoreOptions, StreamHead, StreamStore, Tail,
+};
+
+/// Streams in this process, on the engine it was opened with: `MemoryStore::open`, `EmbeddedStore::open`.
+///
+/// Dropping it does what [`StreamStore::shutdown`] does, and waits for it.
+pub struct LocalStore {
+    shared: Arc<Shared>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What callers and the committer share.
+pub(super) struct Shared {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) options: StoreOptions,
+    pub(super) catalog: Catalog,
+    pub(super) queue: Queue,
+    /// [`READY`], [`DEGRADED`] or [`DOWN`]; the reason is in `reason`.
+    state: AtomicU8,
+    reason: Mutex<Arc<str>>,
+    engine_reads: Arc<Semaphore>,
+    ended: watch::Sender<bool>,
+}
+
+const READY: u8 = 0;
+const DEGRADED: u8 = 1;
+const DOWN: u8 = 2;
+
+impl Shared {
+    /// Why nothing is written any more, after an error of the medium.
+    pub(super) fn poisoned(&self) -> Option<Arc<str>> {
+        (self.state.load(Ordering::Acquire) == DEGRADED).then(|| lock(&self.reason).clone())
+    }
+
+    /// Stops writing for good.
+    pub(super) fn poison(&self, error: &EngineError) -> Arc<str> {
+        tracing::error!(id = "STORE-COMMIT-FAILED", %error, "the store takes no appends until it is opened again");
+        let reason: Arc<str> = format!("a commit failed: {error}").into();
+        *lock(&self.reason) = Arc::clone(&reason);
+        self.state.store(DEGRADED, Ordering::Release);
+        reason
+    }
+
+    /// The committer thread has ended.
+    pub(super) fn ended(&self, panicked: bool) {
+        self.queue.stop();
+        let reason = if panicked { "the committer has failed" } else { "the store is shut down" };
+        *lock(&self.reason) = reason.into();
+        self.state.store(DOWN, Ordering::Release);
+        self.engine.close();
+        self.ended.send_replace(true);
+    }
+
+    fn reason(&self) -> String {
+        match self.state.load(Ordering::Acquire) {
+            READY => "the store is shutting down".into(),
+            _ => lock(&self.reason).to_string(),
+        }
+    }
+}
+
+impl LocalStore {
+    /// Finds what the engine holds and starts the committer.
+    pub(crate) fn open(engine: Arc<dyn Engine>, options: StoreOptions) -> Result<Self, OpenError> {
+        let found = open::open(&*engine, options.clock.now_ms())?;
+        let limits = AppendLimits {
+            attributes_bytes_max: options.attributes_bytes_max,
+            stream_seq_len_max: options.stream_seq_len_max,
+        };
+        let group = Group::new(Arc::clone(&engine), limits, options.producers_cached_max, found.next_id);
+        let windows = Windows::new(options.tail_window_bytes, options.tail_window_stream_bytes);
+        let shared = Arc::new(Shared {
+            engine,
+            catalog: found.catalog,
+            queue: Queue::new(options.queue_len_max, options.queue_bytes_max),
+            state: AtomicU8::new(READY),
+            reason: Mutex::new("".into()),
+            engine_reads: Arc::new(Semaphore::new(options.engine_reads_max)),
+            ended: watch::Sender::new(false),
+            options,
+        });
+        let committer = Committer {
+            shared: Arc::clone(&shared),
+            group,
+            windows,
+            reclaim: found.reclaim,
+            mortal: found.mortal,
+            sweep_from: 0,
+        };
+        let thread = std::thread::Builder::new()
+            .name("store-committer".into())
+            .spawn(move || committer.run())
+            .map_err(|error| OpenError::Engine(format!("cannot start the committer: {error}")))?;
+        Ok(Self { shared, committer: Mutex::new(Some(thread)) })
+    }
+
+    /// The stream at a path, if it is there for readers.
+    fn stream(&self, path: &StreamPath) -> Result<Arc<Stream>, ReadError> {
+        let shared = &self.shared;
+        if shared.state.load(Ordering::Acquire) == DOWN {
+            return Err(ReadError::Unavailable(shared.reason()));
+        }
+        let stream = shared.catalog.find(path).ok_or(ReadError::NotFound)?;
+        if stream.is_expired(shared.options.clock.now_ms()) {
+            // Refused or not, it is expired for everybody; the sweep finds it again.
+            let _ = shared.queue.push(Operation::Expire(Arc::clone(&stream)));
+            let deletion = lock(&stream.live).deletion;
+            return Err(if deletion == Deletion::Soft { ReadError::Gone } else { ReadError::NotFound });
+        }
+        Ok(stream)
+    }
+
+    fn touch(&self, stream: &Arc<Stream>) {
+        if stream.touch(self.shared.options.clock.now_ms()) {
+            // When the queue is full the access is recorded by one that comes later.
+            let _ = self.shared.queue.push(Operation::RecordAccess(Arc::clone(stream)));
+        }
+    }
+}
+
+fn check_there(deletion: Deletion) -> Result<(), ReadError> {
+    match deletion {
+        Deletion::Live => Ok(()),
+        Deletion::Soft => Err(ReadError::Gone),
+        Deletion::Gone => Err(ReadError::NotFound),
+    }
+}
+
+#[async_trait]
+impl StreamStore for LocalStore {
+    async fn create(&self, path: &StreamPath, create: CreateStream) -> Result<Created, CreateError> {
+        let (reply, answer) = oneshot::channel();
+        let operation = Operation::Create { path: path.clone(), create: Box::new(create), reply };
+        match self.shared.queue.push(operation) {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(CreateError::Unavailable(self.shared.reason()))),
+            Err(Refused::Full) => Err(CreateError::Overloaded),
+            Err(Refused::Stopped) => Err(CreateError::Unavailable(self.shared.reason())),
+        }
+    }
+
+    async fn append(&self, path: &StreamPath, append: Append) -> Result<Appended, AppendError> {
+        let stream = self.shared.catalog.find(path);
+        if self.shared.state.load(Ordering::Acquire) != READY {
+            return Err(AppendError::Unavailable(self.shared.reason()));
+        }
+        let stream = stream.ok_or(AppendError::NotFound)?;
+        let (reply, answer) = oneshot::channel();
+        match self.shared.queue.push(Operation::Append { stream, append, reply }) {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(AppendError::Unavailable(self.shared.reason()))),
+            Err(Refused::Full) => Err(AppendError::Overloaded),
+            Err(Refused::Stopped) => Err(AppendError::Unavailable(self.shared.reason())),
+        }
+    }
+
+    async fn read(&self, path: &StreamPath, from: Offset, bytes_max: usize) -> Result<Page, ReadError> {
+        let stream = self.stream(path)?;
+        self.touch(&stream);
+        let mut page = PageBuilder::new(from.position(), bytes_max);
+        let (tail, in_window) = {
+            let live = lock(&stream.live);
+            check_there(live.deletion)?;
+            if from.position() > live.next {
+                return Err(ReadError::BeyondTail { tail: Offset::new(live.next) });
+            }
+            if from.position() < live.first {
+                return Err(ReadError::Trimmed { first: Offset::new(live.first) });
+            }
+            let in_window = from.position() == live.next
+                || live.window.as_ref().is_some_and(|window| window.collect(&mut page, live.next));
+            (live.tail(), in_window)
+        };
+        if in_window {
+            stream.window_used.store(true, Ordering::Relaxed);
+        } else {
+            page = self.read_engine(&stream, page, tail.next_offset.position()).await?;
+            // Rows of a stream that was deleted meanwhile may be missing, and an empty page would be a lie.
+            check_there(lock(&stream.live).deletion)?;
+        }
+        let (rows, next) = page.rows();
+        Ok(Page {
+            rows,
+            from,
+            next: Offset::new(next),
+            tail,
+            content_type: stream.content_type.clone(),
+            stream_id: stream.id,
+        })
+    }
+
+    async fn head(&self, path: &StreamPath) -> Result<StreamHead, ReadError> {
+        let stream = self.stream(path)?;
+        let live = lock(&stream.live);
+        check_there(live.deletion)?;
+        Ok(stream.head(&live))
+    }
+
+    async fn watch(&self, path: &StreamPath) -> Result<watch::Receiver<Tail>, ReadError> {
+        let stream = self.stream(path)?;
+        let mut live = lock(&stream.live);
+        check_there(live.deletion)?;
+        Ok(live.subscribe())
+    }
+
+    async fn delete(&self, path: &StreamPath) -> Result<(), DeleteError> {
+        let (reply, answer) = oneshot::channel();
+        match self.shared.queue.push(Operation::Delete { path: path.clone(), reply }) {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(DeleteError::Unavailable(self.shared.reason()))),
+            Err(Refused::Full) => Err(DeleteError::Overloaded),
+            Err(Refused::Stopped) => Err(DeleteError::Unavailable(self.shared.reason())),
+        }
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&StreamPath>,
+        limit: usize,
+    ) -> Result<Vec<(StreamPath, StreamHead)>, ReadError> {
+        if self.shared.state.load(Ordering::Acquire) == DOWN {
+            return Err(ReadError::Unavailable(self.shared.reason()));
+        }
+        let now_ms = self.shared.options.clock.now_ms();
+        let mut found = Vec::new();
+        let mut after = after.cloned();
+        // Hidden and expired streams are passed over, so it may take several looks to fill the list.
+        loop {
+            let wanted = limit - found.len();
+            let streams = self.shared.catalog.list(prefix, after.as_ref().map(StreamPath::as_str), wanted);
+            for stream in &streams {
+                let live = lock(&stream.live);
+                if live.deletion == Deletion::Live && !stream.is_expired(now_ms) {
+                    found.push((stream.path.clone(), stream.head(&live)));
+                }
+            }
+            match streams.last() {
+                Some(last) if found.len() < limit && streams.len() == wanted => {
+                    after = Some(last.path.clone());
+                }
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    fn health(&self) -> StoreHealth {
+        match self.shared.state.load(Ordering::Acquire) {
+            READY => StoreHealth::Ready(self.shared.engine.durability()),
+            DEGRADED => StoreHealth::Degraded(lock(&self.shared.reason).clone()),
+            _ => StoreHealth::Down(lock(&self.shared.reason).clone()),
+        }
+    }
+
+    async fn shutdown(&self) {
+        self.shared.queue.stop();
+        let mut ended = self.shared.ended.subscribe();
+        // The sender lives as long as `self`.
+        drop(ended.wait_for(|ended| *ended).await);
+    }
+}
+
+impl LocalStore {
+    /// Reads on a thread that may wait, as many at a time as the options say.
+    async fn read_engine(
+        &self,
+        stream: &Arc<Stream>,
+        mut page: PageBuilder,
+        to: u64,
+    ) -> Result<PageBuilder, ReadError> {
+        if !self.shared.engine.is_blocking() {
+            fill(&*self.shared.engine, stream, &mut page, to)?;
+            return Ok(page);
+        }
+        let stopped = || ReadError::Unavailable("the store is shut down".into());
+        let permit = Arc::clone(&self.shared.engine_reads).acquire_owned().await.map_err(|_| stopped())?;
+        let (engine, stream) = (Arc::clone(&self.shared.engine), Arc::clone(stream));
+        let read = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            fill(&*engine, &stream, &mut page, to).map(|()| page)
+        });
+        read.await.map_err(|_| stopped())?
+    }
+}
+
+impl Drop for LocalStore {
+    fn drop(&mut self) {
+        self.shared.queue.stop();
+        if let Some(thread) = lock(&self.committer).take() {
+            // A panic of the thread has been reported by its health already.
+            drop(thread.join());
+        }
+    }
+}
+
+impl std::fmt::Debug for LocalStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalStore").field("health", &self.health()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! Recent rows of streams in memory, bounded over all streams. Must not know engines.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::lock;
+use super::read::PageBuilder;
+use super::stream::{Live, Stream};
+use crate::Batch;
+
+/// The newest rows of one stream, without gaps up to its tail.
+#[derive(Default)]
+pub(super) struct Window {
+    rows: VecDeque<(u64, Batch)>,
+    bytes: usize,
+}
+
+impl Window {
+    /// Adds rows to the page, when `page.next` is in the window.
+    pub(super) fn collect(&self, page: &mut PageBuilder, to: u64) -> bool {
+        let start = self.rows.partition_point(|(first, _)| *first <= page.next());
+        let Some(start) = start.checked_sub(1) else { return false };
+        for (first, batch) in self.rows.range(start..) {
+            if page.push(*first, batch, to).is_break() {
+                break;
+            }
+        }
+        true
+    }
+}
+
+/// Which streams have windows, and how much they take together. Owned by the committer, so no lock guards it.
+///
+/// Eviction is a clock: a stream that was used since the hand last passed is spared once.
+pub(super) struct Windows {
+    hand: VecDeque<Arc<Stream>>,
+    bytes: usize,
+    bytes_max: usize,
+    stream_bytes_max: usize,
+}
+
+impl Windows {
+    pub(super) fn new(bytes_max: usize, stream_bytes_max: usize) -> Self {
+        Self { hand: VecDeque::new(), bytes: 0, bytes_max, stream_bytes_max: stream_bytes_max.min(bytes_max) }
+    }
+
+    /// Adds the newest row of a stream whose `live` is locked.
+    pub(super) fn push(&mut self, stream: &Arc<Stream>, live: &mut Live, first: u64, batch: &Batch) {
+        let added = batch.footprint();
+        if added > self.stream_bytes_max {
+            // A window has no gaps, so one without its newest row is none.
+            self.drop_window(live);
+            return;
+        }
+        let window = live.window.get_or_insert_with(|| {
+            self.hand.push_back(Arc::clone(stream));
+            Box::default()
+        });
+        window.rows.push_back((first, batch.detached()));
+        window.bytes += added;
+        self.bytes += added;
+        while window.bytes > self.stream_bytes_max {
+            let Some((_, oldest)) = window.rows.pop_front() else { break };
+            window.bytes -= oldest.footprint();
+            self.bytes -= oldest.footprint();
+        }
+        stream.window_used.store(true, Ordering::Relaxed);
+    }
+
+    /// Its entry at the hand goes when the hand comes to it.
+    pub(super) fn drop_window(&mut self, live: &mut Live) {
+        if let Some(window) = &mut live.window {
+            self.bytes -= window.bytes;
+            // Kept empty rather than removed: the stream stands at the hand once at most.
+            **window = Window::default();
+        }
+    }
+
+    /// Evicts until the bound holds.
+    pub(super) fn shrink(&mut self) {
+        while self.bytes > self.bytes_max {
+            let Some(stream) = self.hand.pop_front() else { break };
+            if stream.window_used.swap(false, Ordering::Relaxed) {
+                self.hand.push_back(stream);
+                continue;
+            }
+            if let Some(window) = lock(&stream.live).window.take() {
+                self.bytes -= window.bytes;
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
