@@ -1,0 +1,112 @@
+// The page: sessions on the left, the open session in the middle, what is known about its stream on the right. On a
+// narrow screen one of them at a time.
+
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+
+import { ConnectionBanner } from '../components/ConnectionStatus';
+import { Header } from '../components/Header';
+import { HelpDialog } from '../components/HelpDialog';
+import { SessionList } from '../components/SessionList';
+import { SidePanels } from '../components/SidePanels';
+import { TerminalPane } from '../components/TerminalPane';
+import { Timeline } from '../components/Timeline';
+import { type View, ViewTabs } from '../components/ViewTabs';
+import type { VirtualListControl } from '../components/VirtualList';
+import type { Network } from '../session/network';
+import type { PageOptions } from '../session/page-options';
+import { useShortcutsEnabled, useTheme } from './preferences';
+import { type Shortcut, useShortcuts } from './shortcuts';
+import { useOpenSession } from './use-open-session';
+import { useSessions } from './use-sessions';
+
+interface WorkbenchProps {
+  readonly network: Network;
+  readonly page: PageOptions;
+  readonly token: string;
+  readonly initialSession: string | null;
+  readonly onUnauthorized: (message: string) => void;
+  readonly onForgetToken: () => void;
+}
+
+export function Workbench({ network, page, token, initialSession, onUnauthorized, onForgetToken }: WorkbenchProps) {
+  const [openId, setOpenId] = useState(initialSession);
+  const [view, setView] = useState<View>('timeline');
+  const [helpOpen, setHelpOpen] = useState(false);
+  const [shortcutsEnabled, setShortcutsEnabled] = useShortcutsEnabled();
+  const theme = useTheme();
+  const sessions = useSessions(network, page.url, token, onUnauthorized);
+  const opened = useOpenSession(openId, token, network, page);
+  const isCut = useSyncExternalStore(network.subscribe, () => network.isCut);
+  const timeline = useRef<VirtualListControl>(null);
+  const filter = useRef<HTMLInputElement>(null);
+
+  // Nobody chose yet: the newest session is what most people came for.
+  useEffect(() => {
+    const newest = sessions.rows?.reduce((a, b) => ((b.updatedAtMs ?? b.createdAtMs ?? 0) > (a.updatedAtMs ?? a.createdAtMs ?? 0) ? b : a), sessions.rows[0]!);
+    if (openId === null && newest !== undefined) setOpenId(newest.id);
+  }, [openId, sessions.rows]);
+
+  const open = useCallback((id: string) => {
+    setOpenId(id);
+    setView('timeline');
+  }, []);
+
+  const shortcuts = useMemo<readonly Shortcut[]>(
+    () => [
+      { keys: ['j', 'k'], label: 'Next and previous entry of the timeline', run: (key) => timeline.current?.focusBy(key === 'j' ? 1 : -1) },
+      { keys: ['g'], label: 'Jump to live', run: () => timeline.current?.toEnd() },
+      { keys: ['/'], label: 'Filter sessions', run: () => { setView('sessions'); requestAnimationFrame(() => filter.current?.focus()); } },
+      { keys: ['x'], label: 'Cut or restore the network', run: () => (network.isCut ? network.restore() : network.cut()) },
+      { keys: ['r'], label: 'Reconnect now', run: () => opened?.reconnect() },
+      { keys: ['d'], label: 'Damage the next event', run: () => network.damageNextEvent() },
+      { keys: ['t'], label: 'Light or dark', run: theme.toggle },
+      { keys: ['?'], label: 'This help', run: () => setHelpOpen(true) },
+    ],
+    [network, opened, theme.toggle],
+  );
+  useShortcuts(shortcuts, shortcutsEnabled);
+
+  const title = sessions.rows?.find((row) => row.id === openId)?.title ?? openId;
+  useEffect(() => {
+    document.title = title === null ? 'Durable sessions' : `${title} · Durable sessions`;
+  }, [title]);
+
+  return (
+    <div className="shell" data-view={view}>
+      <a className="skip" href="#main">Skip to the timeline</a>
+      <Header title={title} id={openId} store={opened?.store ?? null} isDark={theme.isDark} onToggleTheme={theme.toggle} onHelp={() => setHelpOpen(true)} />
+      <SessionList sessions={sessions} openId={openId} onOpen={open} filterRef={filter} />
+      <main className="main" id="main" tabIndex={-1}>
+        {opened === null ? (
+          <Welcome hasSessions={(sessions.rows?.length ?? 0) > 0} />
+        ) : (
+          <>
+            <ConnectionBanner store={opened.store} isCut={isCut} onReconnect={opened.reconnect} onRestore={() => network.restore()} />
+            <Timeline key={`timeline ${opened.id}`} store={opened.store} control={timeline} />
+            <TerminalPane key={`terminal ${opened.id}`} store={opened.store} />
+          </>
+        )}
+      </main>
+      {opened === null ? <aside className="side" aria-label="Stream" /> : <SidePanels key={opened.id} opened={opened} network={network} url={page.url} token={token} />}
+      <ViewTabs view={view} onView={setView} />
+      <HelpDialog
+        isOpen={helpOpen}
+        shortcuts={shortcuts}
+        shortcutsEnabled={shortcutsEnabled}
+        onShortcutsEnabled={setShortcutsEnabled}
+        onFollowSystem={theme.followSystem}
+        onForgetToken={onForgetToken}
+        onClose={() => setHelpOpen(false)}
+      />
+    </div>
+  );
+}
+
+function Welcome({ hasSessions }: { readonly hasSessions: boolean }) {
+  return (
+    <div className="welcome">
+      <h2>{hasSessions ? 'Choose a session' : 'Waiting for the first session'}</h2>
+      <p>{hasSessions ? 'Its events are read from the start, then followed live.' : 'This page opens it by itself as soon as it exists.'}</p>
+    </div>
+  );
+}

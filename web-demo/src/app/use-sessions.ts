@@ -1,0 +1,58 @@
+// The list of sessions, kept fresh while the tab is visible.
+
+import { useCallback, useEffect, useRef, useState } from 'react';
+
+import { ApiError, listSessions, type SessionRow } from '../session/api';
+import type { Network } from '../session/network';
+
+export const REFRESH_PERIOD_MS = 5_000;
+
+export interface Sessions {
+  /** Null until the first answer. */
+  readonly rows: readonly SessionRow[] | null;
+  readonly error: string | null;
+  readonly refreshing: boolean;
+  readonly refresh: () => void;
+}
+
+export function useSessions(network: Network, url: string, token: string | null, onUnauthorized: (message: string) => void): Sessions {
+  const [rows, setRows] = useState<readonly SessionRow[] | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  const [refreshing, setRefreshing] = useState(false);
+  const inFlight = useRef(false);
+
+  const refresh = useCallback(() => {
+    // One request at a time: a slow server must not collect a queue of them.
+    if (inFlight.current) return;
+    inFlight.current = true;
+    setRefreshing(true);
+    listSessions(network, url, token)
+      .then((next) => {
+        setRows((before) => (before !== null && JSON.stringify(before) === JSON.stringify(next) ? before : next));
+        setError(null);
+      })
+      .catch((failure: unknown) => {
+        if (failure instanceof ApiError && failure.status === 401) onUnauthorized(failure.message);
+        setError(failure instanceof Error ? failure.message : String(failure));
+      })
+      .finally(() => {
+        inFlight.current = false;
+        setRefreshing(false);
+      });
+  }, [network, url, token, onUnauthorized]);
+
+  useEffect(() => {
+    refresh();
+    const refreshVisible = () => {
+      if (document.visibilityState === 'visible') refresh();
+    };
+    const timer = setInterval(refreshVisible, REFRESH_PERIOD_MS);
+    document.addEventListener('visibilitychange', refreshVisible);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener('visibilitychange', refreshVisible);
+    };
+  }, [refresh]);
+
+  return { rows, error, refreshing, refresh };
+}

@@ -1,0 +1,38 @@
+// Name of the page and of the session, connection state, theme and help.
+
+import type { SessionStore } from '../store/session-store';
+import { ConnectionPill } from './ConnectionStatus';
+import { Icon } from './Icon';
+
+interface HeaderProps {
+  readonly title: string | null;
+  readonly id: string | null;
+  readonly store: SessionStore | null;
+  readonly isDark: boolean;
+  readonly onToggleTheme: () => void;
+  readonly onHelp: () => void;
+}
+
+export function Header({ title, id, store, isDark, onToggleTheme, onHelp }: HeaderProps) {
+  return (
+    <header className="header">
+      <span className="brand">
+        <img src="./icon.svg" alt="" width="22" height="22" />
+        <span className="brand-name">Durable sessions</span>
+      </span>
+      <h1 className="header-title" title={id ?? undefined}>
+        {title ?? 'No session open'}
+        {title !== id && id !== null ? <span className="header-id">{id}</span> : null}
+      </h1>
+      {store === null ? null : <ConnectionPill store={store} />}
+      <span className="header-actions">
+        <button type="button" className="icon-button" onClick={onToggleTheme} aria-label={isDark ? 'Use the light theme' : 'Use the dark theme'} title={isDark ? 'Light theme (t)' : 'Dark theme (t)'} data-testid="theme">
+          <Icon name={isDark ? 'sun' : 'moon'} />
+        </button>
+        <button type="button" className="icon-button" onClick={onHelp} aria-label="Keyboard shortcuts and help" title="Help (?)" data-testid="help">
+          <Icon name="help" />
+        </button>
+      </span>
+    </header>
+  );
+}

@@ -1,0 +1,67 @@
+// Counters of the stream: events, bytes, rate, lag.
+
+import { bytes, count, duration, plural } from '../app/format';
+import { useNow, useSlice } from '../app/use-slice';
+import type { Network } from '../session/network';
+import type { SessionStore, Snapshot } from '../store/session-store';
+import { Sparkline } from './Sparkline';
+
+const selectCounters = (snapshot: Snapshot) => snapshot.counters;
+const selectReconnects = (snapshot: Snapshot) => snapshot.connection.reconnects;
+
+/** Older than this on arrival, an event is history that is being read, not a live one that was slow. */
+const LIVE_LAG_MS_MAX = 30_000;
+
+export function StreamPanel({ store, network }: { readonly store: SessionStore; readonly network: Network }) {
+  const counters = useSlice(store, selectCounters);
+  const reconnects = useSlice(store, selectReconnects);
+  // The rate falls with time alone, and bytes come without events: so once per second as well.
+  useNow(1_000);
+  const series = store.rateSeries();
+  const lastFull = series.at(-2) ?? 0;
+  const peak = Math.max(...series);
+  return (
+    <section className="panel stream" aria-labelledby="stream-title">
+      <h2 id="stream-title">Stream</h2>
+      <dl className="counters">
+        <Counter name="Events" value={count(counters.events)} testid="count-events" />
+        <Counter name="Bytes" value={bytes(network.bytes)} testid="count-bytes" />
+        <Counter name="Lag" value={counters.lagMs === null ? '–' : duration(counters.lagMs)} testid="lag" title={lagTitle(counters.lagMs)} />
+        <Counter name="Rejected" value={count(counters.rejected)} testid="count-rejected" isBad={counters.rejected > 0} />
+      </dl>
+      <div className="rate">
+        <p className="agent-line">
+          <span>{count(lastFull)} <span className="muted">events/s</span></span>
+          <span className="muted">peak {count(peak)} in the last minute</span>
+        </p>
+        <Sparkline values={series} label={`Events per second over the last minute: ${lastFull} now, peak ${peak}`} />
+      </div>
+      <p className="muted stream-position">
+        Offset <span className="mono" data-testid="last-offset">{count(counters.lastOffset)}</span>
+        {reconnects === 0 ? '' : ` · resumed ${plural(reconnects, 'time')}`}
+      </p>
+    </section>
+  );
+}
+
+function lagTitle(lagMs: number | null): string {
+  const base = 'Age of the last event when it arrived: now minus its timestamp';
+  return lagMs !== null && lagMs > LIVE_LAG_MS_MAX ? `${base}. It was read from history.` : base;
+}
+
+interface CounterProps {
+  readonly name: string;
+  readonly value: string;
+  readonly testid: string;
+  readonly title?: string;
+  readonly isBad?: boolean;
+}
+
+function Counter({ name, value, testid, title, isBad = false }: CounterProps) {
+  return (
+    <div className={isBad ? 'counter is-bad' : 'counter'} title={title}>
+      <dt>{name}</dt>
+      <dd data-testid={testid}>{value}</dd>
+    </div>
+  );
+}

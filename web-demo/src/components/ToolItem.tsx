@@ -1,0 +1,77 @@
+// One tool call: what was called, with what, what came back, how long it took.
+
+import { memo, useMemo } from 'react';
+
+import { count, duration } from '../app/format';
+import { useNow } from '../app/use-slice';
+import { linesOf } from '../store/terminal';
+import type { ToolRow } from '../store/timeline-items';
+import { useExpanded } from './expansion';
+import { Icon } from './Icon';
+import { Runs } from './Runs';
+import { argumentsOf, type Clipped, clip, textOf } from './tool-text';
+
+const STATUS_WORDS = { pending: 'pending', running: 'running', complete: 'done', error: 'failed' } as const;
+
+export const ToolItem = memo(function ToolItem({ row }: { readonly row: ToolRow }) {
+  const { headline, rest } = useMemo(() => argumentsOf(row.input), [row.input]);
+  const output = useMemo(() => textOf(row.output), [row.output]);
+  return (
+    <section className={`tool tool-${row.status}`} data-testid="tool" data-call={row.callId} data-status={row.status} aria-label={`Tool ${row.tool}, ${STATUS_WORDS[row.status]}`}>
+      <header className="tool-head">
+        <Icon name="tool" />
+        <span className="tool-name">{row.tool}</span>
+        <span className="tool-headline" title={headline}>{withoutName(headline, row.tool)}</span>
+        <ToolTime row={row} />
+        <span className={`chip chip-${row.status}`}>{STATUS_WORDS[row.status]}</span>
+      </header>
+      {rest === '' ? null : <LongText id={`${row.key}:in`} label="Arguments" text={rest} />}
+      {output === '' ? null : <LongText id={`${row.key}:out`} label="Output" text={output} ansi />}
+      {output === '' && row.status === 'complete' ? <p className="tool-silent">No output</p> : null}
+    </section>
+  );
+});
+
+/** Recorded runs name the tool after the command's first word: it need not stand there twice. */
+function withoutName(headline: string, tool: string): string {
+  return headline.startsWith(`${tool} `) ? headline.slice(tool.length + 1) : headline === tool ? '' : headline;
+}
+
+function ToolTime({ row }: { readonly row: ToolRow }) {
+  const isRunning = row.status === 'running' && row.startedAt !== null;
+  const now = useNow(1_000, isRunning);
+  if (row.durationMs !== null) {
+    return <span className="tool-time" title={row.durationIsMeasured ? 'Between the two events; the producer gave no duration' : 'As the producer measured it'}>{row.durationIsMeasured ? '≈ ' : ''}{duration(row.durationMs)}</span>;
+  }
+  if (!isRunning) return null;
+  const elapsed = row.elapsedSeconds === null ? now - (row.startedAt ?? now) : row.elapsedSeconds * 1_000;
+  return <span className="tool-time">{elapsed < 1_000 ? '' : duration(Math.floor(elapsed / 1_000) * 1_000)}</span>;
+}
+
+function LongText({ id, label, text, ansi = false }: { readonly id: string; readonly label: string; readonly text: string; readonly ansi?: boolean }) {
+  const [showAll, toggle] = useExpanded(id);
+  const clipped = useMemo(() => clip(text, showAll), [text, showAll]);
+  return (
+    <div className="long-text">
+      <pre className={clipped.isClipped && !showAll ? 'clipped' : undefined} aria-label={label} tabIndex={0}>
+        {ansi ? <AnsiText clipped={clipped} /> : clipped.text}
+      </pre>
+      {clipped.isClipped ? (
+        <button type="button" className="link" onClick={toggle} aria-expanded={showAll}>
+          {showAll ? 'Show less' : `Show all (${count(clipped.lines)} lines)`}
+        </button>
+      ) : null}
+      {clipped.beyond > 0 ? <p className="tool-silent">{count(clipped.beyond)} more characters are not shown</p> : null}
+    </div>
+  );
+}
+
+const AnsiText = memo(function AnsiText({ clipped }: { readonly clipped: Clipped }) {
+  const lines = useMemo(() => linesOf(clipped.text), [clipped.text]);
+  return lines.map((runs, i) => (
+    <span key={i}>
+      <Runs runs={runs} />
+      {i < lines.length - 1 ? '\n' : null}
+    </span>
+  ));
+});

@@ -1,0 +1,59 @@
+// How a tool call's arguments and output become text. Anything JSON may come; what is long is shown in part first.
+
+export const PREVIEW_LINES = 12;
+export const PREVIEW_CHARS = 1_600;
+export const SHOWN_CHARS_MAX = 200_000;
+
+export interface Clipped {
+  readonly text: string;
+  readonly lines: number;
+  readonly isClipped: boolean;
+  /** Characters that are not shown even when everything is asked for. */
+  readonly beyond: number;
+}
+
+export function textOf(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'string') return value.replaceAll('\r\n', '\n').replace(/\n+$/, '');
+  return JSON.stringify(value, null, 2);
+}
+
+export function clip(text: string, showAll: boolean): Clipped {
+  const lines = text === '' ? 0 : text.split('\n').length;
+  const isLong = lines > PREVIEW_LINES + 2 || text.length > PREVIEW_CHARS * 1.25;
+  if (!isLong) return { text, lines, isClipped: false, beyond: 0 };
+  if (showAll) return { text: text.slice(0, SHOWN_CHARS_MAX), lines, isClipped: true, beyond: Math.max(0, text.length - SHOWN_CHARS_MAX) };
+  return { text: text.split('\n').slice(0, PREVIEW_LINES).join('\n').slice(0, PREVIEW_CHARS), lines, isClipped: true, beyond: 0 };
+}
+
+/** The argument worth a place in the head line: the only one, or the one with a telling name. */
+const TELLING = ['command', 'cmd', 'action', 'path', 'file_path', 'file', 'pattern', 'query', 'url'];
+
+export interface ArgumentView {
+  readonly headline: string;
+  /** What the headline does not say, empty when it says all. */
+  readonly rest: string;
+}
+
+export function argumentsOf(input: unknown): ArgumentView {
+  if (input === undefined || input === null) return { headline: '', rest: '' };
+  if (typeof input !== 'object' || Array.isArray(input)) return headlined(textOf(input), []);
+  const entries = Object.entries(input as Record<string, unknown>);
+  if (entries.length === 0) return { headline: '', rest: '' };
+  const name = TELLING.find((candidate) => typeof (input as Record<string, unknown>)[candidate] === 'string');
+  const main = name === undefined ? entries.find(([, value]) => typeof value === 'string') : entries.find(([key]) => key === name);
+  if (main === undefined) return { headline: '', rest: textOf(input) };
+  return headlined(textOf(main[1]), entries.filter(([key]) => key !== main[0]));
+}
+
+function headlined(text: string, others: readonly (readonly [string, unknown])[]): ArgumentView {
+  const [headline = '', ...more] = text.trim().split('\n');
+  const rest = [
+    more.length === 0 ? '' : text,
+    ...others.map(([key, value]) => {
+      const shown = textOf(value);
+      return shown.includes('\n') ? `${key}:\n${shown}` : `${key}: ${shown}`;
+    }),
+  ];
+  return { headline, rest: rest.filter((part) => part !== '').join('\n') };
+}
