@@ -5,6 +5,7 @@
 
 mod backoff;
 mod cause;
+mod producer;
 mod random;
 mod retry_after;
 mod subscription;
@@ -12,6 +13,10 @@ mod time;
 
 pub use backoff::{RETRY_AFTER_MS_MAX, ReconnectConfig};
 pub use cause::{Cause, Detail, Failure};
+pub use producer::{
+    AckedAt, AppendAnswer, AppendError, AppendRequest, FlushMark, Producer, ProducerConfig, ProducerInput,
+    ProducerOutput, ProducerTimer, Refused,
+};
 pub use retry_after::retry_after_ms;
 pub use subscription::{
     ConnectionState, EventSink, FrameProblem, From, Input, LostInfo, OpenRequest, Output, ResponseHead,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use durable_sessions_protocol::OffsetToken;
 use durable_sessions_protocol::sse::FRAME_BYTES_MAX_DEFAULT;
+use durable_sessions_schema::Parser;
 
 use super::io::{ConnectionState, Input, LostInfo, OpenRequest, Output, ResponseHead, TimerKind};
 use super::position::{From, Position};
@@ -98,11 +99,17 @@ impl Subscription {
     /// A subscription that does nothing until [`Input::Subscribe`]. The seed feeds the jitter.
     #[must_use]
     pub fn new(config: SubscriptionConfig, seed: u64) -> Self {
+        Self::with_parser(config, seed, Parser::new())
+    }
+
+    /// The same with a parser that knows the application's own events.
+    #[must_use]
+    pub fn with_parser(config: SubscriptionConfig, seed: u64, parser: Parser) -> Self {
         let position = Position::new(config.from.clone());
         Self {
             phase: Phase::Idle,
             state: ConnectionState::Disconnected,
-            reader: Reader::new(config.frame_bytes_max, position),
+            reader: Reader::new(config.frame_bytes_max, position, parser),
             config,
             stats: Stats::default(),
             random: Random::new(seed),

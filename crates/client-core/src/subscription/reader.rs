@@ -47,11 +47,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(frame_bytes_max: usize, position: Position) -> Self {
+    pub(super) fn new(frame_bytes_max: usize, position: Position, parser: Parser) -> Self {
         Self {
             decoder: SseDecoder::new(frame_bytes_max),
             position,
-            parser: Parser::new(),
+            parser,
             live_cursor: None,
             missing_at_start: 0,
         }
