@@ -113,9 +113,8 @@ impl Report {
 
 fn print_failure(step: &str, error: &StepError, took: Duration) {
     screen::line(format_args!(
-        "{} {error} ({})",
-        screen::red(format_args!("    FAILED {step}:")),
-        duration_text(took)
+        "{} {error}",
+        screen::red(format_args!("    FAILED {step} ({}):", duration_text(took)))
     ));
     if let Some(advice) = error.advice() {
         screen::line(format_args!("    what to do: {advice}"));

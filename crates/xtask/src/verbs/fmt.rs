@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::failure::StepError;
 use crate::report::{Outcome, Stopped};
+use crate::screen;
 use crate::tools::node;
 use crate::workbench::Workbench;
 
@@ -31,7 +32,8 @@ pub(super) fn rust(bench: &Workbench, check: bool) -> Result<(), Stopped> {
         let command =
             bench.cargo().args(["fmt", "--all"]).advice("run `cargo xtask fmt` and commit what it changes");
         if check {
-            command.arg("--check").run()?;
+            let colour = if screen::is_terminal() { "auto" } else { "never" };
+            command.args(["--check", "--", "--color", colour]).run()?;
         } else {
             command.run()?;
         }
