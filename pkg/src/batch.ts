@@ -38,7 +38,6 @@ export interface Rejected {
   path: string | null;
   expected: string | null;
   came: string | null;
-  raw: string;
   offset: number;
 }
 
@@ -151,13 +150,13 @@ function rejected(reader: ValueReader, context: RecordContext): Rejected {
   const { values } = reader;
   const at = reader.at;
   reader.at = at + 6;
+  context.offset = values[at + 5] as number;
   return {
     code: values[at] as string,
     eventType: values[at + 1] as string | null,
     path: values[at + 2] as string | null,
     expected: values[at + 3] as string | null,
     came: values[at + 4] as string | null,
-    raw: values[at + 5] as string,
     offset: context.offset,
   };
 }

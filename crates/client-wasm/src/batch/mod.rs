@@ -1,0 +1,20 @@
+//! The delivery to JavaScript: everything a network chunk brought, as one JSON array of values and one word per item.
+//!
+//! `JSON.parse` of values alone, in schema order, with the raw JSON of open fields spliced in, is what makes the
+//! client faster than one that parses and validates in JavaScript: no property names are read there, and objects come
+//! from constructors of constant shape. Pure Rust: must not know JavaScript, connections or timers.
+//!
+//! | word, bits 0..8 | values | bits above |
+//! |---|---|---|
+//! | position of the event in the schema's table | id, timestamp, fields in schema order without absent ones, `meta`?, extras? | 8 `meta` follows, 9 extras follow, 10.. bit i: field i is absent |
+//! | [`UNKNOWN`](word::UNKNOWN) | id, type, timestamp, data, `meta`? | 8 `meta` follows |
+//! | [`REJECTED`](word::REJECTED) | code, reason, event type or null, path or null, expected, came, offset | |
+//! | [`CONTROL`](word::CONTROL) | cursor, offset | 8 up to date, 9 closed |
+//! | [`POSITION`](word::POSITION) | offset that the next event counts on from | |
+
+mod ascii;
+mod encoder;
+mod text;
+pub mod word;
+
+pub use encoder::{Batch, BatchEncoder};

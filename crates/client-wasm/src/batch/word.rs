@@ -1,0 +1,21 @@
+//! The numbers of the item words; `pkg/src/batch.ts` has the same. Must not know how values are written.
+
+/// An event type that the schema does not know.
+pub const UNKNOWN: u32 = 255;
+/// A message that failed validation, or a frame that is no JSON.
+pub const REJECTED: u32 = 254;
+/// A control event.
+pub const CONTROL: u32 = 253;
+/// The count of messages, where it does not follow from the item before.
+pub const POSITION: u32 = 252;
+
+/// Events: `meta` follows the fields.
+pub const META: u32 = 1 << 8;
+/// Events: an object with the unknown fields follows.
+pub const EXTRAS: u32 = 1 << 9;
+/// Events: bit of field 0 in the mask of absent fields.
+pub const ABSENT_SHIFT: u32 = 10;
+/// Controls: nothing newer is stored.
+pub const UP_TO_DATE: u32 = 1 << 8;
+/// Controls: the stream has ended.
+pub const CLOSED: u32 = 1 << 9;

@@ -1,0 +1,16 @@
+//! The driver proper, only on wasm. Must not know the layout of a batch or what an event means.
+//!
+//! Rules kept here: exports take `&self`; no borrow is held across an await or a call to JavaScript, since callbacks
+//! re-enter; timers and the request belong to the [`link::Link`], whose end ends them.
+
+mod connection;
+mod failure;
+mod hooks;
+mod link;
+mod options;
+mod request;
+mod timers;
+
+pub use connection::Connection;
+pub use hooks::ConnectionHooks;
+pub use options::{ConnectionOptions, Notice, ReconnectOptions};

@@ -1,0 +1,122 @@
+// The bench's input: seeded events in the mix of client-spike (75 % chunks, 15 % tool events with nested JSON, 10 %
+// others), framed as our server frames them: `event: data` with a JSON array, then `event: control`.
+
+function random(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+const WORDS = 'the agent reads a file and then runs its tests before it answers with what it found in module cache naïve “plan”'.split(' ');
+
+function sentence(next, words) {
+  let text = '';
+  for (let i = 0; i < words; i += 1) {
+    // Two words in a hundred keep their accents and quotes, as in real prose.
+    const limit = next() < 0.02 ? WORDS.length : WORDS.length - 2;
+    text += ` ${WORDS[Math.floor(next() * limit)]}`;
+  }
+  return text;
+}
+
+function chunk(next, i) {
+  const data = { text: sentence(next, 1 + Math.floor(next() * 6)), agentId: 'agent-1', turn: 1 + (i >> 8) };
+  return { type: 'chunk', data };
+}
+
+function tool(next, i) {
+  const id = `call-${i}`;
+  if (next() < 0.5) {
+    return { type: 'tool:start', data: { id, tool: 'edit', input: { path: `src/module-${i}.rs`, edits: [{ from: i, to: i + 4, text: sentence(next, 12) }], dryRun: false } } };
+  }
+  const lines = Array.from({ length: 8 }, (_, line) => ({ line, text: sentence(next, 8), matches: [line, line + 1] }));
+  return { type: 'tool:result', data: { id, tool: 'search', output: { ok: true, lines, total: 8 }, isError: false, duration: Math.floor(next() * 900) } };
+}
+
+function other(next, i) {
+  switch (i % 4) {
+    case 0:
+      return { type: 'terminal:output', data: { data: `${sentence(next, 10)}\r\n`, source: 'agent' } };
+    case 1:
+      return { type: 'state:update', data: { agentId: 'agent-1', status: 'running', turn: 1 + (i >> 8), progress: 0.5, currentTool: 'edit' } };
+    case 2:
+      return { type: 'agent:turn', data: { agentId: 'agent-1', turn: 1 + (i >> 8), maxTurns: 50, remaining: 12, usage: { inputTokens: 1200, outputTokens: 300 } } };
+    default:
+      return { type: 'presence:joined', data: { userId: `user-${i % 7}`, displayName: 'A person' } };
+  }
+}
+
+/** `count` events; `mix` is 'mixed' or 'chunks'. */
+export function events(mix, count, seed = 7) {
+  const next = random(seed);
+  const out = [];
+  for (let i = 0; i < count; i += 1) {
+    const pick = mix === 'chunks' ? 0 : next();
+    const body = pick < 0.75 ? chunk(next, i) : pick < 0.9 ? tool(next, i) : other(next, i);
+    out.push({ id: `evt-${seed}-${i}`, type: body.type, timestamp: 1_790_000_000_000 + i * 7, data: body.data });
+  }
+  return out;
+}
+
+const encoder = new TextEncoder();
+
+/** One SSE text per frame of `perFrame` events. */
+export function frames(list, perFrame) {
+  const out = [];
+  for (let i = 0; i < list.length; i += perFrame) {
+    const slice = list.slice(i, i + perFrame);
+    const count = i + slice.length;
+    const control = { streamNextOffset: String(count).padStart(20, '0'), streamCursor: '12345', upToDate: count === list.length, streamMessageCount: count };
+    out.push(encoder.encode(`event: data\ndata:${JSON.stringify(slice)}\n\nevent: control\ndata:${JSON.stringify(control)}\n\n`));
+  }
+  return out;
+}
+
+/** The frames as network chunks of at least `bytes` each (the last may be shorter). */
+export function networkChunks(list, bytes) {
+  const out = [];
+  let pending = [];
+  let size = 0;
+  const flush = () => {
+    const joined = new Uint8Array(size);
+    let at = 0;
+    for (const part of pending) {
+      joined.set(part, at);
+      at += part.length;
+    }
+    out.push(joined);
+    pending = [];
+    size = 0;
+  };
+  for (const frame of list) {
+    pending.push(frame);
+    size += frame.length;
+    if (size >= bytes) {
+      flush();
+    }
+  }
+  if (size > 0) {
+    flush();
+  }
+  return out;
+}
+
+/** A body that has every chunk ready. */
+export function body(chunks) {
+  let at = 0;
+  return new ReadableStream(
+    {
+      pull(controller) {
+        if (at < chunks.length) {
+          controller.enqueue(chunks[at]);
+          at += 1;
+        } else {
+          controller.close();
+        }
+      },
+    },
+    { highWaterMark: 4 },
+  );
+}

@@ -1,0 +1,68 @@
+// Builds dist/: wasm (cargo, wasm-bindgen, wasm-opt), then JavaScript and types (tsc), then says how large it came out.
+// Tools come from PATH and node_modules only. `--js-only` keeps the wasm that is there.
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { reportSizes } from './size.mjs';
+
+const pkg = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const root = resolve(pkg, '..');
+const bin = (name) => join(pkg, 'node_modules', '.bin', name);
+const wasmDir = join(pkg, 'dist', 'wasm');
+const crate = 'durable-sessions-client-wasm';
+const jsOnly = process.argv.includes('--js-only');
+
+function run(command, args, options = {}) {
+  try {
+    execFileSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], cwd: pkg, ...options });
+  } catch (error) {
+    if (error.code === 'ENOENT') {
+      throw new Error(`${command} is not on PATH; \`cargo xtask setup\` installs it`);
+    }
+    throw error;
+  }
+}
+
+function targetDir() {
+  const metadata = execFileSync('cargo', ['metadata', '--no-deps', '--format-version', '1'], { cwd: root, maxBuffer: 1 << 26 });
+  return JSON.parse(metadata.toString()).target_directory;
+}
+
+function buildWasm() {
+  const triple = 'wasm32-unknown-unknown';
+  run('cargo', ['build', '--quiet', '--lib', '-p', crate, '--profile', 'wasm', '--target', triple], { cwd: root });
+  const built = join(targetDir(), triple, 'wasm', `${crate.replaceAll('-', '_')}.wasm`);
+  mkdirSync(wasmDir, { recursive: true });
+  // No default path in the glue: the entry files of the package say where the wasm is, once.
+  run('wasm-bindgen', [built, '--target', 'web', '--out-dir', wasmDir, '--out-name', 'durable_sessions', '--omit-default-module-path']);
+  const wasm = join(wasmDir, 'durable_sessions_bg.wasm');
+  const optimised = `${wasm}.opt`;
+  const features = ['--enable-bulk-memory', '--enable-nontrapping-float-to-int', '--enable-sign-ext', '--enable-mutable-globals', '--enable-reference-types', '--enable-multivalue'];
+  run(bin('wasm-opt'), [wasm, '-o', optimised, process.env.DURABLE_SESSIONS_WASM_OPT ?? '-O3', ...features, '--strip-debug', '--strip-producers']);
+  renameSync(optimised, wasm);
+  // The facade compiles against the hand-written declaration; the generated one is kept under its own name for the test that compares them.
+  renameSync(join(wasmDir, 'durable_sessions.d.ts'), join(wasmDir, 'generated.d.ts'));
+  rmSync(join(wasmDir, 'durable_sessions_bg.wasm.d.ts'), { force: true });
+}
+
+function buildJs() {
+  run(bin('tsc'), ['-p', 'tsconfig.build.json']);
+  mkdirSync(wasmDir, { recursive: true });
+  copyFileSync(join(pkg, 'src', 'wasm', 'durable_sessions.d.ts'), join(wasmDir, 'durable_sessions.d.ts'));
+}
+
+if (!jsOnly) {
+  rmSync(join(pkg, 'dist'), { recursive: true, force: true });
+  buildWasm();
+}
+buildJs();
+if (existsSync(join(wasmDir, 'durable_sessions_bg.wasm'))) {
+  const sizes = await reportSizes();
+  if (sizes.over) {
+    process.exitCode = 1;
+  }
+} else {
+  console.log('no wasm in dist/wasm yet: only types and JavaScript were built');
+}
