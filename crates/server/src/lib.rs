@@ -1,1 +1,40 @@
-//! The durable-sessions HTTP server as an axum library.
+//! The durable-sessions HTTP server as an axum library: the Durable Streams protocol under `/v1/stream`, the
+//! session API under `/api`, health, and the static files of a web application.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use durable_sessions_server::{AuthConfig, Server, ServerConfig, StoreConfig};
+//!
+//! let config = ServerConfig::new("127.0.0.1:0".parse()?, StoreConfig::Memory, AuthConfig::DevNoAuth);
+//! let server = Server::bind(config).await?;
+//! println!("listening on http://{}", server.local_addr());
+//! server.run(std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! This crate must not know an engine by name outside its configuration.
+
+mod answer;
+mod api;
+mod app;
+mod auth;
+mod code;
+mod config;
+mod connection;
+mod cors;
+mod error;
+mod fanout;
+mod gate;
+mod health;
+mod request_id;
+mod router;
+mod server;
+mod static_files;
+mod store_error;
+mod stream;
+
+pub use code::Code;
+pub use config::{AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig};
+pub use durable_sessions_storage::StoreOptions;
+pub use server::{BoundServer, RunError, Server, StartError};

@@ -1,0 +1,258 @@
+//! What a server is started with. Every limit has a name, a default and a defined outcome. Must not read files,
+//! environment or command line.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use durable_sessions_storage::StoreOptions;
+use subtle::ConstantTimeEq as _;
+
+/// Configuration of one server.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Address to listen on; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Where streams live.
+    pub store: StoreConfig,
+    /// Who may come in.
+    pub auth: AuthConfig,
+    /// Browser origins that may read answers.
+    pub cors: CorsOrigins,
+    /// Directory of a built web application, served at `/`.
+    pub web_root: Option<PathBuf>,
+    /// How long a long-poll waits for data.
+    pub long_poll_timeout: Duration,
+    /// About how long an SSE answer lasts before the client is asked to come again; each one varies by a tenth.
+    pub sse_max_age: Duration,
+    /// Longest silence on an SSE answer; a comment is sent after it.
+    pub heartbeat: Duration,
+    /// How long a shutdown waits for requests in flight.
+    pub shutdown_deadline: Duration,
+    /// Bounds of everything else.
+    pub limits: Limits,
+    /// Bounds of the store.
+    pub store_options: StoreOptions,
+}
+
+impl ServerConfig {
+    /// The defaults around the three things that have none.
+    #[must_use]
+    pub fn new(listen: SocketAddr, store: StoreConfig, auth: AuthConfig) -> Self {
+        Self {
+            listen,
+            store,
+            auth,
+            cors: CorsOrigins::Loopback,
+            web_root: None,
+            long_poll_timeout: Duration::from_secs(30),
+            sse_max_age: Duration::from_secs(60),
+            heartbeat: Duration::from_secs(15),
+            shutdown_deadline: Duration::from_secs(10),
+            limits: Limits::default(),
+            store_options: StoreOptions::default(),
+        }
+    }
+
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`].
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        match &self.auth {
+            AuthConfig::DevNoAuth if !self.listen.ip().is_loopback() => {
+                return Err(InvalidConfig::NoAuthBeyondLoopback(self.listen));
+            }
+            AuthConfig::Token(secret) if !secret.is_presentable() => return Err(InvalidConfig::Token),
+            AuthConfig::DevNoAuth | AuthConfig::Token(_) => {}
+        }
+        for (name, duration) in [
+            ("long-poll timeout", self.long_poll_timeout),
+            ("SSE maximum age", self.sse_max_age),
+            ("heartbeat", self.heartbeat),
+            ("header read timeout", self.limits.header_read_timeout),
+            ("body read timeout", self.limits.body_read_timeout),
+        ] {
+            if duration.is_zero() || duration > Duration::from_secs(24 * 3600) {
+                return Err(InvalidConfig::Duration(name));
+            }
+        }
+        let limits = &self.limits;
+        for (name, value) in [
+            ("body_bytes_max", limits.body_bytes_max),
+            ("append_messages_max", limits.append_messages_max),
+            ("page_bytes_max", limits.page_bytes_max),
+            ("sse_page_bytes_max", limits.sse_page_bytes_max),
+            ("ring_bytes_max", limits.ring_bytes_max),
+            ("rings_bytes_max", limits.rings_bytes_max),
+            ("sse_subscribers_max", limits.sse_subscribers_max),
+            ("connections_max", limits.connections_max),
+            ("head_bytes_max", limits.head_bytes_max),
+        ] {
+            if value == 0 {
+                return Err(InvalidConfig::Zero(name));
+            }
+        }
+        if limits.head_bytes_max < 8192 {
+            return Err(InvalidConfig::HeadBytes);
+        }
+        Ok(())
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidConfig {
+    /// Unauthenticated access would be open to the network.
+    #[error("running without authentication is only allowed on a loopback address, not on {0}")]
+    NoAuthBeyondLoopback(SocketAddr),
+    /// A token no client could send.
+    #[error("the token must have 1 to 512 visible ASCII characters without spaces")]
+    Token,
+    /// A duration is zero or longer than a day.
+    #[error("{0} must be more than zero and at most a day")]
+    Duration(&'static str),
+    /// A limit of nothing.
+    #[error("the limit {0} must not be zero")]
+    Zero(&'static str),
+    /// Below what the HTTP parser needs.
+    #[error("the limit head_bytes_max must be at least 8192")]
+    HeadBytes,
+}
+
+/// Which engine keeps the streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreConfig {
+    /// On disk, synced before every acknowledgement.
+    Embedded {
+        /// Its directory, created when missing.
+        dir: PathBuf,
+    },
+    /// In memory: gone with the process.
+    Memory,
+}
+
+/// How callers prove who they are.
+#[derive(Debug, Clone)]
+pub enum AuthConfig {
+    /// One static bearer token, whose bearer is the subject `admin`.
+    Token(Secret),
+    /// Everyone is `admin`. Loopback addresses only.
+    DevNoAuth,
+}
+
+/// A secret that is compared in constant time and never printed.
+#[derive(Clone)]
+pub struct Secret(Box<[u8]>);
+
+impl Secret {
+    /// Wraps a secret text.
+    #[must_use]
+    pub fn new(secret: &str) -> Self {
+        Self(secret.as_bytes().into())
+    }
+
+    pub(crate) fn matches(&self, presented: &[u8]) -> bool {
+        self.0.ct_eq(presented).into()
+    }
+
+    fn is_presentable(&self) -> bool {
+        (1..=512).contains(&self.0.len()) && self.0.iter().all(u8::is_ascii_graphic)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Browser origins that may use the server from another origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CorsOrigins {
+    /// Pages served by this machine itself: `http(s)://localhost`, `127.0.0.1` and `[::1]` on any port.
+    Loopback,
+    /// Every origin. Answers stay protected by the bearer token, since no cookies are used.
+    Any,
+    /// Exactly these, such as `https://app.example`.
+    List(Vec<String>),
+}
+
+/// Bounds of memory, time and number; hitting one has a defined answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest request body: 413 beyond.
+    pub body_bytes_max: usize,
+    /// Most messages in one append: 413 beyond.
+    pub append_messages_max: usize,
+    /// About how much one catch-up answer holds; the client asks again for the rest.
+    pub page_bytes_max: usize,
+    /// The same for one SSE data event read from storage.
+    pub sse_page_bytes_max: usize,
+    /// Encoded frames kept per stream with subscribers; who lags beyond reads from storage.
+    pub ring_bytes_max: usize,
+    /// The same for all streams together; over it each keeps its newest frame only.
+    pub rings_bytes_max: usize,
+    /// SSE answers open at once: 503 `TOO_MANY_CONNECTIONS` beyond.
+    pub sse_subscribers_max: usize,
+    /// Connections open at once; more wait in the listen queue of the system.
+    pub connections_max: usize,
+    /// Largest request head: 431 beyond.
+    pub head_bytes_max: usize,
+    /// Longest request target: 414 beyond.
+    pub url_bytes_max: usize,
+    /// How long a client may take to send a request head, idle time between requests included.
+    pub header_read_timeout: Duration,
+    /// How long a client may take to send a request body: 408 beyond.
+    pub body_read_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 8 << 20,
+            append_messages_max: 100_000,
+            page_bytes_max: 1 << 20,
+            sse_page_bytes_max: 256 << 10,
+            ring_bytes_max: 1 << 20,
+            rings_bytes_max: 128 << 20,
+            sse_subscribers_max: 10_000,
+            connections_max: 16_384,
+            head_bytes_max: 32 << 10,
+            url_bytes_max: 4096,
+            header_read_timeout: Duration::from_secs(75),
+            body_read_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_auth_needs_a_loopback_address() {
+        let open = |listen: &str| {
+            ServerConfig::new(listen.parse().unwrap(), StoreConfig::Memory, AuthConfig::DevNoAuth).validate()
+        };
+        assert_eq!(open("127.0.0.1:0"), Ok(()));
+        assert_eq!(open("[::1]:0"), Ok(()));
+        assert!(matches!(open("0.0.0.0:4437"), Err(InvalidConfig::NoAuthBeyondLoopback(_))));
+    }
+
+    #[test]
+    fn secrets_are_compared_whole_and_never_printed() {
+        let secret = Secret::new("s3cret");
+        assert!(secret.matches(b"s3cret"));
+        for wrong in ["", "s3cre", "s3crets", "S3CRET"] {
+            assert!(!secret.matches(wrong.as_bytes()), "{wrong}");
+        }
+        assert!(!format!("{secret:?}").contains("s3cret"));
+        for bad in ["", "a b", "caf\u{e9}"] {
+            let auth = AuthConfig::Token(Secret::new(bad));
+            let config = ServerConfig::new("127.0.0.1:0".parse().unwrap(), StoreConfig::Memory, auth);
+            assert_eq!(config.validate(), Err(InvalidConfig::Token), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Live delivery: each batch of a stream is encoded once, whoever listens. Must not know HTTP requests.
+
+mod frames;
+mod hub;
+mod ring;
+mod subscriber;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use durable_sessions_protocol::StreamPath;
+use durable_sessions_storage::{Page, ReadError};
+
+use crate::app::{App, Slot};
+use hub::{Hub, SeatIndex};
+
+pub(crate) use frames::{Framing, Standing, encode_control, encode_data};
+pub(crate) use subscriber::Subscriber;
+
+/// The hubs of all streams with live subscribers.
+pub(crate) struct Fanout {
+    hubs: Mutex<HashMap<StreamPath, Arc<Hub>>>,
+    ring_bytes_max: usize,
+    rings_bytes_max: usize,
+    rings_bytes: AtomicUsize,
+}
+
+impl Fanout {
+    /// `ring_bytes_max` bounds one hub's ring, `rings_bytes_max` all of them together.
+    pub(crate) fn new(ring_bytes_max: usize, rings_bytes_max: usize) -> Self {
+        Self {
+            hubs: Mutex::new(HashMap::new()),
+            ring_bytes_max,
+            rings_bytes_max,
+            rings_bytes: AtomicUsize::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamPath, Arc<Hub>>> {
+        self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a subscriber that goes on after `first`.
+    pub(crate) async fn subscribe(
+        &self,
+        app: &Arc<App>,
+        path: &StreamPath,
+        mut slot: Slot,
+        first: &Page,
+        own_cursor: u64,
+    ) -> Result<Subscriber, ReadError> {
+        loop {
+            let found = self.lock().get(path).cloned();
+            let hub = match found {
+                Some(hub) => hub,
+                None => self.start(app, path, first).await?,
+            };
+            match Subscriber::join(app, hub.clone(), slot, first, own_cursor) {
+                Ok(subscriber) => return Ok(subscriber),
+                // It ended in between; the next one takes its place.
+                Err(back) => slot = back,
+            }
+            self.forget(&hub);
+        }
+    }
+
+    async fn start(&self, app: &Arc<App>, path: &StreamPath, first: &Page) -> Result<Arc<Hub>, ReadError> {
+        let stream = app.store.watch(path).await?;
+        let tail = *stream.borrow();
+        let framing = Framing::of(&first.content_type);
+        let hub = Arc::new(Hub::new(path.clone(), first.stream_id, framing, tail.next_offset));
+        {
+            let mut hubs = self.lock();
+            // Two came at once: the earlier hub goes on.
+            if let Some(other) = hubs.get(path).filter(|other| !other.is_over()) {
+                return Ok(other.clone());
+            }
+            hubs.insert(path.clone(), hub.clone());
+        }
+        tokio::spawn(hub.clone().run(app.clone(), stream));
+        Ok(hub)
+    }
+
+    fn leave(&self, hub: &Arc<Hub>, seat: SeatIndex) {
+        let mut hubs = self.lock();
+        if let Some(ring_bytes) = hub.leave(seat) {
+            if hubs.get(&hub.path).is_some_and(|found| Arc::ptr_eq(found, hub)) {
+                hubs.remove(&hub.path);
+            }
+            drop(hubs);
+            self.account(ring_bytes, 0);
+        }
+    }
+
+    fn forget(&self, hub: &Arc<Hub>) {
+        let mut hubs = self.lock();
+        if hubs.get(&hub.path).is_some_and(|found| Arc::ptr_eq(found, hub)) {
+            hubs.remove(&hub.path);
+        }
+    }
+
+    /// How large a ring of `own` bytes may be now. Over the common bound every ring shrinks to its newest frame.
+    fn ring_bytes_allowed(&self, own: usize) -> usize {
+        let others = self.rings_bytes.load(Ordering::Relaxed).saturating_sub(own);
+        self.ring_bytes_max.min(self.rings_bytes_max.saturating_sub(others))
+    }
+
+    fn account(&self, before: usize, after: usize) {
+        self.rings_bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+    }
+}

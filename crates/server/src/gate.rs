@@ -1,0 +1,156 @@
+//! What stands before and after every route: request id, authentication, cross-origin rules, security headers
+//! and the access log. One service instead of a stack of middleware, so that a request pays once.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use hyper::body::Incoming;
+use tower::Service as _;
+use tracing::Instrument as _;
+
+use crate::Code;
+use crate::app::App;
+use crate::auth::{Caller, authenticate};
+use crate::config::AuthConfig;
+use crate::error::{ApiError, ErrorMark};
+use crate::request_id::X_REQUEST_ID;
+
+/// The whole server as one service of hyper.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    app: Arc<App>,
+    router: Router,
+}
+
+impl Gate {
+    pub(crate) fn new(app: Arc<App>, router: Router) -> Self {
+        Self { app, router }
+    }
+
+    async fn handle(mut self, request: Request<Incoming>) -> Response {
+        let started = Instant::now();
+        let id = self.app.request_ids.of(request.headers());
+        let method = request.method().clone();
+        let origin = request.headers().get(ORIGIN).cloned();
+        let is_api = is_protected(request.uri().path()) || is_health(request.uri().path());
+        // The path, never the query: offsets are harmless, but a token may end up there by mistake.
+        let span = tracing::info_span!(
+            "request",
+            request_id = id.to_str().unwrap_or_default(),
+            method = method.as_str(),
+            path = request.uri().path(),
+        );
+        let mut response = self.answer(request, origin.as_ref()).instrument(span.clone()).await;
+        let headers = response.headers_mut();
+        headers.insert(HeaderName::from_static(X_REQUEST_ID), id);
+        headers
+            .insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+        headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
+        // Streams are for fetch() from pages of allowed origins; pages and scripts are for our own origin only.
+        let embedding = if is_api { "cross-origin" } else { "same-origin" };
+        headers.insert(
+            HeaderName::from_static("cross-origin-resource-policy"),
+            HeaderValue::from_static(embedding),
+        );
+        if is_api {
+            self.app.cors.mark(origin.as_ref(), headers);
+        }
+        span.in_scope(|| log(&response, started));
+        response
+    }
+
+    async fn answer(&mut self, request: Request<Incoming>, origin: Option<&HeaderValue>) -> Response {
+        let path = request.uri().path();
+        let headers = request.headers();
+        let length = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        let max = self.app.config.limits.url_bytes_max;
+        if length > max {
+            let message = format!("the request target is longer than {max} bytes");
+            return ApiError::new(StatusCode::URI_TOO_LONG, Code::UriTooLong, message).into_response();
+        }
+        let preflight = request.method() == Method::OPTIONS
+            && origin.is_some()
+            && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        if preflight {
+            let mut response = StatusCode::NO_CONTENT.into_response();
+            self.app.cors.mark_preflight(response.headers_mut());
+            return response;
+        }
+        let caller = if is_protected(path) { self.admit(&request) } else { Ok(None) };
+        let mut request = request.map(Body::new);
+        match caller {
+            Ok(Some(caller)) => {
+                tracing::trace!(subject = caller.subject, "authenticated");
+                request.extensions_mut().insert(caller);
+            }
+            Ok(None) => {}
+            Err(error) => return error.into_response(),
+        }
+        match self.router.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    fn admit(&self, request: &Request<Incoming>) -> Result<Option<Caller>, ApiError> {
+        let headers = request.headers();
+        let open = matches!(self.app.config.auth, AuthConfig::DevNoAuth);
+        if open && !self.app.cors.permits_unauthenticated(request.method(), headers) {
+            let host = headers.contains_key(HOST);
+            return Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                Code::Forbidden,
+                if host {
+                    "without authentication, only pages of this machine may do this"
+                } else {
+                    "without authentication, a Host header is required"
+                },
+            ));
+        }
+        authenticate(&self.app.config.auth, headers).map(Some)
+    }
+}
+
+/// Everything but health, static files and preflights needs a caller, unknown routes included: a stranger learns
+/// nothing about what exists.
+fn is_protected(path: &str) -> bool {
+    ["/v1", "/api"]
+        .iter()
+        .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+fn is_health(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
+/// Errors are logged with their code, at a level by whose fault they are.
+fn log(response: &Response, started: Instant) {
+    let status = response.status().as_u16();
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    match response.extensions().get::<ErrorMark>() {
+        Some(ErrorMark(code)) if status >= 500 => {
+            tracing::warn!(status, code = code.as_str(), micros, "request failed");
+        }
+        Some(ErrorMark(code)) => tracing::info!(status, code = code.as_str(), micros, "request refused"),
+        None => tracing::debug!(status, micros, "request answered"),
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Gate {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let gate = self.clone();
+        Box::pin(async move { Ok(gate.handle(request).await) })
+    }
+}

@@ -1,0 +1,47 @@
+//! Every route of the server.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get};
+use http::{Request, StatusCode};
+
+use crate::api;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::{Code, health, stream};
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/v1/stream/{*path}", any(stream::handle))
+        .route("/v1", any(missing))
+        .route("/v1/{*path}", any(missing))
+        .route("/api", any(missing))
+        .route("/api/sessions", get(api::list_sessions).fallback(only_get))
+        .route("/api/{*path}", any(missing_api))
+        .route("/healthz", get(health::healthz).fallback(only_get))
+        .route("/readyz", get(health::readyz).fallback(only_get))
+        .fallback(file)
+        .with_state(app)
+}
+
+async fn missing() -> ApiError {
+    ApiError::not_found()
+}
+
+async fn missing_api() -> Response {
+    ApiError::not_found().into_api_response()
+}
+
+async fn only_get() -> ApiError {
+    ApiError::method_not_allowed("GET, HEAD")
+}
+
+async fn file(State(app): State<Arc<App>>, request: Request<axum::body::Body>) -> Response {
+    match &app.static_files {
+        Some(files) => files.serve(request.method(), request.uri().path(), request.headers()).await,
+        None => ApiError::new(StatusCode::NOT_FOUND, Code::NotFound, "no such route").into_response(),
+    }
+}

@@ -1,0 +1,62 @@
+//! Reads a request body, bounded in size and time.
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+
+use crate::Code;
+use crate::config::Limits;
+use crate::error::ApiError;
+
+/// The whole body, in an allocation of its own: a slice of the connection's read buffer would keep all of that
+/// buffer alive for as long as the store remembers the row.
+pub(crate) async fn read(request: Request<Body>, limits: &Limits) -> Result<Bytes, ApiError> {
+    let max = limits.body_bytes_max;
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > max as u64) {
+        return Err(too_large(max));
+    }
+    let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+    let body = request.into_body();
+    match tokio::time::timeout(limits.body_read_timeout, collect(body, expected, max)).await {
+        Ok(body) => body,
+        Err(_) => Err(ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            Code::RequestTimeout,
+            "the request body took too long",
+        )),
+    }
+}
+
+async fn collect(mut body: Body, expected: usize, max: usize) -> Result<Bytes, ApiError> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|_| ApiError::bad_request(Code::BodyAborted, "the request body broke off"))?;
+        let Ok(chunk) = frame.into_data() else { continue };
+        if chunk.len() > max - whole.len() {
+            return Err(too_large(max));
+        }
+        if whole.is_empty() {
+            // What arrived so far is proof that the announced length is worth reserving at most eightfold.
+            whole.reserve(expected.min(chunk.len().saturating_mul(8)).max(chunk.len()));
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}
+
+fn too_large(max: usize) -> ApiError {
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        Code::PayloadTooLarge,
+        format!("the request body is larger than {max} bytes"),
+    )
+    .details(serde_json::json!({ "limit": max }))
+}

@@ -1,0 +1,86 @@
+//! PUT: creates a stream, or confirms that it exists as asked, PROTOCOL.md section 5.1.
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use durable_sessions_protocol::{ContentType, header};
+use durable_sessions_storage::CreateStream;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+
+use super::target::{Namespace, Target};
+use super::{body, fork, headers, lifetime, messages};
+use crate::Code;
+use crate::answer::{NO_STORE, TRUE, content_type_value, offset_value};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::store_error::StoreError as _;
+
+pub(crate) async fn create(app: &App, target: &Target, request: Request<Body>) -> Result<Response, ApiError> {
+    let given = request.headers();
+    let fork = fork::of_request(given, target.namespace)?;
+    let content_type = match headers::content_type(given)? {
+        None if fork.is_some() => None,
+        None => Some(target.namespace.default_content_type()),
+        Some(content_type) => Some(fitting(content_type, target.namespace)?),
+    };
+    let lifetime = lifetime::of_request(given)?;
+    let closed = headers::closes(given);
+    let location = location(given, request.uri().path());
+
+    let body = body::read(request, &app.config.limits).await?;
+    let initial = if body.is_empty() {
+        None
+    } else {
+        let inherited;
+        let framing = match (&content_type, &fork) {
+            (Some(content_type), _) => content_type,
+            (None, Some(fork)) => {
+                let source = app.store.head(&fork.source).await.map_err(|e| e.answer(target.namespace))?;
+                inherited = source.content_type;
+                &inherited
+            }
+            (None, None) => return Err(ApiError::bad_request(Code::ContentTypeMissing, "no content type")),
+        };
+        messages::batch(body, framing, target.namespace, &app.config.limits)?
+    };
+
+    let create = CreateStream { content_type, lifetime, initial, closed, fork, attributes: None };
+    let created = app.store.create(&target.path, create).await.map_err(|e| e.answer(target.namespace))?;
+
+    let status = if created.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let mut response = status.into_response();
+    let answer = response.headers_mut();
+    answer.insert(CACHE_CONTROL, NO_STORE);
+    answer.insert(CONTENT_TYPE, content_type_value(&created.head.content_type));
+    answer
+        .insert(HeaderName::from_static(header::STREAM_NEXT_OFFSET), offset_value(created.head.next_offset));
+    if created.head.closed {
+        answer.insert(HeaderName::from_static(header::STREAM_CLOSED), TRUE);
+    }
+    if created.is_new
+        && let Some(location) = location
+    {
+        answer.insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Session and agent streams hold JSON only.
+fn fitting(content_type: ContentType, namespace: Namespace) -> Result<ContentType, ApiError> {
+    if namespace.holds_events() && !content_type.is_json() {
+        return Err(ApiError::bad_request(
+            Code::ContentTypeMismatch,
+            "streams of sessions and agents have the content type application/json",
+        )
+        .details(serde_json::json!({ "expected": "application/json" })));
+    }
+    Ok(content_type)
+}
+
+/// The absolute URL of the new stream, as the client reached it.
+fn location(headers: &HeaderMap, url_path: &str) -> Option<HeaderValue> {
+    match headers.get(HOST).and_then(|host| host.to_str().ok()) {
+        Some(host) => HeaderValue::from_str(&format!("http://{host}{url_path}")).ok(),
+        None => HeaderValue::from_str(url_path).ok(),
+    }
+}

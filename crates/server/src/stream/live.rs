@@ -1,0 +1,84 @@
+//! GET with `live=sse`, PROTOCOL.md section 5.8.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use durable_sessions_protocol::{LiveCursor, header};
+use durable_sessions_storage::Page;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::query::ReadQuery;
+use super::target::Target;
+use super::{page, read, unix_secs};
+use crate::Code;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::fanout::{Framing, Standing, encode_control, encode_data};
+use crate::store_error::StoreError as _;
+
+/// When a refused subscriber may find a place: connections rotate about once a minute.
+const RETRY_SECS: u32 = 10;
+
+pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Result<Response, ApiError> {
+    let Some(slot) = app.subscribers.try_open() else {
+        return Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::TooManyConnections,
+            "too many live connections are open",
+        )
+        .retry_after(RETRY_SECS)
+        .details(serde_json::json!({ "fallback": "long-poll", "limit": app.subscribers.max() })));
+    };
+    if app.is_draining() {
+        return Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::ShuttingDown,
+            "the server is shutting down",
+        )
+        .retry_after(1));
+    }
+    let limit = app.config.limits.sse_page_bytes_max;
+    let first =
+        read::open(&*app.store, &target, query.from, limit).await.map_err(|e| e.answer(target.namespace))?;
+    let framing = Framing::of(&first.content_type);
+    let cursor = LiveCursor::answer(unix_secs(), query.cursor.as_deref(), app.jitter.next());
+    let body = if page::is_final(&first) {
+        Body::from_stream(futures::stream::iter([Ok::<_, std::convert::Infallible>(final_page(
+            framing, &first,
+        ))]))
+    } else {
+        let subscriber = app
+            .fanout
+            .subscribe(app, &target.path, slot, &first, cursor.number())
+            .await
+            .map_err(|e| e.answer(target.namespace))?;
+        Body::new(subscriber)
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    // Proxies of the nginx family buffer otherwise.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    if framing == Framing::Base64 {
+        headers.insert(
+            HeaderName::from_static(header::STREAM_SSE_DATA_ENCODING),
+            HeaderValue::from_static("base64"),
+        );
+    }
+    Ok(response)
+}
+
+/// All that a closed stream has left to say.
+fn final_page(framing: Framing, page: &Page) -> Bytes {
+    let mut out = Vec::new();
+    let mut next = page.next;
+    if !page.rows.is_empty() {
+        next = encode_data(&mut out, framing, &page.rows, page.next, false);
+    }
+    encode_control(&mut out, framing, next, 0, Standing::Closed);
+    Bytes::from(out)
+}

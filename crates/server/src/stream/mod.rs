@@ -1,0 +1,55 @@
+//! The Durable Streams protocol under `/v1/stream/`, one module per operation.
+
+mod append;
+mod body;
+mod create;
+mod delete;
+mod fork;
+mod head;
+mod headers;
+mod lifetime;
+mod live;
+mod long_poll;
+mod messages;
+mod page;
+mod query;
+mod read;
+mod target;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::{Method, Request};
+
+use crate::app::App;
+use crate::error::ApiError;
+
+pub(crate) use page::matches_etag;
+pub(crate) use target::{Namespace, Target, percent_decode};
+
+/// Where streams live in the URL space; the conformance suite and every client expect it here.
+pub(crate) const STREAM_ROOT: &str = "/v1/stream/";
+
+pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let target = match Target::of_url(request.uri().path()) {
+        Ok(target) => target,
+        Err(error) => return error.into_response(),
+    };
+    let answered = match *request.method() {
+        Method::GET => read::get(&app, target, request.uri().query(), request.headers()).await,
+        Method::POST => append::append(&app, &target, request).await,
+        Method::HEAD => head::head(&app, &target).await,
+        Method::PUT => create::create(&app, &target, request).await,
+        Method::DELETE => delete::delete(&app, &target).await,
+        _ => Err(ApiError::method_not_allowed("GET, HEAD, POST, PUT, DELETE")),
+    };
+    answered.unwrap_or_else(axum::response::IntoResponse::into_response)
+}
+
+/// The clock of live cursors.
+pub(crate) fn unix_secs() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
