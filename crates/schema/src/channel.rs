@@ -65,3 +65,6 @@ impl Channel {
         Self::ALL.iter().copied().find(|channel| channel.name() == name)
     }
 }
+
+#[cfg(feature = "typescript")]
+pub(crate) const DECLARATIONS: &[&str] = &[<Channel as tsify::Tsify>::DECL];

@@ -80,7 +80,8 @@ impl CustomEvents {
     }
 
     pub(crate) fn find(&self, event_type: &[u8]) -> Option<CustomIndex> {
-        let position = self.entries.iter().position(|entry| entry.spec.event_type.as_bytes() == event_type)?;
+        let position =
+            self.entries.iter().position(|entry| entry.spec.event_type.as_bytes() == event_type)?;
         Some(CustomIndex(position as u16))
     }
 }

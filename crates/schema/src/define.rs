@@ -62,7 +62,7 @@ macro_rules! ids {
             }
         )*
 
-        
+
         #[cfg(feature = "typescript")]
         pub(crate) const DECLARATIONS: &[&str] = &[$(<$name as tsify::Tsify>::DECL,)*];
     };

@@ -40,8 +40,8 @@ pub use error_code::ErrorCode;
 #[cfg(feature = "serde")]
 pub use event::{Event, EventFault, WireEvent};
 pub use id::{
-    AgentId, BlockId, EventId, MalformedId, MessageId, ProjectId, RunId, SessionId, TaskId, ToolCallId, UserId,
-    WorktreeId,
+    AgentId, BlockId, EventId, MalformedId, MessageId, ProjectId, RunId, SessionId, TaskId, ToolCallId,
+    UserId, WorktreeId,
 };
 #[cfg(feature = "serde")]
 pub use json_schema::json_schema;

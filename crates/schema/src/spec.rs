@@ -310,7 +310,11 @@ impl<T> From<Option<T>> for Nullable<T> {
 
 /// `meta.schemaVersion`: always 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "u64", into = "u64"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "u64", into = "u64")
+)]
 pub struct SchemaVersion;
 
 impl From<SchemaVersion> for u64 {
