@@ -1,0 +1,30 @@
+//! `read`: writes what a stream holds now. Must not know HTTP.
+
+use crate::args::ReadArgs;
+use crate::failure::Failure;
+use crate::notice::notice;
+use crate::output::Output;
+use crate::recording::write_event;
+use crate::remote::Remote;
+
+/// Writes all pages from the given cursor to the tail, and says on standard error where reading would go on.
+pub(crate) async fn run(args: &ReadArgs) -> Result<(), Failure> {
+    let path = args.target.path()?;
+    let remote = Remote::new(&args.connection)?;
+    let mut output = Output::lock();
+    let mut from = args.offset.clone();
+    loop {
+        let page = remote.page(&path, &from).await?;
+        for message in page.messages() {
+            output.write(|out| write_event(out, message))?;
+        }
+        output.flush()?;
+        let stands_still = page.next == from;
+        from = page.next.clone();
+        if page.up_to_date || stands_still {
+            let closed = if page.closed { "; the stream is closed" } else { "" };
+            notice(&format!("next cursor {from}{closed}"));
+            return Ok(());
+        }
+    }
+}
