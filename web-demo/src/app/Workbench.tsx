@@ -42,7 +42,7 @@ export function Workbench({ network, page, token, initialSession, onUnauthorized
 
   // Nobody chose yet: the newest session is what most people came for.
   useEffect(() => {
-    const newest = sessions.rows?.reduce((a, b) => ((b.updatedAtMs ?? b.createdAtMs ?? 0) > (a.updatedAtMs ?? a.createdAtMs ?? 0) ? b : a), sessions.rows[0]!);
+    const newest = sessions.rows?.[0];
     if (openId === null && newest !== undefined) setOpenId(newest.id);
   }, [openId, sessions.rows]);
 

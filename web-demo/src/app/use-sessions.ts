@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from 'react';
 
-import { ApiError, listSessions, type SessionRow } from '../session/api';
+import { ApiError, listSessions, type SessionPage, type SessionRow } from '../session/api';
 import type { Network } from '../session/network';
 
 export const REFRESH_PERIOD_MS = 5_000;
@@ -10,13 +10,14 @@ export const REFRESH_PERIOD_MS = 5_000;
 export interface Sessions {
   /** Null until the first answer. */
   readonly rows: readonly SessionRow[] | null;
+  readonly hasMore: boolean;
   readonly error: string | null;
   readonly refreshing: boolean;
   readonly refresh: () => void;
 }
 
 export function useSessions(network: Network, url: string, token: string | null, onUnauthorized: (message: string) => void): Sessions {
-  const [rows, setRows] = useState<readonly SessionRow[] | null>(null);
+  const [page, setPage] = useState<SessionPage | null>(null);
   const [error, setError] = useState<string | null>(null);
   const [refreshing, setRefreshing] = useState(false);
   const inFlight = useRef(false);
@@ -28,7 +29,7 @@ export function useSessions(network: Network, url: string, token: string | null,
     setRefreshing(true);
     listSessions(network, url, token)
       .then((next) => {
-        setRows((before) => (before !== null && JSON.stringify(before) === JSON.stringify(next) ? before : next));
+        setPage((before) => (before !== null && JSON.stringify(before) === JSON.stringify(next) ? before : next));
         setError(null);
       })
       .catch((failure: unknown) => {
@@ -54,5 +55,5 @@ export function useSessions(network: Network, url: string, token: string | null,
     };
   }, [refresh]);
 
-  return { rows, error, refreshing, refresh };
+  return { rows: page?.rows ?? null, hasMore: page?.hasMore ?? false, error, refreshing, refresh };
 }

@@ -21,7 +21,7 @@ const SESSION_ID = /^[A-Za-z0-9_-]{1,100}$/;
 export function SessionList({ sessions, openId, onOpen, filterRef }: SessionListProps) {
   const [filter, setFilter] = useState('');
   const now = useNow(5_000);
-  const { rows, error, refreshing, refresh } = sessions;
+  const { rows, hasMore, error, refreshing, refresh } = sessions;
   const wanted = filter.trim().toLowerCase();
   const matching = (rows ?? []).filter((row) => `${row.id} ${row.title ?? ''} ${row.status}`.toLowerCase().includes(wanted));
   const shown = matching.slice(0, ROWS_MAX);
@@ -30,7 +30,7 @@ export function SessionList({ sessions, openId, onOpen, filterRef }: SessionList
     <nav className="pane sessions" aria-labelledby="sessions-title" data-pane="sessions">
       <header className="pane-head">
         <h2 id="sessions-title">Sessions</h2>
-        <span className="pane-note">{rows === null ? '' : plural(rows.length, 'session')}</span>
+        <span className="pane-note">{rows === null ? '' : `${plural(rows.length, 'session')}${hasMore ? ' and more' : ''}`}</span>
         <button type="button" className="icon-button" onClick={refresh} aria-label="Refresh sessions" title="Refresh sessions" data-testid="refresh-sessions">
           <span className={refreshing ? 'turning' : undefined}><Icon name="refresh" /></span>
         </button>

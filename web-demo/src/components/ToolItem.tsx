@@ -23,7 +23,7 @@ export const ToolItem = memo(function ToolItem({ row }: { readonly row: ToolRow 
         <span className="tool-name">{row.tool}</span>
         <span className="tool-headline" title={headline}>{withoutName(headline, row.tool)}</span>
         <ToolTime row={row} />
-        <span className={`chip chip-${row.status}`}>{STATUS_WORDS[row.status]}</span>
+        <span className={`chip chip-${row.status}`}>{STATUS_WORDS[row.status]}{row.status === 'error' && row.exitCode !== null ? ` · exit ${row.exitCode}` : ''}</span>
       </header>
       {rest === '' ? null : <LongText id={`${row.key}:in`} label="Arguments" text={rest} />}
       {output === '' ? null : <LongText id={`${row.key}:out`} label="Output" text={output} ansi />}

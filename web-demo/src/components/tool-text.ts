@@ -29,6 +29,9 @@ export function clip(text: string, showAll: boolean): Clipped {
 /** The argument worth a place in the head line: the only one, or the one with a telling name. */
 const TELLING = ['command', 'cmd', 'action', 'path', 'file_path', 'file', 'pattern', 'query', 'url'];
 
+/** Longer than this does not fit in the head line of a wide screen. */
+const HEADLINE_CHARS = 90;
+
 export interface ArgumentView {
   readonly headline: string;
   /** What the headline does not say, empty when it says all. */
@@ -49,7 +52,7 @@ export function argumentsOf(input: unknown): ArgumentView {
 function headlined(text: string, others: readonly (readonly [string, unknown])[]): ArgumentView {
   const [headline = '', ...more] = text.trim().split('\n');
   const rest = [
-    more.length === 0 ? '' : text,
+    more.length === 0 && headline.length <= HEADLINE_CHARS ? '' : text,
     ...others.map(([key, value]) => {
       const shown = textOf(value);
       return shown.includes('\n') ? `${key}:\n${shown}` : `${key}: ${shown}`;

@@ -33,8 +33,16 @@ export interface Refusal {
   readonly sent: string;
 }
 
-export async function listSessions(network: Network, base: string, token: string | null): Promise<SessionRow[]> {
-  const response = await network.fetch(`${base}/api/sessions`, { headers: authorization(token), cache: 'no-store' });
+export interface SessionPage {
+  /** Newest first. */
+  readonly rows: readonly SessionRow[];
+  readonly hasMore: boolean;
+}
+
+const PAGE_SIZE = 1_000;
+
+export async function listSessions(network: Network, base: string, token: string | null): Promise<SessionPage> {
+  const response = await network.fetch(`${base}/api/sessions?limit=${PAGE_SIZE}`, { headers: authorization(token), cache: 'no-store' });
   const body: unknown = await response.json().catch(() => null);
   const reply = isFields(body) ? body : {};
   if (!response.ok || reply['ok'] === false) {
@@ -47,7 +55,14 @@ export async function listSessions(network: Network, base: string, token: string
   }
   const data = reply['data'];
   const rows = Array.isArray(data) ? data : isFields(data) && Array.isArray(data['sessions']) ? data['sessions'] : [];
-  return rows.filter(isFields).map(toRow).filter((row) => row.id !== '');
+  return {
+    rows: rows.filter(isFields).map(toRow).filter((row) => row.id !== '').sort((a, b) => latest(b) - latest(a)),
+    hasMore: isFields(data) && textField(data, 'nextCursor') !== null,
+  };
+}
+
+function latest(row: SessionRow): number {
+  return row.updatedAtMs ?? row.createdAtMs ?? 0;
 }
 
 function toRow(fields: Fields): SessionRow {

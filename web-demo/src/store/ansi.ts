@@ -19,16 +19,13 @@ export type Op =
 
 // An escape that has not ended after this many characters is not one.
 const PENDING_CHARS_MAX = 4_096;
-// eslint-disable-next-line no-control-regex
 const CSI = /^\u001b\[([0-9;:?<=>]*)[ -/]*([@-~])/;
 // Operating system commands (titles, hyperlinks) and other strings: to BEL or ST.
-// eslint-disable-next-line no-control-regex
 const STRING = /^\u001b[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)/;
-// eslint-disable-next-line no-control-regex
 const STRING_START = /^\u001b[\]PX^_][^\u0007\u001b]*\u001b?$/;
-// eslint-disable-next-line no-control-regex
-const CSI_START = /^\u001b(?:\[[0-9;:?<=>]*[ -/]*)?$/;
-// eslint-disable-next-line no-control-regex
+// Character sets and the like.
+const CHARSET = /^\u001b[ -/]+[0-~]/;
+const CSI_START = /^\u001b(?:\[[0-9;:?<=>]*[ -/]*|[ -/]*)$/;
 const SPECIAL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
 export class AnsiReader {
@@ -72,8 +69,8 @@ export class AnsiReader {
     const text = STRING.exec(rest);
     if (text !== null) return text[0].length;
     if (rest.length < PENDING_CHARS_MAX && (CSI_START.test(rest) || STRING_START.test(rest))) return 0;
-    // ESC and one more character (charset, keypad…), or an escape that never ends.
-    return rest[1] === '[' || rest[1] === ']' ? 2 : Math.min(2, rest.length);
+    // ESC and one more character, or an escape that never ends.
+    return CHARSET.exec(rest)?.[0].length ?? Math.min(2, rest.length);
   }
 
   #control(parameters: string, final: string, emit: (op: Op) => void): void {

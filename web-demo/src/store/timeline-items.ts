@@ -25,6 +25,8 @@ export interface ToolRow extends Row {
   readonly durationMs: number | null;
   /** True where the producer gave no duration and the two timestamps had to do. */
   readonly durationIsMeasured: boolean;
+  /** An extra field of producers that run commands. */
+  readonly exitCode: number | null;
   readonly elapsedSeconds: number | null;
   readonly startedAt: number | null;
 }

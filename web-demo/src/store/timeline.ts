@@ -103,15 +103,14 @@ export class Timeline {
       this.#addTool(event, call, { status: 'running', input: event.data['input'], startedAt: event.timestamp });
       return true;
     }
-    // The result came first (another connection, another clock): only what was missing is filled in.
-    const measured = row.durationMs === null;
+    const isRunning = row.status === 'running';
     this.#rows.replace(position, {
       ...row,
       tool: call.tool ?? row.tool,
-      input: event.data['input'],
-      startedAt: event.timestamp,
-      durationMs: row.durationMs ?? Math.max(0, row.timestamp - event.timestamp),
-      durationIsMeasured: measured,
+      input: event.data['input'] ?? row.input,
+      startedAt: row.startedAt ?? event.timestamp,
+      // The result came first (another connection, another clock): only what was missing is filled in.
+      ...(isRunning || row.durationMs !== null ? {} : { durationMs: Math.max(0, row.timestamp - event.timestamp), durationIsMeasured: true }),
     });
     return true;
   }
@@ -125,7 +124,7 @@ export class Timeline {
     const { row, position } = this.#tool(call.id);
     if (row === undefined || position === undefined) {
       this.#segment += 1;
-      this.#addTool(event, call, { status, input: event.data['input'], output, durationMs: given });
+      this.#addTool(event, call, { status, input: event.data['input'], output, durationMs: given, exitCode: numberField(event.data, 'exitCode') });
       return true;
     }
     const measured = row.startedAt === null ? null : Math.max(0, event.timestamp - row.startedAt);
@@ -137,6 +136,7 @@ export class Timeline {
       output,
       durationMs: given ?? measured,
       durationIsMeasured: given === null && measured !== null,
+      exitCode: numberField(event.data, 'exitCode'),
       elapsedSeconds: null,
     });
     return true;
@@ -179,6 +179,7 @@ export class Timeline {
       output: undefined,
       durationMs: null,
       durationIsMeasured: false,
+      exitCode: null,
       elapsedSeconds: null,
       startedAt: null,
       ...known,
