@@ -83,7 +83,7 @@ macro_rules! closed_enums {
             impl $name {
                 /// The strings and their name, for the parser.
                 pub const SPEC: &'static $crate::spec::EnumSpec =
-                    &$crate::spec::EnumSpec { name: stringify!($name), values: &[$($text,)*] };
+                    &$crate::spec::EnumSpec::new(stringify!($name), &[$($text,)*]);
 
                 /// Every variant, in order.
                 pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
@@ -91,7 +91,8 @@ macro_rules! closed_enums {
                 /// The string on the wire.
                 #[must_use]
                 pub fn as_str(self) -> &'static str {
-                    Self::SPEC.values[self as usize]
+                    const TEXTS: &[&str] = &[$($text,)*];
+                    TEXTS[self as usize]
                 }
             }
 

@@ -101,12 +101,14 @@ fn record(event: &EventSpec, defs: &mut Defs) -> Value {
         "type": "object",
         "properties": {
             "channel": { "const": event.channel.name() },
+            "type": { "const": event.event_type },
+            "id": value(&Kind::Id, defs),
             "data": { "allOf": [payload, { "properties": added, "required": names }] },
             "offset": value(&Kind::Integer, defs),
             "cursor": { "type": ["string", "null"] },
             "meta": value(&<Meta as FieldType>::KIND, defs),
         },
-        "required": ["channel", "data", "offset", "cursor"],
+        "required": ["channel", "type", "id", "data", "offset", "cursor"],
     });
     define(defs, &format!("{}Record", event.name), schema)
 }

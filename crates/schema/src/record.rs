@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use crate::catalogue::{EVENTS, Meta, Payload};
 use crate::channel::Channel;
 use crate::event::Event;
-use crate::id::SessionId;
+use crate::id::{EventId, SessionId};
 use crate::spec::{Discriminant, JsonObject};
 
 /// Where an event stands: what the stream knows and the event does not.
@@ -20,13 +20,15 @@ pub struct RecordPlace {
     pub cursor: Option<String>,
 }
 
-/// An event as a consumer of its channel gets it: `{ channel, data, offset, cursor, meta? }`, where `data` is the
+/// An event as a consumer of its channel gets it: `{ channel, type, id, data, offset, cursor, meta? }`, where `data` is the
 /// payload with `sessionId` and `timestamp` and, where a channel has several event types, the field that tells them
 /// apart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// The channel.
     pub channel: Channel,
+    /// The event's id.
+    pub id: EventId,
     /// Where the event stands.
     pub place: RecordPlace,
     /// Unix milliseconds.
@@ -43,6 +45,7 @@ impl Event {
     pub fn into_record(self, place: RecordPlace) -> Record {
         Record {
             channel: self.channel(),
+            id: self.id,
             place,
             timestamp_ms: self.timestamp_ms,
             payload: self.payload,
@@ -86,6 +89,8 @@ impl Serialize for Record {
         let data = self.data().map_err(serde::ser::Error::custom)?;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("channel", &self.channel)?;
+        map.serialize_entry("type", self.payload.event_type())?;
+        map.serialize_entry("id", &self.id)?;
         map.serialize_entry("data", &data)?;
         map.serialize_entry("offset", &self.place.offset)?;
         map.serialize_entry("cursor", &self.place.cursor)?;

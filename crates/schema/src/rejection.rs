@@ -90,15 +90,15 @@ impl Rejection {
         // Plain concatenation: this runs in the browser as well, where the formatting machinery is too large.
         let mut text = String::new();
         if let Some(event_type) = &self.event_type {
-            text.push_str(event_type);
-            text.push_str(": ");
+            push(&mut text, event_type);
+            push(&mut text, ": ");
         }
-        text.push_str(&self.path);
-        text.push_str(": expected ");
-        text.push_str(&self.expected);
-        text.push_str(", came ");
-        text.push_str(if self.came.is_empty() { "nothing" } else { &self.came });
-        text.push_str(" at byte ");
+        push(&mut text, &self.path);
+        push(&mut text, ": expected ");
+        push(&mut text, &self.expected);
+        push(&mut text, ", came ");
+        push(&mut text, if self.came.is_empty() { "nothing" } else { &self.came });
+        push(&mut text, " at byte ");
         push_decimal(&mut text, self.at);
         text
     }
@@ -112,18 +112,17 @@ impl fmt::Display for Rejection {
 
 impl core::error::Error for Rejection {}
 
-pub(crate) fn push_decimal(text: &mut String, mut number: usize) {
-    let mut digits = [b'0'; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 || at == 0 {
-            break;
-        }
+/// Appends. One call instead of an inlined copy at every place: rejections are rare, code size counts.
+#[inline(never)]
+pub(crate) fn push(text: &mut String, more: &str) {
+    text.push_str(more);
+}
+
+/// Appends a number, most significant digit first.
+pub(crate) fn push_decimal(text: &mut String, number: usize) {
+    if number >= 10 {
+        push_decimal(text, number / 10);
     }
-    for digit in &digits[at..] {
-        text.push(char::from(*digit));
-    }
+    const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    push(text, DIGITS[number % 10]);
 }

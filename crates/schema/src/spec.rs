@@ -40,10 +40,25 @@ pub enum Kind {
 /// A closed set of strings.
 #[derive(Debug, PartialEq, Eq)]
 pub struct EnumSpec {
-    /// The Rust and TypeScript name.
-    pub name: &'static str,
     /// The strings, in the order of the Rust variants.
     pub values: &'static [&'static str],
+    /// The Rust and TypeScript name.
+    #[cfg(feature = "serde")]
+    pub name: &'static str,
+}
+
+impl EnumSpec {
+    /// A closed set of that name; without feature `serde` the name is not kept.
+    #[must_use]
+    pub const fn new(name: &'static str, values: &'static [&'static str]) -> Self {
+        #[cfg(not(feature = "serde"))]
+        let _ = name;
+        Self {
+            values,
+            #[cfg(feature = "serde")]
+            name,
+        }
+    }
 }
 
 /// One field of an object.
@@ -110,20 +125,21 @@ impl FieldSpec {
 /// The fields of an object, in schema order.
 #[derive(Debug, PartialEq, Eq)]
 pub struct StructSpec {
-    /// The Rust and TypeScript name.
-    pub name: &'static str,
     /// The fields; at most [`FIELDS_MAX`](crate::FIELDS_MAX).
     pub fields: &'static [FieldSpec],
     /// Names that are accepted with any value and then dropped.
     pub ignored: &'static [&'static str],
     /// One bit per required field, bit `i` for `fields[i]`.
     pub required_mask: u32,
+    /// The Rust and TypeScript name.
+    #[cfg(feature = "serde")]
+    pub name: &'static str,
     #[cfg(feature = "serde")]
     doc: &'static str,
 }
 
 impl StructSpec {
-    /// An object with these fields. Evaluated in a constant, more than
+    /// An object with these fields; without feature `serde` the name is not kept. Evaluated in a constant, more than
     /// [`FIELDS_MAX`](crate::FIELDS_MAX) fields are an error at compile time.
     #[must_use]
     pub const fn new(name: &'static str, fields: &'static [FieldSpec]) -> Self {
@@ -136,11 +152,14 @@ impl StructSpec {
             }
             i += 1;
         }
+        #[cfg(not(feature = "serde"))]
+        let _ = name;
         Self {
-            name,
             fields,
             ignored: &[],
             required_mask,
+            #[cfg(feature = "serde")]
+            name,
             #[cfg(feature = "serde")]
             doc: "",
         }
@@ -200,20 +219,22 @@ pub enum Discriminant {
 pub struct EventSpec {
     /// The `type` on the wire.
     pub event_type: &'static str,
-    /// The name of the Rust variant and the stem of the TypeScript names.
-    pub name: &'static str,
     /// The channel its records go to.
     pub channel: Channel,
     /// The shape of `data`.
     pub payload: &'static StructSpec,
+    /// The name of the Rust variant and the stem of the TypeScript names.
+    #[cfg(feature = "serde")]
+    pub name: &'static str,
     /// What mapping to a record adds.
+    #[cfg(feature = "serde")]
     pub discriminant: Discriminant,
     #[cfg(feature = "serde")]
     doc: &'static str,
 }
 
 impl EventSpec {
-    /// An event type.
+    /// An event type. Without feature `serde` neither name nor discriminant are kept: the parser needs neither.
     #[must_use]
     pub const fn new(
         name: &'static str,
@@ -222,11 +243,15 @@ impl EventSpec {
         payload: &'static StructSpec,
         discriminant: Discriminant,
     ) -> Self {
+        #[cfg(not(feature = "serde"))]
+        let _ = (name, discriminant);
         Self {
             event_type,
-            name,
             channel,
             payload,
+            #[cfg(feature = "serde")]
+            name,
+            #[cfg(feature = "serde")]
             discriminant,
             #[cfg(feature = "serde")]
             doc: "",

@@ -40,8 +40,12 @@ export interface RecordStamp {
 }
 
 /** What surrounds the `data` of every channel record. */
-export interface RecordOf<C extends Channel, D> {
+export interface RecordOf<C extends Channel, T extends string, D> {
     channel: C;
+    /** The event's type. */
+    type: T;
+    /** The event's id. */
+    id: EventId;
     data: D & RecordStamp;
     /** How many events stand up to and including this one, from the start of the stream. */
     offset: number;
@@ -120,7 +124,7 @@ fn record(text: &mut String, channel: Channel) {
     doc(text, &format!("A record of channel `{}`.", channel.name()));
     if channel == Channel::Unknown {
         text.push_str(&format!(
-            "export type {name} = RecordOf<\"unknown\", JsonObject & {{ type: string }}>;\n"
+            "export type {name} = RecordOf<\"unknown\", string, JsonObject & {{ type: string }}>;\n"
         ));
         return;
     }
@@ -132,7 +136,11 @@ fn record(text: &mut String, channel: Channel) {
             Discriminant::Fixed { field, value } => format!(" & {{ {field}: \"{value}\" }}"),
             Discriminant::ToolOutcome => " & { status: \"complete\" | \"error\" }".to_owned(),
         };
-        text.push_str(&format!("\n    | RecordOf<\"{}\", {payload}{added}>", channel.name()));
+        text.push_str(&format!(
+            "\n    | RecordOf<\"{}\", \"{}\", {payload}{added}>",
+            channel.name(),
+            event.event_type
+        ));
     }
     text.push_str(";\n");
 }

@@ -2,7 +2,7 @@
 
 use super::string;
 use crate::limits::{EXCERPT_BYTES_MAX, PATH_BYTES_MAX};
-use crate::rejection::push_decimal;
+use crate::rejection::{push, push_decimal};
 use crate::spec::Kind;
 
 /// What a value of this kind is called in a rejection.
@@ -28,18 +28,29 @@ pub(super) fn kind_name(kind: &Kind) -> &'static str {
 pub(super) fn excerpt(text: &[u8], at: usize) -> String {
     let rest = text.get(at..).unwrap_or_default();
     let end = value_end(rest);
-    let cut = &rest[..end.min(EXCERPT_BYTES_MAX)];
+    let long = end > EXCERPT_BYTES_MAX;
+    let mut cut = rest.get(..end.min(EXCERPT_BYTES_MAX)).unwrap_or_default();
     let mut excerpt = String::new();
-    for chunk in cut.utf8_chunks() {
-        excerpt.push_str(chunk.valid());
-        // What is invalid at the very end is a character that the cut has split.
-        let split = end > EXCERPT_BYTES_MAX && chunk.invalid().as_ptr_range().end == cut.as_ptr_range().end;
-        if !chunk.invalid().is_empty() && !split {
-            excerpt.push('\u{fffd}');
+    while !cut.is_empty() {
+        match core::str::from_utf8(cut) {
+            Ok(valid) => {
+                push(&mut excerpt, valid);
+                break;
+            }
+            Err(error) => {
+                let (valid, invalid) = cut.split_at_checked(error.valid_up_to()).unwrap_or_default();
+                push(&mut excerpt, core::str::from_utf8(valid).unwrap_or_default());
+                // A character that the cut has split is left out; anything else that is invalid is shown as such.
+                let length = error.error_len().unwrap_or(invalid.len());
+                if !(long && error.error_len().is_none()) {
+                    push(&mut excerpt, "\u{fffd}");
+                }
+                cut = invalid.get(length..).unwrap_or_default();
+            }
         }
     }
-    if end > EXCERPT_BYTES_MAX {
-        excerpt.push('…');
+    if long {
+        push(&mut excerpt, "…");
     }
     excerpt
 }
@@ -94,9 +105,10 @@ pub(super) fn shorten(text: &str) -> String {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    let mut short = String::from(&text[..end]);
+    let mut short = String::new();
+    push(&mut short, text.get(..end).unwrap_or_default());
     if end < text.len() {
-        short.push('…');
+        push(&mut short, "…");
     }
     short
 }
@@ -149,11 +161,11 @@ pub(super) fn path(text: &[u8], start: usize, at: usize) -> String {
     let mut path = String::from("$");
     for level in &levels {
         if level.is_object {
-            push_key(&mut path, &text[level.key.0..level.key.1]);
+            push_key(&mut path, text.get(level.key.0..level.key.1).unwrap_or_default());
         } else {
-            path.push('[');
+            push(&mut path, "[");
             push_decimal(&mut path, level.index);
-            path.push(']');
+            push(&mut path, "]");
         }
     }
     shorten(&path)
@@ -163,12 +175,12 @@ fn push_key(path: &mut String, raw: &[u8]) {
     let key = string::decode(string::contents(raw));
     let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'$');
     if plain {
-        path.push('.');
-        path.push_str(&key);
+        push(path, ".");
+        push(path, &key);
     } else {
         // As it came, quotes and escapes included.
-        path.push('[');
-        path.push_str(core::str::from_utf8(raw).unwrap_or("\"\u{fffd}\""));
-        path.push(']');
+        push(path, "[");
+        push(path, core::str::from_utf8(raw).unwrap_or_default());
+        push(path, "]");
     }
 }

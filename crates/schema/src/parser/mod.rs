@@ -69,37 +69,31 @@ impl Parser {
         if json.len() > TEXT_BYTES_MAX {
             return Err(too_long(json));
         }
-        let mut at = Reader::new(json, &mut self.scratch, &self.custom).first();
-        let is_array = json.get(at) == Some(&b'[');
+        let mut reader = Reader::new(json, &mut self.scratch, &self.custom);
+        reader.whitespace();
+        let is_array = reader.peek() == b'[';
         let mut count = 0;
         if is_array {
-            let mut reader = Reader::new(json, &mut self.scratch, &self.custom);
-            reader.at = at + 1;
+            reader.at += 1;
             if reader.array_is_empty() {
-                return reader.finish().map(|()| 0);
+                return reader.finish().map(|()| count);
             }
-            at = reader.at;
         }
         loop {
-            let mut reader = Reader::new(json, &mut self.scratch, &self.custom);
-            reader.at = at;
+            let start = reader.at;
             let rejected = reader.message()?;
             let end = reader.at;
             let more = is_array && reader.array_goes_on()?;
-            let next = reader.at;
-            match rejected {
-                None => visit(Verdict::Event(EventView::new(json, at, end, &self.scratch, &self.custom))),
-                Some(rejection) => visit(Verdict::Rejected { rejection, raw: &json[at..end] }),
-            }
+            let view = EventView::new(json, start, end, reader.scratch, reader.custom);
+            visit(match rejected {
+                None => Verdict::Event(view),
+                Some(rejection) => Verdict::Rejected { rejection, raw: view.raw() },
+            });
             count += 1;
-            at = next;
             if !more {
-                break;
+                return reader.finish().map(|()| count);
             }
         }
-        let mut reader = Reader::new(json, &mut self.scratch, &self.custom);
-        reader.at = at;
-        reader.finish().map(|()| count)
     }
 
     /// Reads one JSON text that is exactly one event.
@@ -111,8 +105,8 @@ impl Parser {
             return Err(too_long(json));
         }
         let mut reader = Reader::new(json, &mut self.scratch, &self.custom);
-        let at = reader.first();
-        reader.at = at;
+        reader.whitespace();
+        let at = reader.at;
         let rejected = reader.message()?;
         let end = reader.at;
         reader.finish()?;

@@ -36,7 +36,7 @@ impl Reader<'_, '_> {
             let fraction = self.at;
             self.digits()?;
             if magnitude.is_none() {
-                let zeros = self.text[fraction..self.at].iter().position(|digit| *digit != b'0');
+                let zeros = self.since(fraction).iter().position(|digit| *digit != b'0');
                 magnitude = zeros.map(|zeros| -1 - zeros as i64);
             }
         }
@@ -49,7 +49,7 @@ impl Reader<'_, '_> {
             let first = self.at;
             self.digits()?;
             let mut exponent = 0_i64;
-            for digit in &self.text[first..self.at] {
+            for digit in self.since(first) {
                 exponent = (exponent * 10 + i64::from(digit & 15)).min(EXPONENT_CAP);
             }
             magnitude = magnitude.map(|magnitude| magnitude + if negative { -exponent } else { exponent });

@@ -20,7 +20,7 @@ pub(super) enum Place {
 
 /// What a key names.
 enum Key {
-    Field(usize),
+    Field(usize, &'static FieldSpec),
     Ignored,
     Unknown,
 }
@@ -46,8 +46,7 @@ impl Reader<'_, '_> {
                 self.colon()?;
                 let start = self.at;
                 match named {
-                    Key::Field(i) => {
-                        let field = &spec.fields[i];
+                    Key::Field(i, field) => {
                         let bit = 1 << i;
                         if seen & bit != 0 {
                             let expected = Expected::Words("each field once");
@@ -57,10 +56,13 @@ impl Reader<'_, '_> {
                         predicted = i + 1;
                         self.field(&field.kind, depth)?;
                         let span = Span::new(start, self.at);
-                        match place {
-                            Place::Envelope => self.scratch.envelope[i] = span,
-                            Place::Payload => self.scratch.fields[i] = span,
-                            Place::Nested => {}
+                        let spans: &mut [Span] = match place {
+                            Place::Envelope => &mut self.scratch.envelope,
+                            Place::Payload => &mut self.scratch.fields,
+                            Place::Nested => &mut [],
+                        };
+                        if let Some(slot) = spans.get_mut(i) {
+                            *slot = span;
                         }
                     }
                     Key::Ignored => self.value(depth)?,
@@ -88,7 +90,7 @@ impl Reader<'_, '_> {
         }
         let missing = spec.required_mask & !seen;
         if missing != 0 {
-            let name = spec.fields[missing.trailing_zeros() as usize].name;
+            let name = spec.fields.get(missing.trailing_zeros() as usize).map_or("", |field| field.name);
             return Err(self.fail(RejectionCode::MissingField, open, Expected::Field(name)));
         }
         match place {
@@ -107,13 +109,13 @@ impl Reader<'_, '_> {
             if let Some([b'"', rest @ ..]) = self.text.get(self.at..) {
                 if rest.get(name.len()) == Some(&b'"') && rest.starts_with(name) {
                     self.at += name.len() + 2;
-                    return Ok(Key::Field(predicted));
+                    return Ok(Key::Field(predicted, field));
                 }
             }
         }
         let start = self.at;
         let content = self.string()?;
-        let raw = string::contents(&self.text[start..self.at]);
+        let raw = string::contents(self.since(start));
         if content.escaped {
             return Ok(find(spec, predicted, string::decode(raw).as_bytes()));
         }
@@ -149,7 +151,7 @@ impl Reader<'_, '_> {
             }
             Kind::Enum(spec) => {
                 let content = self.text(kind)?;
-                let raw = string::contents(&self.text[start..self.at]);
+                let raw = string::contents(self.since(start));
                 let known = if content.escaped {
                     let decoded = string::decode(raw);
                     spec.values.iter().any(|value| *value == decoded)
@@ -273,7 +275,7 @@ impl Reader<'_, '_> {
 
     /// Checks the string that starts at `start` and has just been read.
     fn id(&mut self, start: usize, content: Content, kind: &'static Kind) -> Step {
-        let raw = string::contents(&self.text[start..self.at]);
+        let raw = string::contents(self.since(start));
         let plain = !content.escaped && !content.wide && !raw.is_empty() && raw.len() <= ID_CHARS_MAX;
         let valid = if plain && !matches!(kind, Kind::SessionId) {
             // ASCII without escapes: below 0x20 the string scan has already refused.
@@ -286,12 +288,18 @@ impl Reader<'_, '_> {
 }
 
 fn find(spec: &'static StructSpec, predicted: usize, key: &[u8]) -> Key {
-    let count = spec.fields.len();
+    let named = |field: &FieldSpec| {
+        field.name.as_bytes() == key || field.aliases.iter().any(|alias| alias.as_bytes() == key)
+    };
     // From the prediction on: what is absent most often is one optional field.
-    for i in (predicted..count).chain(0..predicted.min(count)) {
-        let field: &FieldSpec = &spec.fields[i];
-        if field.name.as_bytes() == key || field.aliases.iter().any(|alias| alias.as_bytes() == key) {
-            return Key::Field(i);
+    let mut i = predicted;
+    for _ in spec.fields {
+        if i >= spec.fields.len() {
+            i = 0;
+        }
+        match spec.fields.get(i) {
+            Some(field) if named(field) => return Key::Field(i, field),
+            _ => i += 1,
         }
     }
     if spec.ignored.iter().any(|name| name.as_bytes() == key) { Key::Ignored } else { Key::Unknown }

@@ -6,7 +6,7 @@ use super::string;
 use super::view::{EventKind, Scratch, Span};
 use crate::catalogue::{ENVELOPE, TYPE};
 use crate::custom::CustomEvents;
-use crate::rejection::{Rejection, RejectionCode};
+use crate::rejection::{Rejection, RejectionCode, push};
 use crate::spec::{EnumSpec, Kind};
 
 /// Reads one message of one text.
@@ -56,6 +56,12 @@ impl<'j, 'p> Reader<'j, 'p> {
         self.text.get(self.at).copied().unwrap_or(0)
     }
 
+    /// The text from `start` to the current position.
+    #[inline]
+    pub(super) fn since(&self, start: usize) -> &'j [u8] {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
     #[inline]
     pub(super) fn whitespace(&mut self) {
         while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
@@ -76,13 +82,6 @@ impl<'j, 'p> Reader<'j, 'p> {
     pub(super) fn syntax(&mut self, expected: &'static str) -> Stop {
         let at = self.at;
         self.fail(RejectionCode::Syntax, at, Expected::Words(expected))
-    }
-
-    /// Position of the first byte that is not whitespace.
-    pub(super) fn first(&mut self) -> usize {
-        self.at = 0;
-        self.whitespace();
-        self.at
     }
 
     /// After `[`: whether the array ends at once; moves behind it, or to its first element.
@@ -196,14 +195,14 @@ impl<'j, 'p> Reader<'j, 'p> {
         while self.peek() == b'"' {
             let key = self.at;
             self.string().ok()?;
-            let is_type = string::decode(string::contents(&self.text[key..self.at])) == "type";
+            let is_type = string::decode(string::contents(self.since(key))) == "type";
             self.whitespace();
             self.at += 1;
             self.whitespace();
             let value = self.at;
             self.value(0).ok()?;
             if is_type {
-                let raw = &self.text[value..self.at];
+                let raw = self.since(value);
                 let is_string = raw.first() == Some(&b'"');
                 return is_string.then(|| excerpt::shorten(&string::decode(string::contents(raw))));
             }
@@ -219,33 +218,34 @@ impl<'j, 'p> Reader<'j, 'p> {
     #[inline(never)]
     fn rejection(&mut self, start: usize) -> Rejection {
         let Failure { code, at, expected } = self.failure;
-        let mut path = String::from("$");
-        if code != RejectionCode::Syntax {
-            path = excerpt::path(self.text, start, at);
-        }
-        let mut came = excerpt::excerpt(self.text, at);
-        let expected = match expected {
-            Expected::Words(words) => String::from(words),
-            Expected::Field(name) => {
-                path.push('.');
-                path.push_str(name);
-                came.clear();
-                let mut text = String::from("field ");
-                text.push_str(name);
-                text
-            }
-            Expected::Kind(kind) => String::from(excerpt::kind_name(kind)),
-            Expected::OneOf(spec) => {
-                let mut text = String::from("one of");
-                for (i, value) in spec.values.iter().enumerate() {
-                    text.push_str(if i == 0 { " " } else { ", " });
-                    text.push_str(value);
-                }
-                text
-            }
-            Expected::Custom => self.custom_words(),
+        let mut path = if code == RejectionCode::Syntax {
+            String::from("$")
+        } else {
+            excerpt::path(self.text, start, at)
         };
-        Rejection { code, event_type: None, path, expected, came, at }
+        let mut came = excerpt::excerpt(self.text, at);
+        let mut words = String::new();
+        match expected {
+            Expected::Words(text) => push(&mut words, text),
+            Expected::Field(name) => {
+                push(&mut path, ".");
+                push(&mut path, name);
+                came.clear();
+                push(&mut words, "field ");
+                push(&mut words, name);
+            }
+            Expected::Kind(kind) => push(&mut words, excerpt::kind_name(kind)),
+            Expected::OneOf(spec) => {
+                let mut separator = "one of ";
+                for value in spec.values {
+                    push(&mut words, separator);
+                    push(&mut words, value);
+                    separator = ", ";
+                }
+            }
+            Expected::Custom => words = self.custom_words(),
+        }
+        Rejection { code, event_type: None, path, expected: words, came, at }
     }
 
     fn custom_words(&self) -> String {
@@ -270,11 +270,5 @@ impl<'j, 'p> Reader<'j, 'p> {
             None => self.custom.find(name).map_or(EventKind::Unknown, EventKind::Custom),
         };
         self.scratch.envelope_seen |= 1 << TYPE;
-    }
-}
-
-impl Failure {
-    const fn _assert_small() {
-        assert!(core::mem::size_of::<Stop>() == 0);
     }
 }

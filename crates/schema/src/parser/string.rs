@@ -74,7 +74,7 @@ impl Reader<'_, '_> {
         }
         let wide = highs & HIGHS != 0;
         if wide {
-            if let Err(error) = core::str::from_utf8(&text[start..at]) {
+            if let Err(error) = core::str::from_utf8(text.get(start..at).unwrap_or_default()) {
                 self.at = start + error.valid_up_to();
                 return Err(self.syntax("UTF-8"));
             }
@@ -132,41 +132,40 @@ pub(super) fn contents(raw: &[u8]) -> &[u8] {
 /// The value of what is between the quotes of a valid string. Half a surrogate pair, which only rejected input
 /// has, becomes U+FFFD.
 pub(super) fn decode(contents: &[u8]) -> Cow<'_, str> {
-    let text = match core::str::from_utf8(contents) {
-        Ok(text) => text,
-        Err(error) => core::str::from_utf8(&contents[..error.valid_up_to()]).unwrap_or_default(),
-    };
     if !contents.contains(&b'\\') {
-        return Cow::Borrowed(text);
+        return Cow::Borrowed(core::str::from_utf8(contents).unwrap_or_default());
     }
-    let mut decoded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(escape) = rest.find('\\') {
-        decoded.push_str(&rest[..escape]);
-        let bytes = rest.as_bytes();
-        let mut length = 2;
-        decoded.push(match bytes.get(escape + 1) {
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                length = 6;
-                let mut code = unit(bytes, escape).unwrap_or(0xfffd);
+    let mut decoded = Vec::with_capacity(contents.len());
+    let mut at = 0;
+    while let Some(byte) = contents.get(at) {
+        at += 1;
+        if *byte != b'\\' {
+            decoded.push(*byte);
+            continue;
+        }
+        let escape = contents.get(at).copied().unwrap_or(0);
+        at += 1;
+        decoded.push(match escape {
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'u' => {
+                let mut code = unit(contents, at - 2).unwrap_or(0);
+                at += 4;
                 if code & 0xfc00 == 0xd800 {
-                    if let Some(low @ 0xdc00..=0xdfff) = unit_at_escape(bytes, escape + 6) {
+                    if let Some(low @ 0xdc00..=0xdfff) = unit_at_escape(contents, at) {
                         code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));
-                        length = 12;
+                        at += 6;
                     }
                 }
-                char::from_u32(code).unwrap_or('\u{fffd}')
+                let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+                decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                continue;
             }
-            Some(other) => char::from(*other),
-            None => '\u{fffd}',
+            other => other,
         });
-        rest = rest.get(escape + length..).unwrap_or_default();
     }
-    decoded.push_str(rest);
-    Cow::Owned(decoded)
+    Cow::Owned(String::from_utf8(decoded).unwrap_or_default())
 }

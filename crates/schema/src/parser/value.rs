@@ -99,7 +99,7 @@ impl Reader<'_, '_> {
     }
 
     pub(super) fn literal(&mut self, word: &'static [u8]) -> Step {
-        if !self.text[self.at..].starts_with(word) {
+        if !self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             return Err(self.syntax("true, false or null"));
         }
         self.at += word.len();
