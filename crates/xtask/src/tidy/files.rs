@@ -9,7 +9,7 @@ const WRITTEN: &[&str] = &["rs", "ts", "tsx", "mts", "js", "mjs", "css", "sh"];
 /// Directory that tells that a file is generated and not for reading.
 const GENERATED: &str = "/generated/";
 /// Names that say nothing about what is inside.
-const EMPTY_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc"];
+const EMPTY_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "misc"];
 
 pub(super) fn check(sources: &Sources) -> Vec<String> {
     sources.iter().filter(|source| !source.path.contains(GENERATED)).flat_map(findings).collect()
