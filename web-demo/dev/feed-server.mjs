@@ -1,4 +1,5 @@
-// A stand-in for the server while the page is being worked on: `node dev/feed-server.mjs [FILE.traj] [--port 4437]`.
+// A stand-in for the server while the page is being worked on:
+// `node dev/feed-server.mjs [FILE.traj] [--port 4437] [--speed 3] [--burst 20000] [--empty]`.
 // It speaks just enough of the protocol (SSE reads with resume, GET /api/sessions, a 400 for bad appends) and serves
 // web-demo/dist under the same content security policy. No storage, no validation, no security: development only.
 
@@ -15,7 +16,7 @@ const option = (name, fallback) => (args.includes(name) ? args[args.indexOf(name
 const port = Number(option('--port', '4437'));
 const speed = Number(option('--speed', '1'));
 const file = args.find((arg) => arg.endsWith('.traj'));
-const dist = fileURLToPath(new URL('../dist/', import.meta.url));
+const dist = option('--web-root', fileURLToPath(new URL('../dist/', import.meta.url)));
 const TOKEN = 'dev';
 const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'";
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.wasm': 'application/wasm' };

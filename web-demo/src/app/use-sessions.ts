@@ -49,11 +49,17 @@ export function useSessions(network: Network, url: string, token: string | null,
     };
     const timer = setInterval(refreshVisible, REFRESH_PERIOD_MS);
     document.addEventListener('visibilitychange', refreshVisible);
+    let wasCut = network.isCut;
+    const unsubscribe = network.subscribe(() => {
+      if (wasCut && !network.isCut) refresh();
+      wasCut = network.isCut;
+    });
     return () => {
+      unsubscribe();
       clearInterval(timer);
       document.removeEventListener('visibilitychange', refreshVisible);
     };
-  }, [refresh]);
+  }, [refresh, network]);
 
   return { rows: page?.rows ?? null, hasMore: page?.hasMore ?? false, error, refreshing, refresh };
 }

@@ -37,10 +37,20 @@ export function ConnectionBanner({ store, isCut, onReconnect, onRestore }: Banne
         <Icon name="alert" />
         <div className="banner-text">
           <strong>Connection lost</strong>
-          <span>{lostReason ?? cause ?? 'The client gave up.'} No further request leaves until you ask for one; reconnecting resumes where the stream stopped.</span>
+          <span>{lostReason ?? cause ?? 'The client gave up.'}</span>
+          <span className="banner-aside">No request leaves until you ask for one. Reconnecting resumes where the stream stopped.</span>
         </div>
-        {isCut ? <button type="button" onClick={onRestore}>Restore network</button> : null}
-        <button type="button" className="primary" onClick={onReconnect} data-testid="reconnect"><Icon name="refresh" /> Reconnect</button>
+        <button
+          type="button"
+          className="primary"
+          data-testid="reconnect"
+          onClick={() => {
+            if (isCut) onRestore();
+            onReconnect();
+          }}
+        >
+          <Icon name="refresh" /> {isCut ? 'Restore and reconnect' : 'Reconnect'}
+        </button>
       </div>
     );
   }

@@ -52,8 +52,8 @@ export function HelpDialog(props: HelpDialogProps) {
         </label>
         <p className="muted">After a reload the page reads the session again from its start, so it shows the same again. The access token stays in this tab only.</p>
         <div className="help-actions">
-          <button type="button" onClick={onFollowSystem}>Use the system's theme</button>
-          <button type="button" onClick={onForgetToken}>Forget the token</button>
+          <button type="button" onClick={onFollowSystem}>System theme</button>
+          <button type="button" onClick={onForgetToken}>Forget token</button>
           <button type="button" className="primary" onClick={onClose}>Close</button>
         </div>
       </div>

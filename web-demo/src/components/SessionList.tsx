@@ -39,7 +39,11 @@ export function SessionList({ sessions, openId, onOpen, filterRef }: SessionList
         <label htmlFor="sessions-filter" className="visually-hidden">Filter sessions, or type an id to open</label>
         <input ref={filterRef} id="sessions-filter" type="search" placeholder="Filter, or open by id" value={filter} onChange={(event) => setFilter(event.target.value)} autoComplete="off" spellCheck={false} />
       </div>
-      {error === null ? null : <p className="notice notice-bad" data-testid="sessions-error"><Icon name="alert" /> The list could not be refreshed: {error}</p>}
+      {error === null ? null : (
+        <p className={rows === null ? 'notice notice-bad' : 'sessions-stale'} data-testid="sessions-error" title={error}>
+          {rows === null ? `The list could not be read: ${error}` : 'Not up to date: the last refresh failed'}
+        </p>
+      )}
       {rows !== null && rows.length === 0 ? <EmptySessions /> : null}
       {rows === null && error === null ? <p className="empty">Loading sessions…</p> : null}
       <ul className="session-rows" data-testid="session-rows">

@@ -9,7 +9,7 @@ import type { ToolRow } from '../store/timeline-items';
 import { useExpanded } from './expansion';
 import { Icon } from './Icon';
 import { Runs } from './Runs';
-import { argumentsOf, type Clipped, clip, textOf } from './tool-text';
+import { argumentsOf, type Clipped, clip, diffClass, isDiff, textOf } from './tool-text';
 
 const STATUS_WORDS = { pending: 'pending', running: 'running', complete: 'done', error: 'failed' } as const;
 
@@ -68,8 +68,9 @@ function LongText({ id, label, text, ansi = false }: { readonly id: string; read
 
 const AnsiText = memo(function AnsiText({ clipped }: { readonly clipped: Clipped }) {
   const lines = useMemo(() => linesOf(clipped.text), [clipped.text]);
+  const diff = useMemo(() => isDiff(clipped.text), [clipped.text]);
   return lines.map((runs, i) => (
-    <span key={i}>
+    <span key={i} className={diff ? diffClass(runs[0]?.text ?? '') : undefined}>
       <Runs runs={runs} />
       {i < lines.length - 1 ? '\n' : null}
     </span>

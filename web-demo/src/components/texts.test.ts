@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { blocksOf } from './RichText';
 import { barsPath } from './Sparkline';
-import { argumentsOf, clip, PREVIEW_LINES, textOf } from './tool-text';
+import { argumentsOf, clip, diffClass, isDiff, PREVIEW_LINES, textOf } from './tool-text';
 import { boundary, offsetsOf } from './virtual-offsets';
 
 describe('arguments of a tool', () => {
@@ -28,6 +28,14 @@ describe('long output', () => {
     expect(textOf('a\r\nb\r\n')).toBe('a\nb');
     expect(textOf({ a: 1 })).toBe('{\n  "a": 1\n}');
     expect(textOf(null)).toBe('');
+  });
+});
+
+describe('diffs', () => {
+  it('are told from lists and flags', () => {
+    expect(isDiff('- a\n+ b\n--flag')).toBe(false);
+    expect(isDiff('--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n-old\n+new')).toBe(true);
+    expect(['--- a/x', '+++ b/x', '@@ -1 +1 @@', '-old', '+new', ' same'].map(diffClass)).toEqual([undefined, undefined, 'diff-hunk', 'diff-removed', 'diff-added', undefined]);
   });
 });
 

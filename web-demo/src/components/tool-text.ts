@@ -14,8 +14,19 @@ export interface Clipped {
 
 export function textOf(value: unknown): string {
   if (value === undefined || value === null) return '';
-  if (typeof value === 'string') return value.replaceAll('\r\n', '\n').replace(/\n+$/, '');
+  if (typeof value === 'string') return value.replaceAll('\r\n', '\n').replace(/^\n+|\n+$/g, '');
   return JSON.stringify(value, null, 2);
+}
+
+/** A unified diff is told by its hunk headers; only then do plus and minus at the start of a line mean something. */
+export function isDiff(text: string): boolean {
+  return /^@@ -\d/m.test(text);
+}
+
+export function diffClass(line: string): string | undefined {
+  if (line.startsWith('@@ ')) return 'diff-hunk';
+  if (/^\+(?!\+\+ )/.test(line)) return 'diff-added';
+  return /^-(?!-- )/.test(line) ? 'diff-removed' : undefined;
 }
 
 export function clip(text: string, showAll: boolean): Clipped {

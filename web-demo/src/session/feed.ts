@@ -2,6 +2,7 @@
 
 import {
   type ConnectionInfo,
+  type ConnectionLostInfo,
   DurableStreamsClient,
   type DurableStreamsError,
   init,
@@ -67,7 +68,7 @@ export function openFeed(options: FeedOptions, listener: FeedListener): Feed {
       else listener.fault({ code: error.code, message: error.message });
     },
     onConnectionStateChange: (state, info) => listener.moved(state, toDetail(info)),
-    onConnectionLost: (lost) => listener.lost(`${lost.cause} (${lost.code}, after ${lost.attempts} attempts)`),
+    onConnectionLost: (lost) => listener.lost(lostReason(lost)),
     onClosed: () => listener.closed(),
   });
   return {
@@ -98,6 +99,12 @@ function toRejection(error: DurableStreamsError): Rejection {
     came: error.came,
     offset: error.offset,
   };
+}
+
+function lostReason({ cause, code, attempts }: ConnectionLostInfo): string {
+  const sentence = /[.!?]$/.test(cause) ? cause : `${cause}.`;
+  const gaveUp = attempts > 1 ? `Gave up after ${attempts} attempts` : 'Gave up at once';
+  return `${sentence} ${gaveUp} (${code}).`;
 }
 
 function toDetail(info: ConnectionInfo): ConnectionDetail {
