@@ -60,6 +60,37 @@ impl ReconnectConfig {
     }
 }
 
+/// Counts the attempts of one request that is repeated until it succeeds or may not be repeated any more.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    config: ReconnectConfig,
+    attempt: u32,
+    random: Random,
+}
+
+impl Backoff {
+    /// No attempt made yet. The seed feeds the jitter.
+    #[must_use]
+    pub const fn new(config: ReconnectConfig, seed: u64) -> Self {
+        Self { config, attempt: 0, random: Random::new(seed) }
+    }
+
+    /// Milliseconds before the next attempt, or `None` when there may be no more.
+    pub fn next_delay_ms(&mut self, retry_after_ms: Option<u64>) -> Option<u64> {
+        if !self.config.enabled || self.attempt >= self.config.max_attempts {
+            return None;
+        }
+        self.attempt += 1;
+        Some(self.config.delay_ms(self.attempt, retry_after_ms, &mut self.random))
+    }
+
+    /// Attempts so far.
+    #[must_use]
+    pub const fn attempts(&self) -> u32 {
+        self.attempt
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ mod retry_after;
 mod subscription;
 mod time;
 
-pub use backoff::{RETRY_AFTER_MS_MAX, ReconnectConfig};
+pub use backoff::{Backoff, RETRY_AFTER_MS_MAX, ReconnectConfig};
 pub use cause::{Cause, Detail, Failure};
 pub use producer::{
     AckedAt, AppendAnswer, AppendError, AppendRequest, FlushMark, Producer, ProducerConfig, ProducerInput,

@@ -1,0 +1,198 @@
+//! Requests and answers: addresses, tokens, repetition. Must not know what is asked for.
+
+use std::time::Duration;
+
+use durable_sessions_client_core::{Backoff, ReconnectConfig, retry_after_ms};
+use durable_sessions_protocol::StreamPath;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response};
+use url::Url;
+
+use crate::error::{Fault, Refusal, Unreachable};
+use crate::token::TokenSource;
+
+/// So much of an error's body is read.
+const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
+/// So much of a message without structure is kept.
+const ERROR_TEXT_CHARS_MAX: usize = 500;
+
+#[derive(Debug)]
+pub(crate) struct Http {
+    pub(crate) engine: reqwest::Client,
+    pub(crate) base: Url,
+    pub(crate) token: Option<TokenSource>,
+    pub(crate) retry: ReconnectConfig,
+    pub(crate) reconnect: ReconnectConfig,
+    pub(crate) request_timeout: Duration,
+    pub(crate) silence: Duration,
+    pub(crate) frame_bytes_max: usize,
+}
+
+/// Whether a request may be sent again when nobody knows what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Doing it twice is doing it once.
+    Yes,
+    /// It might count twice.
+    No,
+}
+
+impl Http {
+    pub(crate) fn stream_url(&self, path: &StreamPath, query: &str) -> Url {
+        let mut url = self.url(["v1", "stream"].into_iter().chain(path.as_str().split('/')));
+        url.set_query(Some(query).filter(|query| !query.is_empty()));
+        url
+    }
+
+    pub(crate) fn url<'a>(&self, segments: impl Iterator<Item = &'a str>) -> Url {
+        let mut url = self.base.clone();
+        // An http URL always has a path, so this is never left out.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    /// The request with its bearer token.
+    pub(crate) async fn authorised(
+        &self,
+        method: Method,
+        url: Url,
+        fresh: bool,
+    ) -> Result<RequestBuilder, String> {
+        let request = self.engine.request(method, url);
+        match &self.token {
+            None => Ok(request),
+            Some(source) => match source.token(fresh).await {
+                Ok(token) => Ok(request.bearer_auth(token.expose())),
+                Err(failure) => Err(format!("no token: {failure}")),
+            },
+        }
+    }
+
+    /// Sends until there is an answer that repetition would not change. `dress` adds headers and a body.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        repeat: Repeat,
+        dress: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Fault> {
+        let mut backoff = Backoff::new(self.retry, seed());
+        let mut fresh = false;
+        loop {
+            let (fault, wait_ms) = match self.try_once(method.clone(), url.clone(), fresh, &dress).await {
+                Ok(response) if response.status().is_success() => return Ok(response),
+                Ok(response) if response.status() == 401 && !fresh && self.token.is_some() => {
+                    fresh = true;
+                    continue;
+                }
+                Ok(response) => {
+                    let wait_ms = retry_after(response.headers());
+                    let refusal = refusal(response).await;
+                    // 429 and 503 say that nothing was done; other faults of the server do not.
+                    let safe = repeat == Repeat::Yes || matches!(refusal.status, 429 | 503);
+                    if !refusal.is_retryable() || !safe {
+                        return Err(Fault::Refused(refusal));
+                    }
+                    (Fault::Refused(refusal), wait_ms)
+                }
+                Err(cause) => (Fault::Unreachable(Unreachable { attempts: backoff.attempts(), cause }), None),
+            };
+            if repeat == Repeat::No && matches!(fault, Fault::Unreachable(_)) {
+                return Err(fault);
+            }
+            let Some(delay_ms) = backoff.next_delay_ms(wait_ms) else { return Err(fault) };
+            tracing::debug!(
+                id = "client.retry",
+                delay_ms,
+                attempt = backoff.attempts(),
+                "repeating a request"
+            );
+            tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        }
+    }
+
+    async fn try_once(
+        &self,
+        method: Method,
+        url: Url,
+        fresh: bool,
+        dress: &impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, String> {
+        let request = self.authorised(method, url, fresh).await?;
+        dress(request.timeout(self.request_timeout)).send().await.map_err(|error| describe(&error))
+    }
+}
+
+/// A seed for jitter; where the system has no randomness, the address space has a little.
+pub(crate) fn seed() -> u64 {
+    getrandom::u64().unwrap_or_else(|_| std::ptr::from_ref(&ERROR_TEXT_CHARS_MAX).addr() as u64)
+}
+
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+pub(crate) fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    header(headers, name).and_then(|value| value.parse().ok())
+}
+
+pub(crate) fn is_true(headers: &HeaderMap, name: &str) -> bool {
+    header(headers, name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    header(headers, RETRY_AFTER.as_str()).and_then(retry_after_ms)
+}
+
+/// An error with its causes, which is where reqwest keeps the interesting part. URLs are left out: they may hold
+/// what applications put into them.
+pub(crate) fn describe(error: &reqwest::Error) -> String {
+    let mut text = match () {
+        () if error.is_timeout() => "timed out".to_owned(),
+        () if error.is_connect() => "could not connect".to_owned(),
+        () if error.is_body() || error.is_decode() => "the answer broke off".to_owned(),
+        () => "the request failed".to_owned(),
+    };
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// The body, up to a limit.
+pub(crate) async fn body(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| describe(&error))? {
+        if body.len() + chunk.len() > bytes_max {
+            return Err(format!("the answer is larger than {bytes_max} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// `{ok: false, error: {code, message}}`, `{error: ...}`, or plain text.
+pub(crate) async fn refusal(response: Response) -> Refusal {
+    let status = response.status().as_u16();
+    let body = body(response, ERROR_BODY_BYTES_MAX).await.unwrap_or_default();
+    let json: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
+    let field = |name: &str| {
+        let json = json.as_ref()?;
+        json.get("error")
+            .and_then(|error| error.get(name))
+            .or_else(|| json.get(name))?
+            .as_str()
+            .map(str::to_owned)
+    };
+    let text = || {
+        let text = String::from_utf8_lossy(&body);
+        let text: String = text.trim().chars().take(ERROR_TEXT_CHARS_MAX).collect();
+        (json.is_none() && !text.is_empty()).then_some(text)
+    };
+    Refusal { status, code: field("code"), message: field("message").or_else(text) }
+}
