@@ -162,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn parts_of_a_payload_are_one_payload(text in "[ab\\r\\n]{0,12}", at: prop::sample::Index) {
+    fn parts_of_a_payload_are_one_payload(text in "[ab \\r\\n]{0,12}", at: prop::sample::Index) {
         let at = at.index(text.len() + 1);
         let (mut whole, mut parts) = (Vec::new(), Vec::new());
         encode_data_event(&mut whole, text.as_bytes());
@@ -213,8 +213,8 @@ fn the_wire_form_is_fixed() {
     encode_retry(&mut wire, 1000);
     assert_eq!(
         String::from_utf8(wire).unwrap(),
-        "event: data\ndata: [{\"a\":1},{\"b\":2}]\n\nevent: data\ndata: AQIDBA==\n\n\
-         event: control\ndata: {\"streamNextOffset\":\"7\",\"upToDate\":true}\n\n: ping\n\nretry: 1000\n\n"
+        "event: data\ndata:[{\"a\":1},{\"b\":2}]\n\nevent: data\ndata:AQIDBA==\n\n\
+         event: control\ndata:{\"streamNextOffset\":\"7\",\"upToDate\":true}\n\n: ping\n\nretry: 1000\n\n"
     );
 }
 

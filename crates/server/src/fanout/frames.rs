@@ -125,10 +125,10 @@ mod tests {
 
     #[test]
     fn text_is_not_cut_inside_a_character_that_goes_on() {
-        assert_eq!(text(&[b"a", b"b\xc3"], true), ("event: data\ndata: ab\n\n".into(), 2));
-        assert_eq!(text(&[b"b\xc3", b"\xa9"], true), ("event: data\ndata: b\u{e9}\n\n".into(), 3));
+        assert_eq!(text(&[b"a", b"b\xc3"], true), ("event: data\ndata:ab\n\n".into(), 2));
+        assert_eq!(text(&[b"b\xc3", b"\xa9"], true), ("event: data\ndata:b\u{e9}\n\n".into(), 3));
         // At the tail nothing follows yet, and a reader must not wait for it.
-        assert_eq!(text(&[b"b\xc3"], false), ("event: data\ndata: b\u{fffd}\n\n".into(), 2));
+        assert_eq!(text(&[b"b\xc3"], false), ("event: data\ndata:b\u{fffd}\n\n".into(), 2));
         // Progress is always made.
         assert_eq!(text(&[b"\xc3"], true).1, 1);
     }
@@ -144,7 +144,7 @@ mod tests {
         encode_control(&mut out, Framing::Json, Offset::new(3), 9, Standing::UpToDate);
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "event: data\ndata: [1,2,{}]\n\nevent: control\ndata: {\"streamNextOffset\":\"00000000000000000003\",\
+            "event: data\ndata:[1,2,{}]\n\nevent: control\ndata:{\"streamNextOffset\":\"00000000000000000003\",\
              \"streamCursor\":\"9\",\"upToDate\":true,\"streamMessageCount\":3}\n\n"
         );
     }
