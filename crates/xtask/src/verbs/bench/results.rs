@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::targets::{self, Verdict};
+use super::targets;
 use crate::failure::StepError;
 use crate::relay::WatchLines;
 use crate::screen;
@@ -48,11 +48,15 @@ impl Results {
             "benchmark", "value", "unit"
         )));
         for measured in all.iter() {
-            let target = match targets::judge(&all, measured) {
-                Verdict::None => String::new(),
-                Verdict::Met(text) => screen::green(text),
-                Verdict::Missed(text) => screen::red(text),
-            };
+            let targets: Vec<String> = targets::judge(&all, measured)
+                .into_iter()
+                .map(
+                    |verdict| {
+                        if verdict.met { screen::green(verdict.text) } else { screen::red(verdict.text) }
+                    },
+                )
+                .collect();
+            let target = targets.join("; ");
             let value = number(measured.value);
             screen::line(format_args!(
                 "{:<width$}  {value:>14} {:<10} {target}",
@@ -80,7 +84,8 @@ fn parse(line: &str) -> Option<Measurement> {
     words.next().is_none().then(|| Measurement { name: name.to_owned(), value, unit: unit.to_owned() })
 }
 
-fn number(value: f64) -> String {
+/// Short, and long enough to compare.
+pub(super) fn number(value: f64) -> String {
     if value.abs() >= 1000.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
