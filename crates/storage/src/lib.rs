@@ -3,6 +3,14 @@
 //! This crate must not know HTTP or sessions.
 
 mod batch;
+#[cfg(any(test, feature = "conformance"))]
+#[expect(
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a suite of tests, which fail by panicking"
+)]
+pub mod conformance;
 mod embedded;
 mod engine;
 mod error;

@@ -187,20 +187,25 @@ impl Live {
     /// Follows the tail; the channel exists as long as somebody listens.
     pub(super) fn subscribe(&mut self) -> watch::Receiver<Tail> {
         let tail = self.tail();
-        self.watch.get_or_insert_with(|| watch::channel(tail).0).subscribe()
+        let sender = self.watch.get_or_insert_with(|| watch::channel(tail).0);
+        // Watchers are told after writers are answered; who comes in between must not begin with the past.
+        tell(sender, tail);
+        sender.subscribe()
     }
 
     pub(super) fn tell_watchers(&mut self) {
         let tail = self.tail();
-        let Some(sender) = &self.watch else { return };
-        if sender.receiver_count() == 0 {
-            self.watch = None;
-            return;
+        match &self.watch {
+            Some(sender) if sender.receiver_count() > 0 => tell(sender, tail),
+            _ => self.watch = None,
         }
-        sender.send_if_modified(|seen| {
-            let changed = *seen != tail;
-            *seen = tail;
-            changed
-        });
     }
+}
+
+fn tell(sender: &watch::Sender<Tail>, tail: Tail) {
+    sender.send_if_modified(|seen| {
+        let changed = *seen != tail;
+        *seen = tail;
+        changed
+    });
 }

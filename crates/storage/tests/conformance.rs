@@ -1,0 +1,39 @@
+//! The conformance suite on both local engines.
+
+use std::sync::Arc;
+
+use durable_sessions_storage::conformance::Subject;
+use durable_sessions_storage::{EmbeddedStore, MemoryStore, StoreOptions, StreamStore, store_conformance};
+
+struct Memory;
+
+impl Subject for Memory {
+    fn open(&self, options: StoreOptions) -> Arc<dyn StreamStore> {
+        Arc::new(MemoryStore::open(options).unwrap())
+    }
+
+    fn is_durable(&self) -> bool {
+        false
+    }
+}
+
+struct Embedded(tempfile::TempDir);
+
+impl Embedded {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+impl Subject for Embedded {
+    fn open(&self, options: StoreOptions) -> Arc<dyn StreamStore> {
+        Arc::new(EmbeddedStore::open(self.0.path(), options).unwrap())
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+}
+
+store_conformance!(memory, || Memory);
+store_conformance!(embedded, Embedded::new);
