@@ -17,25 +17,25 @@ struct Target {
 }
 
 enum Limit {
-    AtMost(f64),
-    AtLeast(f64),
+    Ceiling(f64),
+    Floor(f64),
     /// At most so many times another measurement of the same run.
-    AtMostTimes(f64, &'static str),
+    Times(f64, &'static str),
 }
 
 const KIB: f64 = 1024.0;
 
 const TARGETS: &[Target] = &[
     // What the hand-written stack of @durable-streams/client and zod 4 costs, and zod 4 alone.
-    Target { name: "size.package.gzip", limit: Limit::AtMost(35.0 * KIB) },
-    Target { name: "size.package.gzip", limit: Limit::AtMost(29.0 * KIB) },
+    Target { name: "size.package.gzip", limit: Limit::Ceiling(35.0 * KIB) },
+    Target { name: "size.package.gzip", limit: Limit::Ceiling(29.0 * KIB) },
     // Of a bare log file with one fsync per batch.
-    Target { name: "storage_append_ratio_256", limit: Limit::AtLeast(0.65) },
+    Target { name: "storage_append_ratio_256", limit: Limit::Floor(0.65) },
     // No cliff: a thousand connections cost about what 64 do.
-    Target { name: "append/64/server-cpu", limit: Limit::AtMost(30.0) },
-    Target { name: "append/1000/server-cpu", limit: Limit::AtMostTimes(1.5, "append/64/server-cpu") },
-    Target { name: "sse/1000/server-cpu", limit: Limit::AtMost(9.0) },
-    Target { name: "sse/idle-subscriber", limit: Limit::AtMost(10.0) },
+    Target { name: "append/64/server-cpu", limit: Limit::Ceiling(30.0) },
+    Target { name: "append/1000/server-cpu", limit: Limit::Times(1.5, "append/64/server-cpu") },
+    Target { name: "sse/1000/server-cpu", limit: Limit::Ceiling(9.0) },
+    Target { name: "sse/idle-subscriber", limit: Limit::Ceiling(10.0) },
 ];
 
 /// Holds one measurement of a run against its targets.
@@ -49,9 +49,9 @@ pub(super) fn judge(run: &[Measurement], measured: &Measurement) -> Vec<Verdict>
 
 fn verdict(run: &[Measurement], limit: &Limit, value: f64) -> Option<Verdict> {
     let (bound, at_most, of) = match *limit {
-        Limit::AtMost(bound) => (bound, true, String::new()),
-        Limit::AtLeast(bound) => (bound, false, String::new()),
-        Limit::AtMostTimes(times, other) => {
+        Limit::Ceiling(bound) => (bound, true, String::new()),
+        Limit::Floor(bound) => (bound, false, String::new()),
+        Limit::Times(times, other) => {
             let other = run.iter().find(|known| known.name == other)?;
             (times * other.value, true, format!(" = {times} x {}", other.name))
         }
