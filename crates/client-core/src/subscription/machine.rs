@@ -71,7 +71,7 @@ pub(super) enum Phase {
 #[doc = include_str!("table.md")]
 #[derive(Debug)]
 pub struct Subscription {
-    config: SubscriptionConfig,
+    pub(super) config: SubscriptionConfig,
     pub(super) phase: Phase,
     state: ConnectionState,
     reader: Reader,
@@ -217,6 +217,11 @@ impl Subscription {
     #[must_use]
     pub const fn stats(&self) -> Stats {
         self.stats
+    }
+
+    #[cfg(test)]
+    pub(super) const fn is_useful(&self) -> bool {
+        self.useful
     }
 
     fn start(&mut self, now: Millis) {

@@ -1,0 +1,5 @@
+mod cells;
+mod delivery;
+mod harness;
+mod invariants;
+mod reading;
