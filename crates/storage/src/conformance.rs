@@ -13,6 +13,7 @@ mod closing;
 mod forks;
 mod lifecycle;
 mod lifetime;
+pub mod model;
 mod overload;
 mod producers;
 mod reading;

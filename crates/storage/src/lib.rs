@@ -13,6 +13,8 @@ mod batch;
 pub mod conformance;
 mod embedded;
 mod engine;
+#[cfg(test)]
+mod engines_conform;
 mod error;
 mod layout;
 mod local;

@@ -1,9 +1,11 @@
-//! The conformance suite on both local engines.
+//! The conformance suite and random operations on both local engines.
 
 use std::sync::Arc;
 
-use durable_sessions_storage::conformance::Subject;
-use durable_sessions_storage::{EmbeddedStore, MemoryStore, StoreOptions, StreamStore, store_conformance};
+use crate::conformance::Subject;
+use crate::{EmbeddedStore, MemoryStore, StoreOptions, StreamStore, store_conformance};
+
+pub(crate) mod random;
 
 struct Memory;
 
