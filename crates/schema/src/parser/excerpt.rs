@@ -55,8 +55,11 @@ pub(super) fn excerpt(text: &[u8], at: usize) -> String {
     excerpt
 }
 
-/// Length of the value that `rest` starts with; all of it if that cannot be told.
+/// Length of the value (or, inside a string, the escape) that `rest` starts with; all of it if that cannot be told.
 fn value_end(rest: &[u8]) -> usize {
+    if rest.first() == Some(&b'\\') {
+        return rest.len().min(6);
+    }
     let mut depth = 0_u32;
     let mut at = 0;
     while let Some(byte) = rest.get(at) {

@@ -1,0 +1,108 @@
+//! What the parser accepts, the Rust types read: the same fields with the same values, however it is written.
+
+mod common;
+
+use common::{Style, any_event, canonical, floats, known_event};
+use durable_sessions_schema::{ENVELOPE, Event, EventIndex, EventKind, EventView, Parser, Verdict};
+use proptest::prelude::*;
+use serde_json::Value;
+
+/// What the event should say, by a reader that knows neither tables nor types.
+fn reference(text: &str) -> Value {
+    let mut value: Value = serde_json::from_str(text).unwrap();
+    let spec = value["type"].as_str().and_then(EventIndex::of).map(|index| index.spec().payload);
+    canonical(&mut value, &ENVELOPE, spec);
+    value
+}
+
+fn check_view(view: &EventView<'_, '_>, text: &str) -> Result<(), TestCaseError> {
+    let expected = reference(text);
+    prop_assert_eq!(&*view.id(), expected["id"].as_str().unwrap());
+    prop_assert_eq!(&*view.event_type(), expected["type"].as_str().unwrap());
+    prop_assert_eq!(view.timestamp_ms(), expected["timestamp"].as_u64().unwrap());
+    prop_assert_eq!(view.meta().is_some(), expected.get("meta").is_some());
+    let read = |raw: &[u8]| serde_json::from_slice::<Value>(raw).unwrap();
+    let data = &expected["data"];
+    if let Some(spec) = view.spec() {
+        let mut known = 0;
+        for (i, field) in spec.payload.fields.iter().enumerate() {
+            let mut value = view.field(i).map(read);
+            known += usize::from(value.is_some());
+            prop_assert_eq!(value.is_some(), view.present_mask() & 1 << i != 0);
+            prop_assert_eq!(value.is_none(), view.absent_mask() & 1 << i != 0);
+            if let (durable_sessions_schema::Kind::Struct(inner), Some(value)) = (field.kind, &mut value) {
+                canonical(value, inner, None);
+            }
+            prop_assert_eq!(value.as_ref(), data.get(field.name));
+        }
+        for (key, value) in view.extras() {
+            let key: String = serde_json::from_slice(key).unwrap();
+            prop_assert_eq!(Some(&read(value)), data.get(&key));
+        }
+        prop_assert_eq!(known + view.extras().len(), data.as_object().unwrap().len());
+    } else {
+        prop_assert_eq!(view.kind(), EventKind::Unknown);
+        prop_assert_eq!(&read(view.data()), data);
+    }
+    let event = view.to_event().unwrap();
+    prop_assert_eq!(event.channel(), view.channel());
+    prop_assert_eq!(floats(serde_json::to_value(&event).unwrap()), floats(expected));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(common::cases(400))]
+
+    #[test]
+    fn good_events_are_accepted_and_read_the_same(node in any_event(), seed: u64) {
+        let text = Style::of(seed).write(&node);
+        let mut parser = Parser::new();
+        match parser.parse_event(text.as_bytes()) {
+            Ok(view) => check_view(&view, &text)?,
+            Err(rejection) => prop_assert!(false, "{rejection}\n{text}"),
+        }
+    }
+
+    #[test]
+    fn arrays_are_read_event_by_event(nodes in prop::collection::vec(any_event(), 0..4), seed: u64) {
+        let text = Style::of(seed).write(&common::Node::Array(nodes.clone()));
+        let mut seen = Vec::new();
+        let count = Parser::new().parse_messages(text.as_bytes(), &mut |verdict| match verdict {
+            Verdict::Event(view) => seen.push(view.raw()),
+            Verdict::Rejected { rejection, .. } => panic!("{rejection}\n{text}"),
+        });
+        prop_assert_eq!(count, Ok(nodes.len() as u32));
+        prop_assert_eq!(seen.len(), nodes.len());
+        let mut parser = Parser::new();
+        for raw in seen {
+            let one = std::str::from_utf8(raw).unwrap();
+            check_view(&parser.parse_event(raw).unwrap(), one)?;
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back((_, node) in known_event()) {
+        let first = Event::from_json(Style::plain().write(&node).as_bytes()).unwrap();
+        let second = Event::from_json(first.to_json().as_bytes()).unwrap();
+        prop_assert_eq!(&first, &second);
+        let third: Event = serde_json::from_str(&first.to_json()).unwrap();
+        prop_assert_eq!(first, third);
+    }
+
+}
+
+proptest! {
+    #![proptest_config(common::cases(60))]
+
+    #[test]
+    fn no_part_of_an_event_is_an_event(node in any_event(), seed: u64) {
+        let text = Style::of(seed).write(&node);
+        let whole = text.trim_end().len();
+        let mut parser = Parser::new();
+        for end in 0..whole {
+            let cut = &text.as_bytes()[..end];
+            let verdict = parser.parse_messages(cut, &mut |_| {});
+            prop_assert!(verdict.is_err(), "accepted {:?}", String::from_utf8_lossy(cut));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! JSON or not: the parser's answer is that of serde_json, on anything. What it refuses beyond that rejects one event,
+//! never the text.
+
+mod common;
+
+use common::{Style, any_event};
+use durable_sessions_schema::{Parser, RejectionCode, Verdict};
+use proptest::prelude::*;
+
+/// serde_json skips strings without looking at their encoding, so that is asked first.
+fn is_json(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok() && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+}
+
+fn same_answer(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let mut messages = 0;
+    let answer = Parser::new().parse_messages(bytes, &mut |verdict| {
+        messages += 1;
+        let raw = match verdict {
+            Verdict::Event(view) => view.raw(),
+            Verdict::Rejected { rejection, raw } => {
+                assert_ne!(rejection.code, RejectionCode::Syntax);
+                raw
+            }
+        };
+        assert!(is_json(raw), "not a whole message: {:?}", String::from_utf8_lossy(raw));
+    });
+    let shown = String::from_utf8_lossy(bytes);
+    match answer {
+        Ok(count) => {
+            prop_assert!(is_json(bytes), "accepted what is not JSON: {shown:?}");
+            prop_assert_eq!(count, messages);
+        }
+        Err(rejection) => {
+            prop_assert!(!is_json(bytes), "refused JSON: {shown:?}: {rejection}");
+            prop_assert_eq!(rejection.code, RejectionCode::Syntax);
+            prop_assert!(rejection.at <= bytes.len());
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(common::cases(1500))]
+
+    #[test]
+    fn on_any_bytes(bytes: Vec<u8>) {
+        same_answer(&bytes)?;
+    }
+
+    #[test]
+    fn on_the_characters_of_json(text in "[\\[\\]{}:,\"\\\\ \n0-9.eE+tfnu\\-aé\u{7}]{0,24}") {
+        same_answer(text.as_bytes())?;
+    }
+
+    #[test]
+    fn on_numbers(text in "-?[0-9]{0,20}(\\.[0-9]{0,20})?([eE][+-]?[0-9]{0,6})?") {
+        same_answer(text.as_bytes())?;
+    }
+
+    #[test]
+    fn on_damaged_events(
+        node in any_event(),
+        seed: u64,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4_u8), 1..4),
+    ) {
+        let mut bytes = Style::of(seed).write(&node).into_bytes();
+        for (at, byte, how) in damage {
+            let at = at.index(bytes.len().max(1));
+            match how {
+                _ if bytes.is_empty() => {}
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, b"{}[]\",:\\0\n"[usize::from(byte) % 10]),
+                2 => drop(bytes.remove(at)),
+                _ => bytes.truncate(at),
+            }
+        }
+        same_answer(&bytes)?;
+    }
+}
+
+#[test]
+fn strings_at_every_alignment() {
+    // The scan takes eight bytes at a time: whatever ends a string must be found wherever it stands in them.
+    for padding in 0..20 {
+        for special in
+            ["", "\\", "\\n", "\\u0041", "\u{1}", "é", "\\u12", "\u{7f}", "\\x", "\\ud800", "\\ud800\\udc00"]
+        {
+            let plain = "x".repeat(padding);
+            same_answer(format!("\"{plain}{special}\"").as_bytes()).unwrap();
+            same_answer(format!("[\"{plain}{special}yy\", 1]").as_bytes()).unwrap();
+            same_answer(format!("\"{special}{plain}").as_bytes()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn nesting_beyond_the_limit_costs_a_message_not_the_text() {
+    for depth in [62, 63, 64, 65, 66, 127, 128, 129, 130, 200, 5000] {
+        let text = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        let event = format!(r#"[{{"id":"1","type":"zz","timestamp":1,"data":{text}}},{text}]"#);
+        let mut codes = Vec::new();
+        let count = Parser::new().parse_messages(event.as_bytes(), &mut |verdict| {
+            codes.push(match verdict {
+                Verdict::Event(_) => None,
+                Verdict::Rejected { rejection, .. } => Some((rejection.code, rejection.path)),
+            });
+        });
+        assert_eq!(count, Ok(2), "{depth}");
+        // The event's object is the first level.
+        let too_deep = (depth > 63).then(|| (RejectionCode::TooDeep, format!("$.data{}", "[0]".repeat(63))));
+        let shorten =
+            |found: Option<(RejectionCode, String)>| found.map(|(code, path)| (code, path[..20].to_owned()));
+        assert_eq!(shorten(codes[0].clone()), shorten(too_deep), "{depth}");
+        assert_eq!(codes[1].as_ref().map(|(code, _)| *code), Some(RejectionCode::WrongType));
+        let open = "[".repeat(depth);
+        assert!(Parser::new().parse_messages(open.as_bytes(), &mut |_| {}).is_err());
+        let crossed = format!("[{}}}", "{\"a\":[".repeat(depth));
+        assert!(Parser::new().parse_messages(crossed.as_bytes(), &mut |_| {}).is_err());
+    }
+}
