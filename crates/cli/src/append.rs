@@ -6,15 +6,19 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
+use crate::appender::Appender;
 use crate::args::AppendArgs;
 use crate::event_ids::EventIds;
 use crate::failure::Failure;
 use crate::notice::notice;
-use crate::remote::{Appender, Remote};
+use crate::remote::Remote;
 use crate::wire;
 
 /// Longest line of standard input, in bytes: what a server takes as one message is less.
 const LINE_LEN_MAX: usize = 16 * 1024 * 1024;
+
+/// Events that may wait for acknowledgement.
+const EVENTS_WAITING_MAX: usize = 4096;
 
 /// Appends one event, or all lines of standard input.
 pub(crate) async fn run(args: &AppendArgs) -> Result<(), Failure> {
@@ -23,13 +27,13 @@ pub(crate) async fn run(args: &AppendArgs) -> Result<(), Failure> {
     let single = single(args, &mut completer)?;
     let remote = Remote::new(&args.connection)?;
     remote.check_writable(&path, args.create).await?;
-    let mut appender = remote.appender(&path)?;
+    let appender = remote.appender(&path, Some(args.connection.retry_for), EVENTS_WAITING_MAX)?;
     let appended = match single {
         Some(event) => {
-            appender.append(event).await?;
+            appender.append(&event).await?;
             1
         }
-        None => append_lines(&mut appender, &mut completer).await?,
+        None => append_lines(&appender, &mut completer).await?,
     };
     appender.flush().await?;
     notice(&format!("appended {appended} {} to {path}", if appended == 1 { "event" } else { "events" }));
@@ -48,7 +52,7 @@ fn single(args: &AppendArgs, completer: &mut Completer) -> Result<Option<Vec<u8>
     completer.complete(&event).map(Some).map_err(wrong)
 }
 
-async fn append_lines(appender: &mut Appender, completer: &mut Completer) -> Result<u64, Failure> {
+async fn append_lines(appender: &Appender, completer: &mut Completer) -> Result<u64, Failure> {
     let mut input = BufReader::new(tokio::io::stdin());
     let (mut number, mut appended) = (0, 0);
     let mut line = Vec::new();
@@ -63,7 +67,7 @@ async fn append_lines(appender: &mut Appender, completer: &mut Completer) -> Res
             continue;
         }
         match completer.complete(event) {
-            Ok(event) => appender.append(event).await?,
+            Ok(event) => appender.append(&event).await?,
             Err(reason) => {
                 // What was taken before counts, so it has to arrive before we say so.
                 appender.flush().await?;

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use durable_sessions_client::From as ReadFrom;
 use url::Url;
 
+use crate::serve::ServeArgs;
 use crate::token::Token;
 
 const STYLES: Styles = Styles::styled()
@@ -46,6 +48,9 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the server
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Box<ServeArgs>),
     /// Create a session or a stream; one that exists already is fine
     #[command(after_help = "Example:\n  durable-sessions create --session run-1")]
     Create(CreateArgs),
@@ -78,6 +83,14 @@ pub(crate) enum Command {
     List(ListArgs),
 }
 
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  DURABLE_SESSIONS_TOKEN=s3cret durable-sessions serve --data-dir ./data
+  durable-sessions serve --store memory --dev-no-auth
+
+The address it listens on is the one line on standard output, so that --listen 127.0.0.1:0 can be used by scripts.
+It ends with SIGINT or SIGTERM; a second one does not wait for open connections.";
+
 /// Where the server is and how to speak to it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
@@ -91,6 +104,18 @@ pub(crate) struct Connection {
     /// How long to keep trying while the server cannot be reached, as 30s or 5m; 0s to fail at once
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) retry_for: Duration,
+}
+
+/// A position: the protocol's own words for start and tail are understood too.
+fn read_from(text: &str) -> Result<ReadFrom, String> {
+    match text {
+        "start" | "-1" => Ok(ReadFrom::Start),
+        "now" => Ok(ReadFrom::Now),
+        cursor => match cursor.parse() {
+            Ok(cursor) => Ok(ReadFrom::After { cursor, count: None }),
+            Err(reason) => Err(format!("{reason}")),
+        },
+    }
 }
 
 /// Which stream: a session's, or any other by its path.
@@ -161,9 +186,9 @@ Examples:
 pub(crate) struct ReadArgs {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Where to begin: a cursor that the server returned, or -1 for the start
-    #[arg(long, value_name = "CURSOR", default_value = "-1", allow_hyphen_values = true)]
-    pub(crate) offset: String,
+    /// Where to begin: `start`, `now`, or a cursor that the server returned
+    #[arg(long, value_name = "CURSOR", default_value = "start", allow_hyphen_values = true, value_parser = read_from)]
+    pub(crate) offset: ReadFrom,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }
@@ -178,8 +203,8 @@ pub(crate) struct TailArgs {
     #[command(flatten)]
     pub(crate) target: Target,
     /// Where to begin: `start`, `now`, or a cursor that the server returned
-    #[arg(long, value_name = "CURSOR", default_value = "start")]
-    pub(crate) from: String,
+    #[arg(long, value_name = "CURSOR", default_value = "start", allow_hyphen_values = true, value_parser = read_from)]
+    pub(crate) from: ReadFrom,
     /// Write each event as stored, one JSON text a line, rather than for people
     #[arg(long)]
     pub(crate) json: bool,

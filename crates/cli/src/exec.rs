@@ -32,6 +32,8 @@ use transcript::Transcript;
 /// How long output is gathered before it becomes an event: long enough for a burst of small writes, too short to
 /// be seen.
 const GATHER: Duration = Duration::from_millis(20);
+/// Events that may wait for the server before output is left out.
+const EVENTS_WAITING_MAX: usize = 2048;
 /// Exit code when the command cannot be executed, as shells have it.
 const EXIT_NOT_EXECUTABLE: u8 = 126;
 /// Exit code when the command is not found, as shells have it.
@@ -54,9 +56,17 @@ async fn exec(args: &ExecArgs) -> Result<u8, Failure> {
         return Err(Failure::Usage { argument: "COMMAND", reason: "expected after --".to_owned() });
     };
     let path = session_path(&args.session)?;
-    let remote = Remote::new(&args.connection)?;
-    remote.check_writable(&path, args.create).await?;
-    let mut recorder = Recorder::new(args, program, Outbox::start(remote.appender(&path)?))?;
+    // Whether the session takes events is worth knowing before the command runs; a server that is away is not worth
+    // waiting for.
+    let remote = Remote::with_patience(&args.connection, Duration::ZERO)?;
+    match remote.check_writable(&path, args.create).await {
+        Err(failure @ Failure::Unreachable { .. }) => {
+            notice(&format!("{failure}; the command runs all the same"));
+        }
+        checked => checked?,
+    }
+    let appender = remote.appender(&path, None, EVENTS_WAITING_MAX)?;
+    let mut recorder = Recorder::new(args, program, Outbox::new(appender))?;
 
     recorder.start(program, arguments).await;
     let began = Instant::now();
@@ -166,10 +176,11 @@ impl Recorder {
         self.transcript.push(&chunk.text);
         if let Some(left_out) = self.outbox.gap() {
             // The reader of the session has to see where something is missing.
-            let mark = format!("\n[... {left_out} bytes of output left out: the server could not be reached ...]\n");
+            let mark =
+                format!("\n[... {left_out} bytes of output left out: the server could not be reached ...]\n");
             let payload = TerminalPayload::new(mark).source(TerminalSource::System);
             let event = self.event(Payload::TerminalError(payload));
-            if self.outbox.offer(event, 0).await {
+            if self.outbox.offer(&event, 0).await {
                 self.outbox.close_gap();
             }
         }
@@ -180,7 +191,7 @@ impl Recorder {
             Source::Stderr => Payload::TerminalError(payload),
         };
         let event = self.event(payload);
-        self.outbox.offer(event, len as u64).await;
+        self.outbox.offer(&event, len as u64).await;
     }
 
     /// Says how the command ended.

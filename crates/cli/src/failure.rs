@@ -43,7 +43,7 @@ pub(crate) enum Failure {
     #[error("{}: {reason}", path.display())]
     Trajectory { path: PathBuf, reason: TrajectoryError },
     /// A line of standard input cannot be appended.
-    #[error("standard input, line {line}: {reason}; {appended} lines before it were appended")]
+    #[error("standard input, line {line}: {reason}; lines appended before it: {appended}")]
     InputLine { line: usize, reason: String, appended: u64 },
     /// Standard input cannot be read.
     #[error("cannot read standard input: {0}")]

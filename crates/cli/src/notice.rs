@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 /// Writes a line to standard error. When nobody listens there, nothing is lost that anybody wanted.
 pub(crate) fn notice(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "durable-sessions: {text}");
+    let mut stderr = io::stderr().lock();
+    // A progress line may stand there.
+    let clear = if stderr.is_terminal() { "\r\x1b[K" } else { "" };
+    let _ = writeln!(stderr, "{clear}durable-sessions: {text}");
 }
 
 /// How often a progress line changes.

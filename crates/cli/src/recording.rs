@@ -48,7 +48,7 @@ pub(crate) enum RecordingError {
     Version { found: u32 },
     /// A line is no valid event.
     #[error("line {line}: {rejection}")]
-    Event { line: usize, rejection: Rejection },
+    Event { line: usize, rejection: Box<Rejection> },
     /// The recording was cut off while it was written.
     #[error("line {line}: cut off in the middle of an event")]
     CutOff { line: usize },
@@ -90,7 +90,9 @@ pub(crate) fn parse(file: &[u8]) -> Result<Vec<RecordedEvent>, RecordingError> {
             Err(_) if lines.peek().is_none() && is_cut_off(line) => {
                 return Err(RecordingError::CutOff { line: line_number });
             }
-            Err(rejection) => return Err(RecordingError::Event { line: line_number, rejection }),
+            Err(rejection) => {
+                return Err(RecordingError::Event { line: line_number, rejection: Box::new(rejection) });
+            }
         }
     }
     Ok(events)
@@ -102,8 +104,7 @@ fn is_cut_off(line: &[u8]) -> bool {
 
 /// Writes the header of a recording of `session`.
 pub(crate) fn write_header(out: &mut impl Write, session: &str) -> io::Result<()> {
-    let header =
-        Header { format: FORMAT.to_owned(), version: VERSION, session: Some(session.to_owned()) };
+    let header = Header { format: FORMAT.to_owned(), version: VERSION, session: Some(session.to_owned()) };
     serde_json::to_writer(&mut *out, &header)?;
     out.write_all(b"\n")
 }
@@ -129,7 +130,10 @@ mod tests {
 
     fn event(id: usize, text: &str) -> String {
         let text = serde_json::to_string(text).unwrap();
-        format!("{{\"id\":\"e{id}\",\"type\":\"chunk\",\"timestamp\":{},\"data\":{{\"text\":{text}}}}}", 1000 + id)
+        format!(
+            "{{\"id\":\"e{id}\",\"type\":\"chunk\",\"timestamp\":{},\"data\":{{\"text\":{text}}}}}",
+            1000 + id
+        )
     }
 
     #[test]

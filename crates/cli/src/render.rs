@@ -21,7 +21,9 @@ impl Renderer {
             Payload::TerminalInput(terminal)
             | Payload::TerminalOutput(terminal)
             | Payload::TerminalError(terminal) => self.text(&terminal.data),
-            Payload::ToolStart(call) => self.line(event, &format!("-> {}{}", call.tool, shown(call.input.as_ref()))),
+            Payload::ToolStart(call) => {
+                self.line(event, &format!("-> {}{}", call.tool, shown(call.input.as_ref())))
+            }
             Payload::ToolResult(call) => self.line(event, &result(call)),
             Payload::StateUpdate(state) => self.line(event, &state_line(state)),
             payload => {
@@ -31,7 +33,13 @@ impl Renderer {
         }
     }
 
-    /// A remark of ours, on a line of its own.
+    /// What to print for a message that is no valid event.
+    pub(crate) fn unknown(&mut self, raw: &[u8]) -> String {
+        let text = plain(&String::from_utf8_lossy(raw)).replace('\n', " ");
+        format!("{}{}\n", self.end_line(), shown(Some(&Value::String(text))).trim_start())
+    }
+
+    /// Ends a line of streaming text, if there is one.
     pub(crate) fn end_line(&mut self) -> &'static str {
         if std::mem::take(&mut self.inside_line) { "\n" } else { "" }
     }
@@ -112,7 +120,8 @@ mod tests {
             ("state:update", r#"{"status":"running","turn":2,"progress":0.25,"currentTool":"ls"}"#),
             ("my:own", r#"{"x":1}"#),
         ] {
-            let json = format!("{{\"id\":\"e\",\"type\":\"{event_type}\",\"timestamp\":45296000,\"data\":{data}}}");
+            let json =
+                format!("{{\"id\":\"e\",\"type\":\"{event_type}\",\"timestamp\":45296000,\"data\":{data}}}");
             shown += &renderer.event(&Event::from_json(json.as_bytes()).unwrap());
         }
         assert_eq!(

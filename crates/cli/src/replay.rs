@@ -25,6 +25,9 @@ use source::Source;
 
 pub(crate) use trajectory::TrajectoryError;
 
+/// Events that may wait for acknowledgement.
+const EVENTS_WAITING_MAX: usize = 4096;
+
 /// An event that is ready to be sent, and how long to wait before it.
 #[derive(Debug)]
 struct Planned {
@@ -44,7 +47,7 @@ pub(crate) async fn run(args: &ReplayArgs) -> Result<(), Failure> {
     if !args.append && remote.has_messages(&path).await? {
         return Err(Failure::SessionNotEmpty { session: args.session.clone() });
     }
-    let mut appender = remote.appender(&path)?;
+    let appender = remote.appender(&path, Some(args.connection.retry_for), EVENTS_WAITING_MAX)?;
     let mut progress = ProgressLine::new();
     let (began, total) = (Instant::now(), plan.len());
     // Due times add up from the start, so that slow sends do not stretch the run.
@@ -56,7 +59,7 @@ pub(crate) async fn run(args: &ReplayArgs) -> Result<(), Failure> {
                 tokio::time::sleep_until(due).await;
             }
         }
-        appender.append(event.json).await?;
+        appender.append(&event.json).await?;
         progress.show(|| format!("{sent} of {total} events"));
     }
     appender.flush().await?;
@@ -75,10 +78,10 @@ fn plan(args: &ReplayArgs, now_ms: u64) -> Result<Vec<Planned>, Failure> {
     match source::load(&args.file, args.format)? {
         Source::Recording(events) => Ok(plan_recording(events, pace)),
         Source::Run(run) => {
-            let agent: AgentId = args.agent_id.parse().map_err(|reason| Failure::Usage {
-                argument: "--agent-id",
-                reason: format!("{reason}"),
-            })?;
+            let agent: AgentId = args
+                .agent_id
+                .parse()
+                .map_err(|reason| Failure::Usage { argument: "--agent-id", reason: format!("{reason}") })?;
             let mut ids = EventIds::random("replay")?;
             let drafts = run::drafts(&run, Names { agent: &agent, ids: &ids });
             Ok(plan_run(drafts, pace, now_ms, &mut ids))
@@ -88,10 +91,8 @@ fn plan(args: &ReplayArgs, now_ms: u64) -> Result<Vec<Planned>, Failure> {
 
 fn plan_recording(events: Vec<RecordedEvent>, pace: Pace) -> Vec<Planned> {
     let pauses: Vec<u64> = pauses_ms(events.iter().map(|event| event.timestamp_ms)).collect();
-    let planned = |(event, pause_ms): (RecordedEvent, u64)| Planned {
-        pause: pace.pause(pause_ms),
-        json: event.json,
-    };
+    let planned =
+        |(event, pause_ms): (RecordedEvent, u64)| Planned { pause: pace.pause(pause_ms), json: event.json };
     events.into_iter().zip(pauses).map(planned).collect()
 }
 

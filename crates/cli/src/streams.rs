@@ -34,7 +34,14 @@ pub(crate) async fn delete(args: &StreamArgs) -> Result<(), Failure> {
 pub(crate) async fn list(args: &ListArgs) -> Result<(), Failure> {
     let mut output = Output::lock();
     for session in Remote::new(&args.connection)?.sessions().await? {
-        output.line(session.to_string().as_bytes())?;
+        let mut line = session.extra;
+        line.insert("id".to_owned(), session.id.as_str().into());
+        for (name, value) in [("status", session.status), ("title", session.title)] {
+            if let Some(value) = value {
+                line.insert(name.to_owned(), value.into());
+            }
+        }
+        output.line(serde_json::Value::Object(line).to_string().as_bytes())?;
     }
     output.flush()
 }

@@ -1,35 +1,24 @@
-//! The queue between a running command and the server: bounded, and it never holds the command back for good.
-//! Must not know what the events say.
+//! Between a running command and the server: bounded, and it never holds the command back for good. Must not know
+//! what the events say.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::{SendTimeoutError, TrySendError};
-use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::failure::Failure;
-use crate::remote::Appender;
+use crate::appender::Appender;
 
-/// Events that wait for the server; at 16 KiB of text each some 16 MiB.
-const EVENTS_MAX: usize = 1024;
-/// Events that are sent before their acknowledgement is awaited.
-const BATCH_MAX: usize = 128;
-/// How long a full queue holds the command back before output is left out.
+/// How long a server that does not keep up holds the command back before output is left out.
 const STALL_MAX: Duration = Duration::from_secs(5);
 
-/// Takes events in, delivers them in order.
+/// Takes events in and delivers them in order.
 pub(super) struct Outbox {
-    queue: mpsc::Sender<Vec<u8>>,
-    /// Events that must not be left out wait here when the queue is full: start and result, so two at most.
+    appender: Appender,
+    /// Events that must not be left out wait here when there is no room: start and result, so two at most.
     kept: Vec<Vec<u8>>,
     stalled: bool,
     gap_bytes: Option<u64>,
     left_out_bytes: u64,
     taken: u64,
-    delivered: Arc<AtomicU64>,
-    delivery: JoinHandle<Result<(), Failure>>,
 }
 
 /// How it went.
@@ -42,24 +31,14 @@ pub(super) struct Delivery {
 }
 
 impl Outbox {
-    pub(super) fn start(appender: Appender) -> Self {
-        let (queue, events) = mpsc::channel(EVENTS_MAX);
-        let delivered = Arc::new(AtomicU64::new(0));
-        Self {
-            queue,
-            kept: Vec::new(),
-            stalled: false,
-            gap_bytes: None,
-            left_out_bytes: 0,
-            taken: 0,
-            delivery: tokio::spawn(deliver(appender, events, Arc::clone(&delivered))),
-            delivered,
-        }
+    pub(super) fn new(appender: Appender) -> Self {
+        Self { appender, kept: Vec::new(), stalled: false, gap_bytes: None, left_out_bytes: 0, taken: 0 }
     }
 
     /// Takes an event that may be left out when the server does not keep up; `len` bytes of output go with it.
-    pub(super) async fn offer(&mut self, event: Vec<u8>, len: u64) -> bool {
-        let taken = self.push(event).await.is_ok();
+    pub(super) async fn offer(&mut self, event: &[u8], len: u64) -> bool {
+        // Nothing may overtake what must not be left out.
+        let taken = self.kept.is_empty() && self.push(event).await;
         if taken {
             self.taken += 1;
         } else if len > 0 {
@@ -72,7 +51,7 @@ impl Outbox {
     /// Takes an event that must not be left out.
     pub(super) async fn keep(&mut self, event: Vec<u8>) {
         self.taken += 1;
-        if let Err(event) = self.push(event).await {
+        if !self.push(&event).await {
             self.kept.push(event);
         }
     }
@@ -87,66 +66,40 @@ impl Outbox {
         self.gap_bytes = None;
     }
 
-    async fn push(&mut self, event: Vec<u8>) -> Result<(), Vec<u8>> {
-        if self.stalled {
-            // It has been waited for already: only room counts now.
-            return match self.queue.try_send(event) {
-                Ok(()) => {
-                    self.stalled = false;
-                    Ok(())
-                }
-                Err(TrySendError::Full(event) | TrySendError::Closed(event)) => Err(event),
-            };
-        }
-        match self.queue.send_timeout(event, STALL_MAX).await {
-            Ok(()) => Ok(()),
-            Err(SendTimeoutError::Timeout(event) | SendTimeoutError::Closed(event)) => {
-                self.stalled = true;
-                Err(event)
-            }
-        }
+    async fn push(&mut self, event: &[u8]) -> bool {
+        // Once it has been waited for, only room counts, until there is some.
+        let taken = if self.stalled {
+            self.appender.try_append(event)
+        } else {
+            matches!(timeout(STALL_MAX, self.appender.append(event)).await, Ok(Ok(())))
+        };
+        self.stalled = !taken;
+        taken
     }
 
     /// Waits until everything is delivered, at most for `patience`.
     pub(super) async fn finish(mut self, patience: Duration) -> Delivery {
-        let deadline = tokio::time::Instant::now() + patience;
-        for event in std::mem::take(&mut self.kept) {
-            // A failure here is counted below: what was taken and not delivered.
-            let _ = tokio::time::timeout_at(deadline, self.queue.send(event)).await;
-        }
-        drop(self.queue);
-        let abort = self.delivery.abort_handle();
-        let cause = match tokio::time::timeout_at(deadline, self.delivery).await {
-            Ok(Ok(Ok(()))) => None,
-            Ok(Ok(Err(failure))) => Some(failure.to_string()),
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => {
-                abort.abort();
-                Some(format!("the server did not answer for {}", humantime::format_duration(patience)))
+        let outcome = timeout_at(Instant::now() + patience, async {
+            for event in std::mem::take(&mut self.kept) {
+                self.appender.append(&event).await?;
             }
+            self.appender.flush().await
+        })
+        .await;
+        let cause = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(failure)) => Some(failure.to_string()),
+            Err(_) => Some(match self.appender.last_cause() {
+                Some(cause) => format!("the server did not answer: {cause}"),
+                None => format!("the server did not answer within {}", humantime::format_duration(patience)),
+            }),
         };
-        let delivered = self.delivered.load(Ordering::Relaxed);
-        Delivery { taken: self.taken, delivered, left_out_bytes: self.left_out_bytes, cause }
-    }
-}
-
-/// Sends what comes, in order, everything that waits at once.
-async fn deliver(
-    mut appender: Appender,
-    mut events: mpsc::Receiver<Vec<u8>>,
-    delivered: Arc<AtomicU64>,
-) -> Result<(), Failure> {
-    let mut batch = Vec::new();
-    loop {
-        let count = events.recv_many(&mut batch, BATCH_MAX).await;
-        if count == 0 {
-            return Ok(());
+        Delivery {
+            taken: self.taken,
+            delivered: self.appender.acknowledged(),
+            left_out_bytes: self.left_out_bytes,
+            cause,
         }
-        for event in batch.drain(..) {
-            appender.append(event).await?;
-        }
-        appender.flush().await?;
-        delivered.fetch_add(count as u64, Ordering::Relaxed);
     }
 }
 

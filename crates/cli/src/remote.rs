@@ -1,0 +1,266 @@
+//! The server, as the commands see it: one place for addresses, patience, and what its refusals mean to a person.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use durable_sessions_client::protocol::{InvalidProducer, StreamPath};
+use durable_sessions_client::schema::SessionId;
+use durable_sessions_client::{
+    AppendError, Client, CreateError, DeleteError, From as ReadFrom, HeadError, ListError, Page, ReadError,
+    ReconnectConfig, Refusal, SessionFilter, SessionSummary, SubscribeOptions,
+};
+
+use crate::appender::Appender;
+use crate::args::{Connection, Target};
+use crate::event_ids::EventIds;
+use crate::failure::Failure;
+use crate::follow::Follower;
+
+/// First and longest delay between two attempts, in milliseconds. A server on its way up is found soon.
+const FIRST_DELAY_MS: u32 = 100;
+const LONGEST_DELAY_MS: u32 = 2_000;
+/// Waiting for a connection that nothing refuses; it counts beside the delays.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of events that may wait for acknowledgement.
+const WAITING_BYTES_MAX: usize = 32 << 20;
+/// Sessions asked for at a time.
+const SESSIONS_PER_PAGE: u32 = 500;
+
+/// One server.
+#[derive(Debug, Clone)]
+pub(crate) struct Remote {
+    client: Client,
+    url: String,
+}
+
+/// The stream of a session.
+pub(crate) fn session_path(id: &str) -> Result<StreamPath, Failure> {
+    let id: SessionId = id.parse().map_err(|_| Failure::Usage {
+        argument: "--session",
+        reason: format!("'{id}' is no session id: 1 to 100 of A-Z a-z 0-9 _ -"),
+    })?;
+    Ok(Client::session(&id))
+}
+
+impl Target {
+    /// The stream that was named. clap sees to it that exactly one is.
+    pub(crate) fn path(&self) -> Result<StreamPath, Failure> {
+        match (&self.session, &self.stream) {
+            (Some(id), _) => session_path(id),
+            (None, Some(path)) => path.parse().map_err(|reason| Failure::Usage {
+                argument: "--stream",
+                reason: format!("'{path}': {reason}"),
+            }),
+            (None, None) => {
+                Err(Failure::Usage { argument: "--session", reason: "give this or --stream".to_owned() })
+            }
+        }
+    }
+}
+
+/// Tries again for about `patience`: the delays double up to a limit, and their sum is what counts.
+fn retry_for(patience: Duration) -> ReconnectConfig {
+    let mut attempts = 0;
+    let (mut delay_ms, mut waited) = (FIRST_DELAY_MS, Duration::ZERO);
+    while waited < patience && attempts < u32::MAX {
+        waited = waited.saturating_add(Duration::from_millis(delay_ms.into()));
+        delay_ms = (delay_ms * 2).min(LONGEST_DELAY_MS);
+        attempts += 1;
+    }
+    ReconnectConfig {
+        enabled: true,
+        initial_delay_ms: FIRST_DELAY_MS,
+        max_delay_ms: LONGEST_DELAY_MS,
+        backoff_multiplier: 2.0,
+        max_attempts: attempts,
+        // One person's command line is no herd, and without jitter the patience is what was asked for.
+        jitter: false,
+    }
+}
+
+impl Remote {
+    /// A server that is tried for as long as the user said.
+    pub(crate) fn new(connection: &Connection) -> Result<Self, Failure> {
+        Self::with_patience(connection, connection.retry_for)
+    }
+
+    /// A server that is tried for this long.
+    pub(crate) fn with_patience(connection: &Connection, patience: Duration) -> Result<Self, Failure> {
+        let retry = retry_for(patience);
+        let mut builder = Client::builder(connection.url.as_str())
+            .reconnect(retry)
+            .retry(retry)
+            .connect_timeout(CONNECT_TIMEOUT);
+        if let Some(token) = &connection.token {
+            let token = token.reveal();
+            if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                let reason = "a token is not empty and has no spaces or control characters".to_owned();
+                return Err(Failure::Usage { argument: "--token", reason });
+            }
+            builder = builder.token(token);
+        }
+        let client = builder
+            .build()
+            .map_err(|reason| Failure::Usage { argument: "--url", reason: reason.to_string() })?;
+        // What is shown must not show a password in the URL.
+        let url = connection.url.origin().ascii_serialization();
+        Ok(Self { client, url })
+    }
+
+    /// Creates a stream, or finds it there.
+    pub(crate) async fn create(&self, path: &StreamPath) -> Result<(), Failure> {
+        match self.client.create(path).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failure("create", path, &error)),
+        }
+    }
+
+    /// Makes sure that a stream is there and open. With `create`, a missing one is made.
+    pub(crate) async fn check_writable(&self, path: &StreamPath, create: bool) -> Result<(), Failure> {
+        match self.client.head(path).await {
+            Ok(head) if head.closed => Err(Failure::Refused {
+                what: format!("cannot append to {path}"),
+                reason: "it is closed".to_owned(),
+            }),
+            Ok(_) => Ok(()),
+            Err(HeadError::NotFound(_)) if create => self.create(path).await,
+            Err(error) => Err(self.failure("append to", path, &error)),
+        }
+    }
+
+    /// Makes sure that a stream is there.
+    pub(crate) async fn check_exists(&self, path: &StreamPath) -> Result<(), Failure> {
+        match self.client.head(path).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failure("read", path, &error)),
+        }
+    }
+
+    /// Whether a stream holds anything.
+    pub(crate) async fn has_messages(&self, path: &StreamPath) -> Result<bool, Failure> {
+        let head = self.client.head(path).await.map_err(|error| self.failure("look at", path, &error))?;
+        match head.message_count {
+            Some(count) => Ok(count > 0),
+            None => Ok(!self.page(path, &ReadFrom::Start).await?.is_empty()),
+        }
+    }
+
+    /// Appends to a stream, each event once; an outage is sat out for `patience`, or for ever.
+    pub(crate) fn appender(
+        &self,
+        path: &StreamPath,
+        patience: Option<Duration>,
+        waiting_max: usize,
+    ) -> Result<Appender, Failure> {
+        // The id is this run's alone, so the server takes a batch for a repetition only when it is one.
+        let ids = EventIds::random("cli")?;
+        let id = ids.prefix().parse().map_err(|reason: InvalidProducer| Failure::Refused {
+            what: format!("cannot append to {path}"),
+            reason: reason.to_string(),
+        })?;
+        let retry = match patience {
+            Some(patience) => retry_for(patience),
+            None => ReconnectConfig { max_attempts: u32::MAX, ..retry_for(Duration::ZERO) },
+        };
+        let builder =
+            self.client.producer_builder(path, id).retry(retry).outbox_max(waiting_max, WAITING_BYTES_MAX);
+        Ok(Appender::start(builder, path.clone(), self.url.clone()))
+    }
+
+    /// Follows a stream.
+    pub(crate) fn follow(&self, path: &StreamPath, from: ReadFrom) -> Follower {
+        let options = SubscribeOptions { from, ..SubscribeOptions::default() };
+        Follower::new(self.client.subscribe(path, options), path.clone(), self.url.clone())
+    }
+
+    /// Reads one page.
+    pub(crate) async fn page(&self, path: &StreamPath, from: &ReadFrom) -> Result<Page, Failure> {
+        self.client.read(path, from).await.map_err(|error| self.failure("read", path, &error))
+    }
+
+    /// Closes a stream.
+    pub(crate) async fn close(&self, path: &StreamPath) -> Result<(), Failure> {
+        match self.client.close(path).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failure("close", path, &error)),
+        }
+    }
+
+    /// Deletes a stream.
+    pub(crate) async fn delete(&self, path: &StreamPath) -> Result<(), Failure> {
+        self.client.delete(path).await.map_err(|error| self.failure("delete", path, &error))
+    }
+
+    /// All sessions that the caller may read.
+    pub(crate) async fn sessions(&self) -> Result<Vec<SessionSummary>, Failure> {
+        let mut filter = SessionFilter { cursor: None, limit: Some(SESSIONS_PER_PAGE) };
+        let mut sessions = Vec::new();
+        loop {
+            let page = self
+                .client
+                .sessions(&filter)
+                .await
+                .map_err(|error| self.failure("list", &"the sessions", &error))?;
+            sessions.extend(page.sessions);
+            match page.next {
+                Some(next) => filter.cursor = Some(next),
+                None => return Ok(sessions),
+            }
+        }
+    }
+
+    fn failure(&self, verb: &str, object: &dyn Display, error: &impl Refusing) -> Failure {
+        let what = format!("cannot {verb} {object}");
+        match error.refusal() {
+            None if error.is_unreachable() => {
+                Failure::Unreachable { what, reason: error.to_string(), url: self.url.clone() }
+            }
+            None => Failure::Refused { what, reason: error.to_string() },
+            Some(refusal) => Failure::Refused { what, reason: format!("{error}{}", advice(refusal.status)) },
+        }
+    }
+}
+
+/// What a person can do about a refusal.
+pub(crate) fn advice(status: u16) -> &'static str {
+    match status {
+        401 => "; give the server's token with --token or DURABLE_SESSIONS_TOKEN",
+        404 => "; `durable-sessions create` makes a new one",
+        _ => "",
+    }
+}
+
+/// What the client's errors have in common.
+trait Refusing: Display {
+    fn refusal(&self) -> Option<&Refusal>;
+    fn is_unreachable(&self) -> bool;
+}
+
+macro_rules! refusing {
+    ($($error:ident)*) => {
+        $(impl Refusing for $error {
+            fn refusal(&self) -> Option<&Refusal> {
+                self.refusal()
+            }
+
+            fn is_unreachable(&self) -> bool {
+                matches!(self, Self::Unreachable(_))
+            }
+        })*
+    };
+}
+
+refusing! { AppendError CreateError DeleteError HeadError ListError ReadError }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_is_the_sum_of_the_delays() {
+        for (patience_ms, attempts) in [(0, 0), (1, 1), (100, 1), (101, 2), (1_000, 4), (60_000, 34)] {
+            let config = retry_for(Duration::from_millis(patience_ms));
+            assert_eq!(config.max_attempts, attempts, "{patience_ms} ms");
+        }
+    }
+}

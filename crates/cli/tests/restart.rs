@@ -1,0 +1,100 @@
+//! A server that is killed in the middle and started again costs no event and doubles none.
+
+mod common;
+
+use common::{Server, end, eventually, spawn, write_recording};
+use durable_sessions_client::schema::{Event, Payload};
+
+#[test]
+fn a_replay_goes_through_a_restart() {
+    let mut server = Server::start("embedded");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("r.jsonl");
+    let events = write_recording(&file, 400, 10);
+    let replay = spawn(&mut server.cli(&["replay", file.to_str().unwrap(), "--session", "r"]));
+    for already in [40, 160] {
+        assert!(eventually(|| {
+            let read = server.run(&["read", "--session", "r"]);
+            read.code == 0 && read.stdout.lines().count() >= already
+        }));
+        server.kill();
+        server.restart();
+    }
+    let ended = end(replay);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(server.events("r"), events);
+}
+
+#[test]
+fn an_exec_goes_through_a_restart() {
+    let mut server = Server::start("embedded");
+    server.ok(&["create", "--session", "x"]);
+    let script = "i=0; while [ $i -lt 80 ]; do echo line $i; i=$((i+1)); sleep 0.04; done";
+    let exec = spawn(&mut server.cli(&["exec", "--session", "x", "--", "sh", "-c", script]));
+    assert!(eventually(|| server.events("x").len() >= 10));
+    server.kill();
+    server.restart();
+    let ended = end(exec);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let expected: String = (0..80).map(|i| format!("line {i}\n")).collect();
+    assert_eq!(ended.stdout, expected);
+    let lines = server.events("x");
+    let events: Vec<Event> = lines.iter().map(|line| Event::from_json(line.as_bytes()).unwrap()).collect();
+    let ids: std::collections::BTreeSet<_> = events.iter().map(|event| &event.id).collect();
+    assert_eq!(ids.len(), events.len(), "nothing twice");
+    let mut out = String::new();
+    for event in &events {
+        if let Payload::TerminalOutput(terminal) = &event.payload {
+            out += &terminal.data;
+        }
+    }
+    assert_eq!(out, expected, "nothing missing, in order");
+    let calls = |name: &str| events.iter().filter(|event| event.event_type() == name).count();
+    assert_eq!((calls("tool:start"), calls("tool:result")), (1, 1));
+}
+
+#[test]
+fn a_record_goes_through_a_restart() {
+    let mut server = Server::start("embedded");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("r.jsonl");
+    let events = write_recording(&file, 300, 10);
+    server.ok(&["create", "--session", "r"]);
+    let out = directory.path().join("out.jsonl");
+    let recorded = || std::fs::read_to_string(&out).unwrap_or_default();
+    let mut record = server
+        .cli(&["record", "--session", "r"])
+        .stdout(std::fs::File::create(&out).unwrap())
+        .spawn()
+        .unwrap();
+    let replay = spawn(&mut server.cli(&["replay", file.to_str().unwrap(), "--session", "r"]));
+    for already in [30, 120] {
+        assert!(eventually(|| recorded().lines().count() > already), "it follows");
+        server.kill();
+        server.restart();
+    }
+    let ended = end(replay);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    server.ok(&["close", "--session", "r"]);
+    assert!(eventually(|| record.try_wait().unwrap().is_some()), "it ends when the session is closed");
+    assert_eq!(record.wait().unwrap().code(), Some(0));
+    assert_eq!(recorded().lines().skip(1).map(str::to_owned).collect::<Vec<_>>(), events);
+}
+
+#[test]
+fn a_command_finishes_without_its_server_and_says_what_is_missing() {
+    let mut server = Server::start("embedded");
+    server.ok(&["create", "--session", "x"]);
+    let script = "i=0; while [ $i -lt 30 ]; do echo line $i; i=$((i+1)); sleep 0.04; done";
+    let exec =
+        spawn(&mut server.cli(&["exec", "--session", "x", "--retry-for", "1s", "--", "sh", "-c", script]));
+    assert!(eventually(|| server.events("x").len() >= 5));
+    server.kill();
+    let ended = end(exec);
+    let expected: String = (0..30).map(|i| format!("line {i}\n")).collect();
+    assert_eq!(ended.stdout, expected, "the command is not held back");
+    assert_eq!(ended.code, 125);
+    assert!(ended.stderr.contains("events were not delivered"), "{}", ended.stderr);
+    server.restart();
+    assert!(server.events("x").len() >= 5, "what was acknowledged is there");
+}
