@@ -137,7 +137,8 @@ macro_rules! payloads {
             [$($field)*
                 $(#[doc = $doc])*
                 #[cfg_attr(feature = "serde", serde(
-                    rename = $json $(, alias = $alias)*, default, skip_serializing_if = "Option::is_none"
+                    rename = $json $(, alias = $alias)*, default, skip_serializing_if = "Option::is_none",
+                    deserialize_with = "crate::spec::present"
                 ))]
                 pub $name: Option<$ty $(<$arg>)?>,
             ]

@@ -376,3 +376,11 @@ pub trait ObjectType {
     /// The unknown fields.
     fn extra_mut(&mut self) -> &mut JsonObject;
 }
+
+/// Reads an optional field that is there: for a field that takes any JSON, `null` is a value, not absence.
+#[cfg(feature = "serde")]
+pub(crate) fn present<'de, T: serde::Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}

@@ -106,3 +106,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn null_where_anything_may_stand_is_a_value() {
+    let text = r#"{"id":"1","type":"tool:result","timestamp":1,"data":{"id":"c","tool":"t","input":null,"result":null}}"#;
+    let event = Event::from_json(text.as_bytes()).unwrap();
+    assert_eq!(event.to_json(), text.replace("result\":null", "output\":null"));
+    let optional = r#"{"id":"1","type":"chunk","timestamp":1,"data":{"text":"","turn":null}}"#;
+    assert!(Parser::new().parse_event(optional.as_bytes()).is_err(), "null is not absence");
+}
