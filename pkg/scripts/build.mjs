@@ -1,11 +1,12 @@
 // Builds dist/: wasm (cargo, wasm-bindgen, wasm-opt), then JavaScript and types (tsc), then says how large it came out.
 // Tools come from PATH and node_modules only. `--js-only` keeps the wasm that is there.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { reportSizes } from './size.mjs';
+import { snip } from './snip.mjs';
 
 const pkg = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const root = resolve(pkg, '..');
@@ -32,15 +33,20 @@ function targetDir() {
 
 function buildWasm() {
   const triple = 'wasm32-unknown-unknown';
-  run('cargo', ['build', '--quiet', '--lib', '-p', crate, '--profile', 'wasm', '--target', triple], { cwd: root });
+  run('cargo', ['build', '--quiet', '--lib', '-p', crate, '--profile', 'wasm', '--target', triple], {
+    cwd: root,
+    // Names are needed until the panics are snipped; wasm-opt strips them.
+    env: { ...process.env, CARGO_PROFILE_WASM_STRIP: 'none' },
+  });
   const built = join(targetDir(), triple, 'wasm', `${crate.replaceAll('-', '_')}.wasm`);
   mkdirSync(wasmDir, { recursive: true });
   // No default path in the glue: the entry files of the package say where the wasm is, once.
-  run('wasm-bindgen', [built, '--target', 'web', '--out-dir', wasmDir, '--out-name', 'durable_sessions', '--omit-default-module-path']);
+  run('wasm-bindgen', [built, '--target', 'web', '--out-dir', wasmDir, '--out-name', 'durable_sessions', '--omit-default-module-path', '--keep-debug']);
   const wasm = join(wasmDir, 'durable_sessions_bg.wasm');
   const optimised = `${wasm}.opt`;
+  writeFileSync(wasm, snip(readFileSync(wasm)).bytes);
   const features = ['--enable-bulk-memory', '--enable-nontrapping-float-to-int', '--enable-sign-ext', '--enable-mutable-globals', '--enable-reference-types', '--enable-multivalue'];
-  run(bin('wasm-opt'), [wasm, '-o', optimised, process.env.DURABLE_SESSIONS_WASM_OPT ?? '-O3', ...features, '--strip-debug', '--strip-producers']);
+  run(bin('wasm-opt'), [wasm, '-o', optimised, process.env.DURABLE_SESSIONS_WASM_OPT ?? '-O3', ...features, '--strip-debug', '--strip-producers', '--strip-target-features']);
   renameSync(optimised, wasm);
   // The facade compiles against the hand-written declaration; the generated one is kept under its own name for the test that compares them.
   renameSync(join(wasmDir, 'durable_sessions.d.ts'), join(wasmDir, 'generated.d.ts'));
@@ -59,10 +65,8 @@ if (!jsOnly) {
 }
 buildJs();
 if (existsSync(join(wasmDir, 'durable_sessions_bg.wasm'))) {
-  const sizes = await reportSizes();
-  if (sizes.over) {
-    process.exitCode = 1;
-  }
+  // Said here, enforced by `npm run size`.
+  await reportSizes();
 } else {
   console.log('no wasm in dist/wasm yet: only types and JavaScript were built');
 }

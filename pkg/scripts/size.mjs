@@ -28,7 +28,14 @@ async function bundle() {
       root: dir,
       logLevel: 'error',
       configFile: false,
-      build: { outDir: 'out', assetsInlineLimit: 0, minify: true, target: 'es2022', lib: { entry, formats: ['es'], fileName: 'main' }, rollupOptions: { external: [] } },
+      build: {
+        outDir: 'out',
+        assetsInlineLimit: 0,
+        modulePreload: false,
+        minify: true,
+        target: 'es2022',
+        rollupOptions: { input: entry, preserveEntrySignatures: 'strict', output: { entryFileNames: 'main.js' } },
+      },
     });
     const out = join(dir, 'out');
     const files = readdirSync(out, { recursive: true }).map(String).filter((name) => name.endsWith('.js'));

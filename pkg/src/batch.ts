@@ -2,7 +2,7 @@
 // Must not know: callbacks, connections. Everything is copied out before the first item is handed on, since
 // callbacks may re-enter the driver.
 import { EVENT_KINDS, construct } from './generated/records.js';
-import type { SessionRecord } from './generated/types.js';
+import type { SessionRecord } from './types.js';
 
 // Kinds above the schema's events; crates/client-wasm/src/batch/word.rs has the same numbers.
 const KIND_UNKNOWN = 255;
@@ -34,10 +34,12 @@ export interface RecordContext {
 /** A message that failed validation, or a frame that is no JSON. */
 export interface Rejected {
   code: string;
+  /** A word for the rule that was broken. */
+  reason: string;
   eventType: string | null;
   path: string | null;
-  expected: string | null;
-  came: string | null;
+  expected: string;
+  came: string;
   offset: number;
 }
 
@@ -131,32 +133,34 @@ function unknownRecord(reader: ValueReader, context: RecordContext): SessionReco
   const { values } = reader;
   const at = reader.at;
   reader.at = at + 4;
+  const type = values[at + 1] as string;
+  const data = values[at + 3];
+  const own = { type, sessionId: context.sessionId, timestamp: values[at + 2] as number };
   return {
     channel: 'unknown',
-    type: values[at + 1] as string,
+    type,
     id: values[at] as string,
-    data: {
-      ...(values[at + 3] as Record<string, unknown>),
-      sessionId: context.sessionId,
-      timestamp: values[at + 2] as number,
-    },
+    // An unknown event may carry anything; only an object can take the envelope's values in.
+    data: typeof data === 'object' && data !== null && !Array.isArray(data) ? { ...data, ...own } : { data, ...own },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
-  };
+    // An absent meta is an own property here, which the public type does not promise.
+  } as unknown as SessionRecord;
 }
 
 function rejected(reader: ValueReader, context: RecordContext): Rejected {
   const { values } = reader;
   const at = reader.at;
-  reader.at = at + 6;
-  context.offset = values[at + 5] as number;
+  reader.at = at + 7;
+  context.offset = values[at + 6] as number;
   return {
     code: values[at] as string,
-    eventType: values[at + 1] as string | null,
-    path: values[at + 2] as string | null,
-    expected: values[at + 3] as string | null,
-    came: values[at + 4] as string | null,
+    reason: values[at + 1] as string,
+    eventType: values[at + 2] as string | null,
+    path: values[at + 3] as string | null,
+    expected: values[at + 4] as string,
+    came: values[at + 5] as string,
     offset: context.offset,
   };
 }

@@ -4,7 +4,11 @@
 export type DurableStreamsErrorCode =
   | 'INVALID_JSON'
   | 'INVALID_EVENT'
+  | 'INVALID_CONTROL'
+  | 'FRAME_TOO_LARGE'
+  | 'MESSAGES_MISSING'
   | 'CONNECTION_LOST'
+  | 'DISCONNECTED'
   | 'UNAUTHORIZED'
   | 'FORBIDDEN'
   | 'SESSION_NOT_FOUND'
@@ -13,12 +17,13 @@ export type DurableStreamsErrorCode =
   | 'GONE'
   | 'CALLBACK_FAILED'
   | 'INVALID_SESSION_ID'
+  | 'INVALID_AGENT_ID'
   | 'INVALID_OPTIONS'
   | 'WASM_LOAD_FAILED'
-  | 'DRIVER_FAILED'
   | (string & {});
 
 export interface ErrorDetails {
+  reason?: string | null;
   eventType?: string | null;
   path?: string | null;
   expected?: string | null;
@@ -31,6 +36,8 @@ export interface ErrorDetails {
 export class DurableStreamsError extends Error {
   override readonly name = 'DurableStreamsError';
   readonly code: DurableStreamsErrorCode;
+  /** The rule that an event broke: 'wrong_type', 'missing_field', 'number_range' and so on. */
+  readonly reason: string | null;
   /** Type of the event that was refused, when it could be read. */
   readonly eventType: string | null;
   /** JSON path of what was wrong, `$.data.text`. */
@@ -47,6 +54,7 @@ export class DurableStreamsError extends Error {
   constructor(code: DurableStreamsErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
+    this.reason = details.reason ?? null;
     this.eventType = details.eventType ?? null;
     this.path = details.path ?? null;
     this.expected = details.expected ?? null;

@@ -2,10 +2,9 @@
 import type { BatchSink, Rejected } from './batch.js';
 import { BatchMemory, readBatch } from './batch.js';
 import { DurableStreamsError } from './errors.js';
-import type { SessionRecord } from './generated/types.js';
 import { load } from './init.js';
 import type { Subscriber } from './subscriber.js';
-import type { ConnectionInfo, ConnectionState, SubscribeFrom, SubscriptionStats } from './types.js';
+import type { ConnectionInfo, ConnectionState, SessionRecord, SubscribeFrom, SubscriptionStats } from './types.js';
 import type { StreamSettings } from './settings.js';
 import type { ConnectionHooks, Notice } from './wasm/durable_sessions.js';
 import { Connection } from './wasm/durable_sessions.js';
@@ -23,6 +22,7 @@ export class Feed implements BatchSink {
   #connection: Connection | null = null;
   #memory: BatchMemory | null = null;
   #disposed = false;
+  #lastErrorCode: string = 'CONNECTION_LOST';
   readonly #stats = { bytes: 0, events: 0, rejected: 0, batches: 0, connections: 0, upToDate: false };
 
   constructor(settings: StreamSettings, from: SubscribeFrom | null) {
@@ -54,7 +54,8 @@ export class Feed implements BatchSink {
   }
 
   start(): void {
-    this.#setState('connecting', { cause: null });
+    this.state = 'connecting';
+    this.#inform({ attempt: 0, cause: null });
     this.#load();
   }
 
@@ -81,8 +82,12 @@ export class Feed implements BatchSink {
     this.#connection = null;
     if (connection !== null) {
       connection.close();
-      connection.free();
+      // This may run inside a call of the connection's own, which must return first.
+      queueMicrotask(() => {
+        connection.free();
+      });
     }
+    this.#watchNetwork(false);
     this.state = 'disconnected';
   }
 
@@ -108,6 +113,19 @@ export class Feed implements BatchSink {
     this.#stats.upToDate = upToDate;
   }
 
+  // Browsers and workers say when the network comes and goes; Node does not.
+  #watchNetwork(watch: boolean): void {
+    const target = globalThis as Partial<Pick<typeof globalThis, 'addEventListener' | 'removeEventListener'>>;
+    const change = watch ? target.addEventListener : target.removeEventListener;
+    for (const type of ['online', 'offline'] as const) {
+      change?.call(globalThis, type, this.#networkChanged);
+    }
+  }
+
+  readonly #networkChanged = (event: Event): void => {
+    this.#connection?.online(event.type === 'online');
+  };
+
   #load(): void {
     load().then(
       (memory) => {
@@ -122,7 +140,8 @@ export class Feed implements BatchSink {
   }
 
   #open(memory: WebAssembly.Memory): void {
-    const { settings, from } = { settings: this.#settings, from: this.#from };
+    const settings = this.#settings;
+    const from = this.#from;
     this.#memory = new BatchMemory(memory);
     const hooks: ConnectionHooks = {
       headers: (refresh) => settings.headers(refresh),
@@ -146,6 +165,7 @@ export class Feed implements BatchSink {
         },
         hooks,
       );
+      this.#watchNetwork(true);
       this.#connection.start();
     } catch (error) {
       this.#fail(new DurableStreamsError('INVALID_OPTIONS', `the connection could not be set up: ${String(error)}`, { cause: error }));
@@ -171,13 +191,30 @@ export class Feed implements BatchSink {
     }
     switch (notice.kind) {
       case 'state':
-        this.#setState(notice.state as ConnectionState, notice);
+        if (notice.state === this.state) {
+          break;
+        }
+        this.state = notice.state as ConnectionState;
+        if (notice.state === 'connected' || notice.state === 'connecting') {
+          this.#inform({ attempt: 0, nextDelayMs: null, cause: null });
+        } else {
+          this.#inform({ nextDelayMs: null });
+        }
+        break;
+      case 'retry':
+        this.#inform({ attempt: notice.attempt, nextDelayMs: notice.delayMs, cause: notice.cause });
+        break;
+      case 'opening':
+        this.#stats.connections += 1;
+        if (this.#info.nextDelayMs !== null) {
+          this.#inform({ attempt: notice.attempt, nextDelayMs: null });
+        }
         break;
       case 'error':
         this.#error(new DurableStreamsError(notice.code, notice.message, { status: notice.status ?? null, offset: this.offset }));
         break;
       case 'lost':
-        this.#lost(notice.code, notice.attempts, notice.cause);
+        this.#lost(notice.attempts, notice.cause);
         break;
       case 'reconnected':
         this.#each((subscriber) => subscriber.reconnected());
@@ -196,29 +233,25 @@ export class Feed implements BatchSink {
       return;
     }
     this.#error(error);
-    this.#setState('lost', { cause: error.message });
-    this.#lost(error.code, 0, error.message);
+    this.state = 'lost';
+    this.#inform({ cause: error.message });
+    this.#lost(0, error.message);
   }
 
-  #lost(code: string, attempts: number, cause: string): void {
-    const info = { code, attempts, cause, cursor: this.cursor };
+  #lost(attempts: number, cause: string): void {
+    const info = { code: this.#lastErrorCode, attempts, cause, cursor: this.cursor };
     this.#each((subscriber) => subscriber.lost(info));
   }
 
   #error(error: DurableStreamsError): void {
+    this.#lastErrorCode = error.code;
     this.#settings.logger.error(`durable-sessions: ${error.message}`, { code: error.code, offset: error.offset });
     this.#each((subscriber) => subscriber.error(error));
   }
 
-  #setState(state: ConnectionState, change: { attempt?: number; nextDelayMs?: number; cause?: string | null }): void {
-    this.state = state;
-    this.#info = {
-      attempt: change.attempt ?? 0,
-      maxAttempts: this.#settings.reconnect.maxAttempts,
-      nextDelayMs: change.nextDelayMs ?? null,
-      cause: change.cause ?? null,
-    };
-    const info = this.#info;
+  #inform(change: Partial<ConnectionInfo>): void {
+    const { state } = this;
+    const info = (this.#info = { ...this.#info, ...change });
     this.#each((subscriber) => subscriber.stateChanged(state, info));
   }
 
@@ -231,8 +264,9 @@ export class Feed implements BatchSink {
 }
 
 function rejectionError(rejected: Rejected): DurableStreamsError {
-  const where = rejected.path === null ? '' : ` at ${rejected.path}`;
-  const type = rejected.eventType === null ? 'a message' : `a ${rejected.eventType} event`;
-  const why = rejected.expected === null ? '' : `: expected ${rejected.expected}, came ${rejected.came ?? 'nothing'}`;
-  return new DurableStreamsError(rejected.code, `${type} was refused${where}${why}`, rejected);
+  const { code, eventType, path, expected, came } = rejected;
+  const what = eventType === null ? (code === 'INVALID_EVENT' ? 'a message' : 'a frame') : `a ${eventType} event`;
+  const where = path === null ? '' : ` at ${path}`;
+  const message = `${what} was refused${where}: expected ${expected}, came ${came === '' ? 'nothing' : came}`;
+  return new DurableStreamsError(code, message, rejected);
 }

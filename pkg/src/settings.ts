@@ -51,7 +51,11 @@ export function clientSettings(options: DurableStreamsOptions): ClientSettings {
       fetch,
       headers: async () => {
         const bearer = typeof token === 'function' ? await token() : token;
-        return bearer === undefined || bearer === '' ? { ...headers } : { ...headers, Authorization: `Bearer ${bearer}` };
+        const all: Record<string, string> = { ...headers, Accept: 'text/event-stream' };
+        if (bearer !== undefined && bearer !== '') {
+          all['Authorization'] = `Bearer ${bearer}`;
+        }
+        return all;
       },
     }),
   };

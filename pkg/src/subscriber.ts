@@ -1,8 +1,8 @@
 // One application's callbacks on a stream. A callback that throws is reported and never reaches the delivery loop.
 import { DurableStreamsError } from './errors.js';
 import { CHANNEL_INDEX_OF_KIND, CHANNELS } from './generated/records.js';
-import type { Channel, SessionRecord } from './generated/types.js';
-import type { ConnectionInfo, ConnectionLostInfo, ConnectionState, Logger, SessionCallbacks } from './types.js';
+import type { Channel } from './generated/types.js';
+import type { ConnectionInfo, ConnectionLostInfo, ConnectionState, Logger, SessionCallbacks, SessionRecord } from './types.js';
 
 type RecordCallback = ((record: never) => void) | undefined;
 

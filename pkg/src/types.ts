@@ -6,20 +6,27 @@ import type { DurableStreamsError } from './errors.js';
 import type {
   AgentRecord,
   AgentStateRecord,
-  ChunkRecord,
+  ChannelRecord,
+  ChunksRecord,
   ContainerAgentRecord,
   PresenceRecord,
-  SessionRecord,
   TerminalRecord,
-  ToolCallRecord,
+  ToolCallsRecord,
   TopologyRecord,
   UnknownRecord,
   WorkflowRecord,
 } from './generated/types.js';
 
+/** A piece of streaming text. */
+export type ChunkRecord = ChunksRecord;
+/** The start or the result of a tool call. */
+export type ToolCallRecord = ToolCallsRecord;
+/** A record of any channel, told apart by `channel`. */
+export type SessionRecord = ChannelRecord;
+
 /** How reconnecting goes about it. Delay before attempt n: `min(initialDelay * backoffMultiplier^(n-1), maxDelay)`. */
 export interface ReconnectConfig {
-  /** Reconnect at all. Default true; when false the first failure ends in 'lost'. */
+  /** Reconnect at all. Default true; when false the first failure ends in 'disconnected'. */
   enabled: boolean;
   /** Milliseconds before the first attempt. Default 1000. */
   initialDelay: number;

@@ -7,7 +7,9 @@ export class Connection {
   start(): void;
   /** Starts anew from the cursor with a fresh count of attempts. */
   reconnect(): void;
-  /** Aborts the request and clears the timers. */
+  /** Tells what the environment believes about the network. */
+  online(online: boolean): void;
+  /** Aborts the request and clears the timers. Final. */
   close(): void;
   /** Releases what the connection holds in wasm memory; `close()` first. */
   free(): void;
@@ -33,9 +35,11 @@ export interface ConnectionOptions {
 
 /** Small control object of the driver; never on the path of an event. */
 export type Notice =
-  | { kind: 'state'; state: string; attempt: number; nextDelayMs?: number; cause?: string }
+  | { kind: 'state'; state: string }
+  | { kind: 'retry'; attempt: number; delayMs: number; cause: string }
+  | { kind: 'opening'; attempt: number }
   | { kind: 'error'; code: string; message: string; status?: number }
-  | { kind: 'lost'; code: string; attempts: number; cause: string; cursor?: string }
+  | { kind: 'lost'; attempts: number; cause: string }
   | { kind: 'reconnected' }
   | { kind: 'disconnected' }
   | { kind: 'closed' };

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use durable_sessions_client_core::{From as StartAt, Input, ReconnectConfig, Subscription, SubscriptionConfig};
-use tsify::Ts;
 use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -22,14 +21,12 @@ impl Connection {
     /// A connection that does nothing until [`start`](Self::start).
     ///
     /// # Errors
-    /// The options are not what `ConnectionOptions` says.
+    /// The cursor is none.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: Ts<ConnectionOptions>, hooks: ConnectionHooks) -> Result<Connection, JsError> {
-        let options = options.to_rust()?;
-        let seed = options.seed as u64;
-        let url = options.url.clone();
-        let subscription = Subscription::new(config(options)?, seed);
-        Ok(Self { link: Link::new(hooks, url, subscription) })
+    #[expect(clippy::needless_pass_by_value, reason = "wasm-bindgen hands objects over by value")]
+    pub fn new(options: ConnectionOptions, hooks: ConnectionHooks) -> Result<Connection, JsError> {
+        let subscription = Subscription::new(config(&options)?, options.seed() as u64);
+        Ok(Self { link: Link::new(hooks, options.url(), subscription) })
     }
 
     /// Opens the first request.
@@ -57,25 +54,29 @@ impl Connection {
 /// Nothing heard for so long never happens in practice; the core has no word for "never".
 const SILENCE_MS_NEVER: u64 = u64::MAX >> 1;
 
-fn config(options: ConnectionOptions) -> Result<SubscriptionConfig, JsError> {
+fn config(options: &ConnectionOptions) -> Result<SubscriptionConfig, JsError> {
+    let reconnect = options.reconnect();
     // Casts from JavaScript's numbers saturate and turn NaN into 0, which is what such options mean.
     let reconnect = ReconnectConfig {
-        enabled: options.reconnect.enabled,
-        initial_delay_ms: options.reconnect.initial_delay as u32,
-        max_delay_ms: options.reconnect.max_delay as u32,
-        backoff_multiplier: options.reconnect.backoff_multiplier,
-        max_attempts: options.reconnect.max_attempts as u32,
-        jitter: options.reconnect.jitter,
+        enabled: reconnect.enabled(),
+        initial_delay_ms: reconnect.initial_delay() as u32,
+        max_delay_ms: reconnect.max_delay() as u32,
+        backoff_multiplier: reconnect.backoff_multiplier(),
+        max_attempts: reconnect.max_attempts() as u32,
+        jitter: reconnect.jitter(),
     };
-    let from = match options.cursor {
+    let from = match options.cursor() {
         None => StartAt::Start,
-        Some(cursor) => StartAt::After { cursor: cursor.parse()?, count: options.offset.map(|count| count as u64) },
+        Some(cursor) => {
+            let cursor = cursor.parse().map_err(|_| JsError::new("the cursor is none"))?;
+            StartAt::After { cursor, count: options.offset().map(|count| count as u64) }
+        }
     };
-    let silence_ms = options.silence_ms as u64;
+    let silence_ms = options.silence_ms() as u64;
     Ok(SubscriptionConfig {
         reconnect,
         silence_ms: if silence_ms == 0 { SILENCE_MS_NEVER } else { silence_ms },
-        frame_bytes_max: options.frame_bytes_max as usize,
+        frame_bytes_max: options.frame_bytes_max() as usize,
         from,
     })
 }

@@ -1,47 +1,56 @@
 //! The small objects that cross between JavaScript and the driver, in `pkg/src/wasm/durable_sessions.d.ts` too.
 //! Never on the path of an event.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tsify::Tsify;
+use wasm_bindgen::prelude::wasm_bindgen;
 
-/// What a connection is made from.
-#[derive(Debug, Deserialize, Tsify)]
-#[serde(rename_all = "camelCase")]
-pub struct ConnectionOptions {
+// Read through getters rather than deserialised: serde's error for a wrong type alone links the formatting of floats,
+// a quarter of the whole module. The facade is the only caller and always passes all of it.
+#[wasm_bindgen]
+extern "C" {
+    /// What a connection is made from.
+    #[wasm_bindgen(typescript_type = "ConnectionOptions")]
+    pub type ConnectionOptions;
+
     /// The stream's URL without a query.
-    pub url: String,
+    #[wasm_bindgen(method, structural, getter)]
+    pub(super) fn url(this: &ConnectionOptions) -> String;
     /// How to reconnect.
-    pub reconnect: ReconnectOptions,
+    #[wasm_bindgen(method, structural, getter)]
+    pub(super) fn reconnect(this: &ConnectionOptions) -> ReconnectOptions;
     /// Silence that counts as a failure, in milliseconds; 0 for none.
-    pub silence_ms: f64,
+    #[wasm_bindgen(method, structural, getter, js_name = silenceMs)]
+    pub(super) fn silence_ms(this: &ConnectionOptions) -> f64;
     /// Largest SSE frame.
-    pub frame_bytes_max: f64,
+    #[wasm_bindgen(method, structural, getter, js_name = frameBytesMax)]
+    pub(super) fn frame_bytes_max(this: &ConnectionOptions) -> f64;
     /// Seeds the jitter.
-    pub seed: f64,
+    #[wasm_bindgen(method, structural, getter)]
+    pub(super) fn seed(this: &ConnectionOptions) -> f64;
     /// Where to begin; the start of the stream if absent.
-    #[serde(default)]
-    pub cursor: Option<String>,
+    #[wasm_bindgen(method, structural, getter)]
+    pub(super) fn cursor(this: &ConnectionOptions) -> Option<String>;
     /// Count of messages before `cursor`.
-    #[serde(default)]
-    pub offset: Option<f64>,
-}
+    #[wasm_bindgen(method, structural, getter)]
+    pub(super) fn offset(this: &ConnectionOptions) -> Option<f64>;
 
-/// `ReconnectConfig` of the session contract, complete.
-#[derive(Debug, Deserialize, Tsify)]
-#[serde(rename_all = "camelCase")]
-pub struct ReconnectOptions {
-    /// Reconnect at all.
-    pub enabled: bool,
-    /// In milliseconds.
-    pub initial_delay: f64,
-    /// In milliseconds.
-    pub max_delay: f64,
-    /// Factor from one delay to the next.
-    pub backoff_multiplier: f64,
-    /// Consecutive failures before giving up.
-    pub max_attempts: f64,
-    /// Full jitter.
-    pub jitter: bool,
+    /// `ReconnectConfig` of the session contract, complete.
+    #[wasm_bindgen(typescript_type = "ConnectionOptions['reconnect']")]
+    pub type ReconnectOptions;
+
+    #[wasm_bindgen(method, structural, getter)]
+    pub(super) fn enabled(this: &ReconnectOptions) -> bool;
+    #[wasm_bindgen(method, structural, getter, js_name = initialDelay)]
+    pub(super) fn initial_delay(this: &ReconnectOptions) -> f64;
+    #[wasm_bindgen(method, structural, getter, js_name = maxDelay)]
+    pub(super) fn max_delay(this: &ReconnectOptions) -> f64;
+    #[wasm_bindgen(method, structural, getter, js_name = backoffMultiplier)]
+    pub(super) fn backoff_multiplier(this: &ReconnectOptions) -> f64;
+    #[wasm_bindgen(method, structural, getter, js_name = maxAttempts)]
+    pub(super) fn max_attempts(this: &ReconnectOptions) -> f64;
+    #[wasm_bindgen(method, structural, getter)]
+    pub(super) fn jitter(this: &ReconnectOptions) -> bool;
 }
 
 /// What the driver tells besides batches.

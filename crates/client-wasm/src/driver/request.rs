@@ -64,9 +64,9 @@ pub(super) fn head(response: &Response) -> ResponseHead {
     let headers = response.headers();
     ResponseHead {
         status: response.status(),
-        content_type: headers.get(header::CONTENT_TYPE),
+        content_type: headers.get("content-type"),
         data_encoding: headers.get(header::STREAM_SSE_DATA_ENCODING),
-        retry_after_ms: headers.get(header::RETRY_AFTER).and_then(|value| {
+        retry_after_ms: headers.get("retry-after").and_then(|value| {
             retry_after_ms(&value).or_else(|| date_ms(&value))
         }),
         first_offset: headers.get(header::STREAM_FIRST_OFFSET),
