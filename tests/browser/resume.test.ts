@@ -2,13 +2,12 @@
 // link, a link cut in the middle of a frame, and a reload.
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { command } from './harness/command.ts'
 import { until } from './harness/condition.ts'
-import { Link } from './harness/link.ts'
-import { DemoPage, type ReceivedEvent } from './harness/page.ts'
+import type { ReceivedEvent } from './harness/page.ts'
 import { recording, sharedRuns } from './harness/paths.ts'
-import { Server } from './harness/server.ts'
+import { world } from './harness/world.ts'
 
 const shared = sharedRuns()
 console.log(
@@ -17,28 +16,9 @@ console.log(
     : `recorded runs used: ${basename(recording)} only (no shared runs on this machine)`,
 )
 
-let open: { close(): Promise<void> }[] = []
-afterEach(async () => {
-  for (const thing of open.reverse()) await thing.close()
-  open = []
-})
-
-async function world(session: string): Promise<{ server: Server; link: Link; page: DemoPage }> {
-  const server = await Server.start()
-  open.push({ close: () => server.stop() })
-  const link = await Link.to(server.port)
-  open.push(link)
-  const created = await server.request(`/v1/stream/sessions/${session}`, { method: 'PUT' })
-  expect(created.status).toBe(201)
-  const page = await DemoPage.open(`${link.url}/?e2e=1#token=${server.token}&session=${session}`)
-  open.push(page)
-  await until('the page is connected', async () => (await page.collected()).state === 'connected')
-  return { server, link, page }
-}
-
 /** What a stored wire event must look like in a channel record: its payload, whatever the record adds. */
 function expectSame(received: ReceivedEvent[], stored: Record<string, unknown>[]): void {
-  expect(received.map((event) => event.offset)).toEqual(stored.map((_, index) => index))
+  expect(received.map((event) => event.offset)).toEqual(stored.map((_, index) => index + 1))
   for (const [index, event] of received.entries()) {
     const wire = stored[index] as { type: string; timestamp: number; data: Record<string, unknown> }
     expect(event.data, `event ${index} (${wire.type})`).toMatchObject(payload(wire))
