@@ -371,6 +371,8 @@ impl Producer {
             self.flushes.pop_front();
             let result = match self.loss.take_if(|(at, _)| *at < mark.0) {
                 Some((_, error)) => Err(error),
+                // Success would be a lie to whoever asks a dead producer.
+                None if self.phase == Phase::Failed => Err(AppendError::ProducerFailed),
                 None => Ok(()),
             };
             self.outputs.push_back(ProducerOutput::Flushed { mark, result });
