@@ -159,14 +159,6 @@ closed_enums! {
 }
 
 /// A string that is not in a closed enum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected one of {}", .0.values.join(", "))]
 pub struct NotInEnum(pub &'static EnumSpec);
-
-impl core::fmt::Display for NotInEnum {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("expected one of ")?;
-        f.write_str(&self.0.values.join(", "))
-    }
-}
-
-impl core::error::Error for NotInEnum {}

@@ -41,31 +41,15 @@ pub struct Event {
 pub type WireEvent = Event;
 
 /// Text that did not become an [`Event`].
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventFault {
     /// It is not a valid event.
-    Rejected(Rejection),
+    #[error("not a valid event: {0}")]
+    Rejected(#[source] Rejection),
     /// The parser takes it but the Rust types do not: a fault of this crate.
-    Unread(serde_json::Error),
-}
-
-impl std::fmt::Display for EventFault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Rejected(rejection) => write!(f, "not a valid event: {rejection}"),
-            Self::Unread(error) => write!(f, "a valid event that the Rust types do not read: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for EventFault {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Rejected(rejection) => Some(rejection),
-            Self::Unread(error) => Some(error),
-        }
-    }
+    #[error("a valid event that the Rust types do not read: {0}")]
+    Unread(#[source] serde_json::Error),
 }
 
 impl Event {

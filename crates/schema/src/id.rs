@@ -29,19 +29,12 @@ ids! {
 }
 
 /// An id that is empty, too long, or has characters it must not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "malformed id: expected 1 to 256 characters without control characters \
+     (a session id: 1 to 100 of A-Z a-z 0-9 _ -)"
+)]
 pub struct MalformedId;
-
-impl core::fmt::Display for MalformedId {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(
-            "malformed id: expected 1 to 256 characters without control characters \
-             (a session id: 1 to 100 of A-Z a-z 0-9 _ -)",
-        )
-    }
-}
-
-impl core::error::Error for MalformedId {}
 
 /// Whether decoded text is an id of that kind.
 pub(crate) fn is_valid(kind: Kind, text: &str) -> bool {
@@ -56,7 +49,7 @@ pub(crate) fn is_valid(kind: Kind, text: &str) -> bool {
         }
         count += 1;
     }
-    count >= 1 && count <= ID_CHARS_MAX
+    (1..=ID_CHARS_MAX).contains(&count)
 }
 
 /// Whether these bytes are a session id.

@@ -357,16 +357,9 @@ impl TryFrom<u64> for SchemaVersion {
 }
 
 /// A `schemaVersion` other than 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unsupported schema version: expected 1")]
 pub struct UnsupportedSchemaVersion;
-
-impl core::fmt::Display for UnsupportedSchemaVersion {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("unsupported schema version: expected 1")
-    }
-}
-
-impl core::error::Error for UnsupportedSchemaVersion {}
 
 /// An object of the catalogue: the Rust type beside the parser's table.
 pub trait ObjectType {

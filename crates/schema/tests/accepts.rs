@@ -1,4 +1,5 @@
 //! What the parser accepts, the Rust types read: the same fields with the same values, however it is written.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Names on the wire are for ever: all of them are pinned in a file. To change it on purpose, run with
 //! `UPDATE_SNAPSHOTS=1` and read the difference.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
 
 use std::fmt::Write as _;
 use std::path::Path;

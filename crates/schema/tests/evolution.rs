@@ -1,6 +1,7 @@
 //! Events outlive the version that wrote them. `fixtures/events-v1.jsonl` holds what the first version wrote, every
 //! type with all of its fields and with the required ones only; it is never edited, only added to. Each line is read
 //! as it stands. `fixtures/events-later.jsonl` holds what a later version may write.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
 //! The JSON Schema document says what the parser says, on generated good and bad events. The evaluator below knows
 //! exactly the keywords that the document uses and fails on any other.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
 
 mod common;
 

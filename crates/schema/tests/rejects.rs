@@ -1,5 +1,6 @@
 //! One fault at a known place: the rejection names its path, its cause and the event's type, and the neighbours of a
 //! bad event are not touched.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
 
 mod common;
 

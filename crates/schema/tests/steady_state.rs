@@ -1,4 +1,5 @@
 //! Once warm, the parser allocates nothing, however many events pass.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
 #![expect(
     unsafe_code,
     reason = "counting allocations takes a global allocator; it only forwards to the system's"

@@ -1,5 +1,6 @@
 //! JSON or not: the parser's answer is that of serde_json, on anything. What it refuses beyond that rejects one event,
 //! never the text.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The declarations name everything the catalogue has.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
 #![cfg(feature = "typescript")]
 
 use durable_sessions_schema::{Channel, EVENTS, ErrorCode, Kind, SessionStatus, typescript};

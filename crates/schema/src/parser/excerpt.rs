@@ -135,11 +135,11 @@ pub(super) fn path(text: &[u8], start: usize, at: usize) -> String {
         match byte {
             b'"' => {
                 let end = string_end(text, here);
-                if let Some(level) = levels.last_mut() {
-                    if level.at_key {
-                        level.at_key = false;
-                        level.key = (here, end);
-                    }
+                if let Some(level) = levels.last_mut()
+                    && level.at_key
+                {
+                    level.at_key = false;
+                    level.key = (here, end);
                 }
                 here = end;
                 continue;

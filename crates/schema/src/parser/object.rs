@@ -106,11 +106,12 @@ impl Reader<'_, '_> {
     fn key(&mut self, spec: &'static StructSpec, predicted: usize) -> Result<Key, Stop> {
         if let Some(field) = spec.fields.get(predicted) {
             let name = field.name.as_bytes();
-            if let Some([b'"', rest @ ..]) = self.text.get(self.at..) {
-                if rest.get(name.len()) == Some(&b'"') && rest.starts_with(name) {
-                    self.at += name.len() + 2;
-                    return Ok(Key::Field(predicted, field));
-                }
+            if let Some([b'"', rest @ ..]) = self.text.get(self.at..)
+                && rest.get(name.len()) == Some(&b'"')
+                && rest.starts_with(name)
+            {
+                self.at += name.len() + 2;
+                return Ok(Key::Field(predicted, field));
             }
         }
         let start = self.at;

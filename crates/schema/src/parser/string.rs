@@ -73,11 +73,9 @@ impl Reader<'_, '_> {
             }
         }
         let wide = highs & HIGHS != 0;
-        if wide {
-            if let Err(error) = core::str::from_utf8(text.get(start..at).unwrap_or_default()) {
-                self.at = start + error.valid_up_to();
-                return Err(self.syntax("UTF-8"));
-            }
+        if wide && let Err(error) = core::str::from_utf8(text.get(start..at).unwrap_or_default()) {
+            self.at = start + error.valid_up_to();
+            return Err(self.syntax("UTF-8"));
         }
         self.at = at + 1;
         Ok(Content { escaped, wide })
@@ -154,11 +152,11 @@ pub(super) fn decode(contents: &[u8]) -> Cow<'_, str> {
             b'u' => {
                 let mut code = unit(contents, at - 2).unwrap_or(0);
                 at += 4;
-                if code & 0xfc00 == 0xd800 {
-                    if let Some(low @ 0xdc00..=0xdfff) = unit_at_escape(contents, at) {
-                        code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));
-                        at += 6;
-                    }
+                if code & 0xfc00 == 0xd800
+                    && let Some(low @ 0xdc00..=0xdfff) = unit_at_escape(contents, at)
+                {
+                    code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));
+                    at += 6;
                 }
                 let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
                 decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());

@@ -21,7 +21,7 @@ impl Span {
         Self { start: start as u32, end: end as u32 }
     }
 
-    pub(super) fn of<'j>(self, text: &'j [u8]) -> &'j [u8] {
+    pub(super) fn of(self, text: &[u8]) -> &[u8] {
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }

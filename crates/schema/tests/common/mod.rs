@@ -163,10 +163,10 @@ fn with_unknown(
 
 /// A good event of this type.
 pub(crate) fn event(spec: &'static EventSpec) -> BoxedStrategy<Node> {
-    envelope(Just(spec.event_type.to_owned()).boxed(), object(spec.payload))
+    envelope(&Just(spec.event_type.to_owned()).boxed(), &object(spec.payload))
 }
 
-fn envelope(event_type: BoxedStrategy<String>, data: BoxedStrategy<Node>) -> BoxedStrategy<Node> {
+fn envelope(event_type: &BoxedStrategy<String>, data: &BoxedStrategy<Node>) -> BoxedStrategy<Node> {
     let known = ENVELOPE.fields.iter().map(|f| {
         let value = match f.kind {
             Kind::EventType => event_type.clone().prop_map(Node::Text).boxed(),
@@ -185,7 +185,7 @@ pub(crate) fn known_event() -> BoxedStrategy<(&'static EventSpec, Node)> {
 
 /// A good event, its type perhaps unknown.
 pub(crate) fn any_event() -> BoxedStrategy<Node> {
-    let unknown = envelope("zz:[a-z]{1,20}".boxed(), any_json());
+    let unknown = envelope(&"zz:[a-z]{1,20}".boxed(), &any_json());
     prop_oneof![6 => known_event().prop_map(|(_, node)| node), 1 => unknown].boxed()
 }
 
@@ -324,7 +324,9 @@ pub(crate) fn floats(value: Value) -> Value {
     }
 }
 
-/// So many cases, seeds printed rather than kept in files.
+/// So many cases (more with `PROPTEST_CASES`), seeds printed rather than kept in files.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    let cases =
+        if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { cases };
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
