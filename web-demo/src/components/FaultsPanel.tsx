@@ -42,7 +42,7 @@ export function FaultsPanel({ network, url, token, session }: FaultsPanelProps) 
       </div>
       <div className="fault">
         <button type="button" onClick={() => network.damageNextEvent()} data-testid="damage"><Icon name="bolt" /> Damage next event</button>
-        <p aria-live="polite">{damagePending > 0 ? `Waiting for ${damagePending === 1 ? 'an event' : `${damagePending} events`} to damage…` : 'Flips a bit of the next event on its way in. It is rejected; the stream goes on.'}</p>
+        <p aria-live="polite">{damagePending > 0 ? `Waiting for ${damagePending === 1 ? 'an event' : `${damagePending} events`} to damage…` : 'Flips a bit of the next event on its way in. It is rejected and the stream goes on; a reload brings it back whole.'}</p>
       </div>
       <div className="fault">
         <button type="button" onClick={post} disabled={posting} data-testid="post-bad"><Icon name="post" /> Post a bad event</button>

@@ -96,15 +96,16 @@ function toRejection(error: DurableStreamsError): Rejection {
     eventType: error.eventType,
     path: error.path,
     expected: error.expected,
-    came: error.came,
+    came: error.came === '' ? 'nothing' : error.came,
     offset: error.offset,
   };
 }
 
 function lostReason({ cause, code, attempts }: ConnectionLostInfo): string {
-  const sentence = /[.!?]$/.test(cause) ? cause : `${cause}.`;
+  const sentence = `${cause.charAt(0).toUpperCase()}${cause.slice(1)}${/[.!?]$/.test(cause) ? '' : '.'}`;
   const gaveUp = attempts > 1 ? `Gave up after ${attempts} attempts` : 'Gave up at once';
-  return `${sentence} ${gaveUp} (${code}).`;
+  // The general code says no more than the sentence does.
+  return code === 'CONNECTION_LOST' ? `${sentence} ${gaveUp}.` : `${sentence} ${gaveUp} (${code}).`;
 }
 
 function toDetail(info: ConnectionInfo): ConnectionDetail {
