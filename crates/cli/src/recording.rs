@@ -112,7 +112,7 @@ pub(crate) fn write_header(out: &mut impl Write, session: &str) -> io::Result<()
 /// Writes one message as a line.
 pub(crate) fn write_event(out: &mut impl Write, json: &[u8]) -> io::Result<()> {
     let is_break = |&byte: &u8| matches!(byte, b'\n' | b'\r');
-    if json.iter().any(|byte| is_break(byte)) {
+    if json.iter().any(is_break) {
         let line: Vec<u8> = json.iter().map(|byte| if is_break(byte) { b' ' } else { *byte }).collect();
         out.write_all(&line)?;
     } else {

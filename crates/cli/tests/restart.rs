@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Server, end, eventually, spawn, write_recording};
+use common::{Server, end, eventually, shared_runs, spawn, write_recording};
 use durable_sessions_client::schema::{Event, Payload};
 
 #[test]
@@ -23,6 +23,32 @@ fn a_replay_goes_through_a_restart() {
     let ended = end(replay);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert_eq!(server.events("r"), events);
+}
+
+#[test]
+fn every_event_of_the_shared_runs_arrives_once() {
+    let mut server = Server::start("embedded");
+    let directory = tempfile::tempdir().unwrap();
+    for path in shared_runs() {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let run = path.to_str().unwrap();
+        let recording = server.ok(&["replay", run, "--session", &name, "--speed", "max", "--dry-run"]);
+        let file = directory.path().join("recording.jsonl");
+        std::fs::write(&file, &recording).unwrap();
+        let events: Vec<String> = recording.lines().skip(1).map(str::to_owned).collect();
+        println!("used {name}: {} events", events.len());
+        let file = file.to_str().unwrap();
+        let replay = spawn(&mut server.cli(&["replay", file, "--session", &name, "--speed", "12"]));
+        assert!(eventually(|| {
+            let read = server.run(&["read", "--session", &name]);
+            read.code == 0 && read.stdout.lines().count() > events.len() / 3
+        }));
+        server.kill();
+        server.restart();
+        let ended = end(replay);
+        assert_eq!(ended.code, 0, "{name}: {}", ended.stderr);
+        assert_eq!(server.events(&name), events, "{name}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers assert as tests do")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -119,7 +119,7 @@ pub(crate) fn end(mut child: Child) -> Ended {
     let stdout = std::thread::spawn(move || {
         let mut bytes = Vec::new();
         stdout.read_to_end(&mut bytes).unwrap();
-        String::from_utf8(bytes).unwrap()
+        String::from_utf8_lossy(&bytes).into_owned()
     });
     let stderr = std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -182,11 +182,13 @@ fn launch(store: &str, directory: &Path, listen: SocketAddr) -> (Child, SocketAd
     let mut said = Vec::new();
     while let Ok(line) = lines.recv_timeout(PATIENCE) {
         if let Some(address) = address_in(&line) {
-            assert!(eventually(|| TcpStream::connect(address).is_ok()), "nothing listens at {address}");
+            // Whether it listens shows with the first request.
             return (child, address);
         }
         said.push(line);
     }
+    child.kill().unwrap();
+    child.wait().unwrap();
     panic!("the server did not say where it listens: {said:?}");
 }
 
@@ -195,6 +197,21 @@ fn address_in(line: &str) -> Option<SocketAddr> {
     let after = line.split("http://").nth(1)?;
     let end = after.find(|c: char| !(c.is_ascii_digit() || ".:".contains(c))).unwrap_or(after.len());
     after[..end].parse().ok()
+}
+
+/// The recorded runs of other projects, where the machine has them.
+pub(crate) fn shared_runs() -> Vec<PathBuf> {
+    let directory = std::env::var_os("DURABLE_SESSIONS_SHARED_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+    let mut runs: Vec<PathBuf> = std::fs::read_dir(directory.join("trajectories"))
+        .map(|entries| entries.filter_map(Result::ok).map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    runs.retain(|path| path.extension().is_some_and(|extension| extension == "traj"));
+    runs.sort();
+    if runs.is_empty() {
+        println!("no shared runs on this machine");
+    }
+    runs
 }
 
 /// The repository's recording of a real run.

@@ -47,7 +47,7 @@ pub(crate) enum AgentError {
 
 /// Runs the script from beginning to end.
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), AgentError> {
-    let mut session = Session::open(arguments).await?;
+    let mut session = Session::open(arguments, TURNS).await?;
     let outcome = work(arguments, &mut session).await;
     match &outcome {
         Ok(()) => session.complete().await?,
@@ -155,7 +155,9 @@ async fn read_largest(repo: &Path, listing: &Listing, session: &mut Session) -> 
 
 async fn count_postponed(repo: &Path, listing: &Listing, session: &mut Session) -> Result<usize, AgentError> {
     session.turn(3).await?;
-    session.say("Has anything been postponed? I search the Rust files for `todo!` and `unimplemented!`.\n").await?;
+    session
+        .say("Has anything been postponed? I search the Rust files for `todo!` and `unimplemented!`.\n")
+        .await?;
     let mut count = 0;
     for needle in ["todo!(", "unimplemented!("] {
         count += search_for(repo, listing, ".rs", needle, session).await?.count;
@@ -219,7 +221,9 @@ impl TestRun {
             }
             (Some(0), 0) => "The test command succeeded, but it ran no test.".to_owned(),
             (_, 1..) => format!("{failed} of {} tests failed.", passed + failed),
-            (Some(code), 0) => format!("The test command ended with exit code {code} before any test failed."),
+            (Some(code), 0) => {
+                format!("The test command ended with exit code {code} before any test failed.")
+            }
             (None, 0) => "The test command was ended by a signal.".to_owned(),
         }
     }
@@ -228,7 +232,10 @@ impl TestRun {
 async fn run_tests(arguments: &Arguments, session: &mut Session) -> Result<TestRun, AgentError> {
     session.turn(5).await?;
     session
-        .say(&format!("Counting is cheap; running is proof. I run `{}`; its output streams live.\n", arguments.test_command))
+        .say(&format!(
+            "Counting is cheap; running is proof. I run `{}`; its output streams live.\n",
+            arguments.test_command
+        ))
         .await?;
     session.using("run_tests").await?;
     let words: Vec<&str> = arguments.test_command.split_whitespace().collect();

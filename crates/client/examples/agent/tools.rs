@@ -174,7 +174,8 @@ impl TestCounts {
         let mut counts = Self::default();
         for line in output.lines() {
             if let Some(result) = line.trim().strip_prefix("test result:") {
-                let words: Vec<&str> = result.split([' ', ';', '.']).filter(|word| !word.is_empty()).collect();
+                let words: Vec<&str> =
+                    result.split([' ', ';', '.']).filter(|word| !word.is_empty()).collect();
                 for pair in words.windows(2) {
                     let Ok(number) = pair[0].parse::<u64>() else { continue };
                     match pair[1] {
