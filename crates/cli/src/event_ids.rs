@@ -41,7 +41,10 @@ impl EventIds {
     }
 
     fn id<Id: TryFrom<String, Error = MalformedId>>(&self, rest: &str) -> Id {
-        #[expect(clippy::expect_used, reason = "short words, hex digits and a number are a valid id of any kind")]
+        #[expect(
+            clippy::expect_used,
+            reason = "short words, hex digits and a number are a valid id of any kind"
+        )]
         Id::try_from(format!("{}-{rest}", self.prefix)).expect("a short plain text")
     }
 }

@@ -29,7 +29,8 @@ fn first_cut(text: &str) -> usize {
     let mut after_space = false;
     for (at, grapheme) in text.grapheme_indices(true) {
         let is_space = grapheme.chars().all(char::is_whitespace);
-        if at > 0 && (at + grapheme.len() > PIECE_LEN_MAX || (after_space && !is_space && at >= PIECE_LEN_AIM))
+        if at > 0
+            && (at + grapheme.len() > PIECE_LEN_MAX || (after_space && !is_space && at >= PIECE_LEN_AIM))
         {
             return at;
         }

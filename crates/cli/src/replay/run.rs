@@ -176,8 +176,15 @@ mod tests {
         assert_eq!(
             types(&drafts),
             [
-                "agent:started", "agent:turn", "state:update", "chunk", "state:update", "tool:start",
-                "tool:result", "state:update", "agent:completed"
+                "agent:started",
+                "agent:turn",
+                "state:update",
+                "chunk",
+                "state:update",
+                "tool:start",
+                "tool:result",
+                "state:update",
+                "agent:completed"
             ]
         );
         let Payload::ToolStart(start) = &drafts[5].payload else { panic!() };

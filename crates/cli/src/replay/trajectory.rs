@@ -191,10 +191,7 @@ mod tests {
             ("[]", "not a .traj file: the top level is not an object"),
             ("{\"trajectory\":{}}", "not a .traj file: it has no list \"trajectory\""),
             ("{\"trajectory\":[{},7]}", "step 2: expected an object, got a number"),
-            (
-                "{\"trajectory\":[{\"action\":[]}]}",
-                "step 1, field \"action\": expected a text, got a list",
-            ),
+            ("{\"trajectory\":[{\"action\":[]}]}", "step 1, field \"action\": expected a text, got a list"),
             (
                 "{\"trajectory\":[{\"execution_time\":-1}]}",
                 "step 1, field \"execution_time\": expected seconds from 0 to 86400, got -1",
