@@ -6,6 +6,7 @@ use std::fs;
 use crate::command::Invocation;
 use crate::failure::StepError;
 use crate::report::{Outcome, Stopped};
+use crate::screen;
 use crate::workbench::Workbench;
 
 /// One program and where its version is decided.
@@ -76,10 +77,21 @@ fn install(bench: &Workbench, tool: &CargoTool) -> Result<Outcome, StepError> {
     if present {
         return Ok(Outcome::UpToDate);
     }
-    bench
-        .run("cargo")
-        .args(["install", "--locked", "--force", "--root"])
-        .arg(bench.checkout.tools())
+    match build(bench, tool, &version, true) {
+        Err(StepError::Command { .. }) => {
+            // A mirror of the registry may lack a version that the tool's own lock file names.
+            screen::line("    again with the newest compatible versions of what it depends on");
+            build(bench, tool, &version, false)?;
+        }
+        other => other?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn build(bench: &Workbench, tool: &CargoTool, version: &str, locked: bool) -> Result<(), StepError> {
+    let command = bench.run("cargo").args(["install", "--force", "--root"]).arg(bench.checkout.tools());
+    let command = if locked { command.arg("--locked") } else { command };
+    command
         .arg(format!("{}@{version}", tool.package))
         // An interrupted build goes on where it was, and the tools share what they have in common.
         .env("CARGO_TARGET_DIR", bench.checkout.tools().join("build"))
@@ -91,8 +103,7 @@ fn install(bench: &Workbench, tool: &CargoTool) -> Result<Outcome, StepError> {
         .advice(
             "cargo has to reach its package registry; run the same command again, it goes on where it was",
         )
-        .run()?;
-    Ok(Outcome::Done)
+        .run()
 }
 
 fn locked_version(bench: &Workbench, package: &str) -> Result<String, StepError> {
