@@ -1,0 +1,123 @@
+//! Operations that are one request each, against a small server of the protocol.
+
+use std::time::Duration;
+
+use crate::support::{Fault, TestServer};
+use axum::http::Method;
+use durable_sessions_client::{
+    AppendError, Client, DeleteError, From, HeadError, ReadError, ReconnectConfig, Secret, SessionFilter,
+    TokenSource,
+};
+
+fn client(server: &TestServer) -> Client {
+    let retry = ReconnectConfig {
+        initial_delay_ms: 1,
+        max_delay_ms: 20,
+        max_attempts: 1000,
+        ..ReconnectConfig::default()
+    };
+    Client::builder(&server.url()).retry(retry).build().unwrap()
+}
+
+fn event(n: usize) -> String {
+    format!(r#"{{"id":"e-{n}","type":"chunk","timestamp":{n},"data":{{"text":"é\n{n}"}}}}"#)
+}
+
+#[tokio::test]
+async fn a_stream_from_creation_to_deletion() {
+    let server = TestServer::start();
+    let client = client(&server);
+    let path = "sessions/s-1".parse().unwrap();
+    assert!(matches!(client.head(&path).await, Err(HeadError::NotFound(_))));
+    assert!(!client.create(&path).await.unwrap().existed);
+    assert!(client.create(&path).await.unwrap().existed);
+
+    client.append(&path, event(0)).await.unwrap();
+    let batch = format!("[{},{}, {},\n{}]", event(1), event(2), event(3), event(4));
+    let appended = client.append(&path, batch).await.unwrap();
+    let head = client.head(&path).await.unwrap();
+    assert_eq!(appended.tail.unwrap().as_str(), "00000000000000000005");
+    assert!(!head.closed);
+
+    let (mut from, mut texts, mut pages) = (From::Start, Vec::new(), 0);
+    loop {
+        let page = client.read(&path, &from).await.unwrap();
+        texts.extend(page.messages().map(|message| String::from_utf8(message.to_vec()).unwrap()));
+        assert!(page.events().all(|event| event.is_ok()));
+        pages += 1;
+        if page.up_to_date {
+            break;
+        }
+        from = From::After { cursor: page.next, count: None };
+    }
+    assert_eq!((texts, pages), ((0..5).map(event).collect::<Vec<_>>(), 2));
+    assert!(client.read(&path, &From::Now).await.unwrap().is_empty());
+
+    assert!(client.close(&path).await.unwrap().closed);
+    let refused = client.append(&path, event(6)).await.unwrap_err();
+    let AppendError::Conflict(refusal) = &refused else { panic!("{refused}") };
+    assert_eq!(refusal.code.as_deref(), Some("SESSION_CLOSED"));
+    assert_eq!(refused.to_string(), "conflict: status 409 SESSION_CLOSED: because");
+    assert!(!refused.is_retryable());
+    client.delete(&path).await.unwrap();
+    assert!(matches!(client.delete(&path).await, Err(DeleteError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn refusals_are_named_by_cause() {
+    let server = TestServer::start();
+    let client = client(&server);
+    let path = "sessions/s-1".parse().unwrap();
+    client.create(&path).await.unwrap();
+    let cursor = From::After { cursor: "nonsense".parse().unwrap(), count: None };
+    assert!(matches!(client.read(&path, &cursor).await, Err(ReadError::InvalidCursor(_))));
+    assert!(matches!(client.append(&path, "{").await, Err(AppendError::Invalid(_))));
+    server.fail(Method::POST, [Fault::Status(413, None), Fault::Status(403, None), Fault::Status(507, None)]);
+    assert!(matches!(client.append(&path, "1").await, Err(AppendError::TooLarge(_))));
+    assert!(matches!(client.append(&path, "1").await, Err(AppendError::Forbidden(_))));
+    // 507 does not say that nothing was done, and a plain append is not repeated then.
+    let full = client.append(&path, "1").await.unwrap_err();
+    assert!(full.is_retryable() && matches!(full, AppendError::Refused(_)));
+    assert_eq!(server.requests(&Method::POST).len(), 4);
+    let sessions = client.sessions(&SessionFilter::default()).await.unwrap();
+    assert_eq!((sessions.sessions[0].id.as_str(), sessions.next.as_deref()), ("s-1", Some("n")));
+}
+
+#[tokio::test]
+async fn requests_that_may_be_repeated_survive_a_restart() {
+    let mut server = TestServer::start();
+    let client = client(&server);
+    let path: durable_sessions_client::protocol::StreamPath = "sessions/s-1".parse().unwrap();
+    server.stop();
+    let creating = tokio::spawn({
+        let (client, path) = (client.clone(), path.clone());
+        async move { client.create(&path).await }
+    });
+    server.resume();
+    assert!(!creating.await.unwrap().unwrap().existed);
+    server.fail(Method::POST, [Fault::Status(503, Some("0")), Fault::Status(429, None)]);
+    client.append(&path, "1").await.unwrap();
+    assert_eq!(server.world.log.lock().unwrap().messages, ["1"]);
+    // An append whose answer was lost is not repeated: it is there already, and nobody knows.
+    let impatient =
+        Client::builder(&server.url()).request_timeout(Duration::from_millis(100)).build().unwrap();
+    server.fail(Method::POST, [Fault::LoseAnswer]);
+    let error = impatient.append(&path, "2").await.unwrap_err();
+    assert!(matches!(error, AppendError::Unreachable(_)) && error.is_retryable(), "{error}");
+    assert_eq!(server.world.log.lock().unwrap().messages, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn a_refused_token_is_asked_for_once_more() {
+    let server = TestServer::start();
+    let source = TokenSource::provider(|fresh| {
+        Box::pin(async move { Ok(Secret::new(if fresh { "new" } else { "old" })) })
+    });
+    let client = Client::builder(&server.url()).token_source(source).build().unwrap();
+    let path = "sessions/s-1".parse().unwrap();
+    server.fail(Method::PUT, [Fault::Status(401, None)]);
+    client.create(&path).await.unwrap();
+    assert_eq!(*server.world.tokens.lock().unwrap(), ["Bearer old", "Bearer new"]);
+    server.fail(Method::PUT, [Fault::Status(401, None), Fault::Status(401, None)]);
+    assert!(client.create(&path).await.is_err());
+}
