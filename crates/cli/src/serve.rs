@@ -1,0 +1,277 @@
+//! `durable-sessions serve`: turns flags, environment and a file into a configuration, and runs the server.
+
+mod log;
+mod settings;
+mod value;
+
+use std::future::Future;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use durable_sessions_server::{
+    AuthConfig, BoundServer, CorsOrigins, Limits, RunError, Server, ServerConfig, StartError, StoreConfig,
+    StoreOptions,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use settings::{LogFormat, StoreKind};
+pub use settings::{ServeArgs, Settings};
+
+/// The default port of the protocol, on this machine only.
+const LISTEN_DEFAULT: &str = "127.0.0.1:4437";
+const DATA_DIR_DEFAULT: &str = "durable-sessions-data";
+
+/// Why the server did not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration file cannot be read.
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    ReadFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The configuration file is not valid.
+    #[error("the configuration file {} is not valid: {message}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with the key and the line.
+        message: String,
+    },
+    /// Nobody could be told apart from anybody else.
+    #[error(
+        "refusing to start without authentication: give --token (or DURABLE_SESSIONS_TOKEN), or --dev-no-auth for development on this machine"
+    )]
+    NoAuth,
+    /// A token that would not be asked for.
+    #[error("--token and --dev-no-auth exclude each other")]
+    BothAuth,
+    /// A data directory that would not be used.
+    #[error("--data-dir and --store memory exclude each other: nothing would be written there")]
+    MemoryWithDirectory,
+    /// `--listen` names no address.
+    #[error("cannot resolve the address {address}: {source}")]
+    Resolve {
+        /// What was given.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// `--log` is no filter.
+    #[error("the log filter is not valid: {0}")]
+    LogFilter(String),
+    /// The process cannot hear signals.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] io::Error),
+    /// The server did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The server stopped by itself.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+impl ServeError {
+    /// Whether the same command may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Start(error) if error.is_retryable()) || matches!(self, Self::Run(_))
+    }
+}
+
+/// Serves until SIGINT or SIGTERM; a second one does not wait for anybody.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn run(args: ServeArgs) -> Result<(), ServeError> {
+    let settings = settings::merge(args)?;
+    log::start(settings.log_format.unwrap_or_default(), settings.log.as_deref())?;
+    let stop = Signals::listen().map_err(ServeError::Signals)?;
+    let config = configuration(&settings).await?;
+    let description = describe(&config);
+    let server = Server::bind(config).await?;
+    announce(&server, &description, settings.log_format.unwrap_or_default());
+    let (mut first, second) = stop.split();
+    tokio::select! {
+        biased;
+        outcome = server.run(async move { first.heard().await }) => Ok(outcome?),
+        () = second => {
+            tracing::warn!(error_id = "stopped-hard", "second signal: stopping without waiting");
+            Ok(())
+        }
+    }
+}
+
+async fn configuration(settings: &Settings) -> Result<ServerConfig, ServeError> {
+    let auth = match (&settings.token, settings.dev_no_auth.unwrap_or(false)) {
+        (Some(_), true) => return Err(ServeError::BothAuth),
+        (Some(token), false) => AuthConfig::Token(token.0.clone()),
+        (None, true) => AuthConfig::DevNoAuth,
+        (None, false) => return Err(ServeError::NoAuth),
+    };
+    let store = match (settings.store.unwrap_or_default(), &settings.data_dir) {
+        (StoreKind::Memory, Some(_)) => return Err(ServeError::MemoryWithDirectory),
+        (StoreKind::Memory, None) => StoreConfig::Memory,
+        (StoreKind::Embedded, dir) => {
+            StoreConfig::Embedded { dir: dir.clone().unwrap_or_else(|| Path::new(DATA_DIR_DEFAULT).into()) }
+        }
+    };
+    let listen = resolve(settings.listen.as_deref().unwrap_or(LISTEN_DEFAULT)).await?;
+    let mut config = ServerConfig::new(listen, store, auth);
+    config.web_root.clone_from(&settings.web_root);
+    if let Some(origins) = &settings.cors_origin {
+        config.cors = if origins.iter().any(|origin| origin == "*") {
+            CorsOrigins::Any
+        } else {
+            CorsOrigins::List(origins.clone())
+        };
+    }
+    for (value, field) in [
+        (settings.long_poll_timeout, &mut config.long_poll_timeout),
+        (settings.sse_max_age, &mut config.sse_max_age),
+        (settings.heartbeat, &mut config.heartbeat),
+        (settings.shutdown_deadline, &mut config.shutdown_deadline),
+        (settings.header_read_timeout, &mut config.limits.header_read_timeout),
+        (settings.body_read_timeout, &mut config.limits.body_read_timeout),
+    ] {
+        if let Some(span) = value {
+            *field = span.0;
+        }
+    }
+    limits(settings, &mut config.limits);
+    store_options(settings, &mut config.store_options);
+    Ok(config)
+}
+
+fn limits(settings: &Settings, limits: &mut Limits) {
+    for (value, field) in [
+        (settings.body_bytes_max, &mut limits.body_bytes_max),
+        (settings.page_bytes_max, &mut limits.page_bytes_max),
+        (settings.sse_page_bytes_max, &mut limits.sse_page_bytes_max),
+        (settings.ring_bytes_max, &mut limits.ring_bytes_max),
+        (settings.rings_bytes_max, &mut limits.rings_bytes_max),
+        (settings.head_bytes_max, &mut limits.head_bytes_max),
+        (settings.url_bytes_max, &mut limits.url_bytes_max),
+    ] {
+        if let Some(size) = value {
+            *field = size.0;
+        }
+    }
+    for (value, field) in [
+        (settings.append_messages_max, &mut limits.append_messages_max),
+        (settings.sse_subscribers_max, &mut limits.sse_subscribers_max),
+        (settings.connections_max, &mut limits.connections_max),
+    ] {
+        if let Some(number) = value {
+            *field = number;
+        }
+    }
+}
+
+fn store_options(settings: &Settings, options: &mut StoreOptions) {
+    if let Some(size) = settings.memory_bytes_max {
+        options.memory_bytes_max = size.0 as u64;
+    }
+    if let Some(size) = settings.tail_window_bytes {
+        options.tail_window_bytes = size.0;
+    }
+    if let Some(length) = settings.queue_len_max {
+        options.queue_len_max = length;
+    }
+}
+
+/// A socket address, or a name with a port.
+async fn resolve(address: &str) -> Result<SocketAddr, ServeError> {
+    let failed = |source| ServeError::Resolve { address: address.to_owned(), source };
+    let mut found = tokio::net::lookup_host(address).await.map_err(failed)?;
+    found.next().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+}
+
+fn describe(config: &ServerConfig) -> Description {
+    let (store, data_dir) = match &config.store {
+        StoreConfig::Embedded { dir } => ("embedded", Some(dir.display().to_string())),
+        StoreConfig::Memory => ("memory", None),
+    };
+    let auth = match config.auth {
+        AuthConfig::Token(_) => "token",
+        AuthConfig::DevNoAuth => "none",
+    };
+    Description { store, data_dir, auth }
+}
+
+struct Description {
+    store: &'static str,
+    data_dir: Option<String>,
+    auth: &'static str,
+}
+
+/// The one line on standard output: scripts that let the system choose the port read it from here.
+fn announce(server: &BoundServer, description: &Description, format: LogFormat) {
+    let url = format!("http://{}", server.local_addr());
+    let Description { store, data_dir, auth } = description;
+    let line = match format {
+        LogFormat::Json => serde_json::json!({
+            "event": "listening",
+            "url": url,
+            "pid": std::process::id(),
+            "store": store,
+            "dataDir": data_dir,
+            "auth": auth,
+            "version": env!("CARGO_PKG_VERSION"),
+        })
+        .to_string(),
+        LogFormat::Text => {
+            let place = data_dir.as_ref().map(|dir| format!(" in {dir}")).unwrap_or_default();
+            format!("listening on {url} (store: {store}{place}, auth: {auth})")
+        }
+    };
+    let mut out = io::stdout().lock();
+    // Nobody has to read it.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// SIGINT and SIGTERM, heard from before the store opens.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn heard(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// The first signal, and a future of the second.
+    fn split(mut self) -> (FirstSignal, impl Future<Output = ()>) {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let second = async move {
+            self.heard().await;
+            let _ = tell.send(());
+            self.heard().await;
+        };
+        (FirstSignal(Some(told)), second)
+    }
+}
+
+struct FirstSignal(Option<tokio::sync::oneshot::Receiver<()>>);
+
+impl FirstSignal {
+    async fn heard(&mut self) {
+        match self.0.take() {
+            Some(told) => {
+                let _ = told.await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Every setting of the server, once: its flag, its environment variable and its key in the configuration file.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::ServeError;
+use super::value::{Size, Span, Token};
+
+/// Arguments of `serve`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServeArgs {
+    /// TOML file with settings: the keys are the names of the flags. Flags and environment go before it
+    #[arg(long, env = "DURABLE_SESSIONS_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// All other settings.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Which engine keeps the streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// On disk, synced before every acknowledgement
+    #[default]
+    Embedded,
+    /// In memory, gone with the process
+    Memory,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For machines
+    Json,
+}
+
+/// Defines the settings and how two sources of them are laid over each other.
+macro_rules! settings {
+    ($($(#[$attribute:meta])* $name:ident: $type:ty,)*) => {
+        /// What flags, environment or a file say; whatever none of them says has a default.
+        #[derive(Debug, Clone, Default, Deserialize, clap::Args)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        pub struct Settings {
+            $($(#[$attribute])* pub $name: Option<$type>,)*
+        }
+
+        impl Settings {
+            /// These settings, and those of `other` where these are silent.
+            fn or(self, other: Self) -> Self {
+                Self { $($name: self.$name.or(other.$name),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Address to listen on; port 0 lets the system choose [default: 127.0.0.1:4437]
+    #[arg(long, env = "DURABLE_SESSIONS_LISTEN", value_name = "HOST:PORT")]
+    listen: String,
+    /// Where streams are kept [default: embedded]
+    #[arg(long, env = "DURABLE_SESSIONS_STORE")]
+    store: StoreKind,
+    /// Directory of the embedded store [default: durable-sessions-data]
+    #[arg(long, env = "DURABLE_SESSIONS_DATA_DIR", value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Bearer token that every request must carry (better given in the environment: command lines can be seen)
+    #[arg(long, env = "DURABLE_SESSIONS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Token,
+    /// Let everybody in; only on a loopback address
+    #[arg(long, env = "DURABLE_SESSIONS_DEV_NO_AUTH", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    dev_no_auth: bool,
+    /// Directory of a built web application, served at /
+    #[arg(long, env = "DURABLE_SESSIONS_WEB_ROOT", value_name = "DIR")]
+    web_root: PathBuf,
+    /// Browser origins that may read answers, or * for all [default: pages of this machine]
+    #[arg(long, env = "DURABLE_SESSIONS_CORS_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
+    cors_origin: Vec<String>,
+    /// How long a long-poll waits [default: 30s]
+    #[arg(long, env = "DURABLE_SESSIONS_LONG_POLL_TIMEOUT", value_name = "DURATION")]
+    long_poll_timeout: Span,
+    /// About how long an SSE answer lasts before the client comes again [default: 1m]
+    #[arg(long, env = "DURABLE_SESSIONS_SSE_MAX_AGE", value_name = "DURATION")]
+    sse_max_age: Span,
+    /// Longest silence on an SSE answer [default: 15s]
+    #[arg(long, env = "DURABLE_SESSIONS_HEARTBEAT", value_name = "DURATION")]
+    heartbeat: Span,
+    /// How long a shutdown waits for requests in flight [default: 10s]
+    #[arg(long, env = "DURABLE_SESSIONS_SHUTDOWN_DEADLINE", value_name = "DURATION")]
+    shutdown_deadline: Span,
+    /// How log lines look, and the line about the address [default: text]
+    #[arg(long, env = "DURABLE_SESSIONS_LOG_FORMAT")]
+    log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, trace, or a filter by module [default: info]
+    #[arg(long, env = "DURABLE_SESSIONS_LOG", value_name = "FILTER")]
+    log: String,
+    /// Largest request body [default: 8MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_BODY_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    body_bytes_max: Size,
+    /// Most messages in one append [default: 100000]
+    #[arg(long, env = "DURABLE_SESSIONS_APPEND_MESSAGES_MAX", value_name = "N", help_heading = "Limits")]
+    append_messages_max: usize,
+    /// About how much one catch-up answer holds [default: 1MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_PAGE_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    page_bytes_max: Size,
+    /// About how much one SSE event read from storage holds [default: 256KiB]
+    #[arg(long, env = "DURABLE_SESSIONS_SSE_PAGE_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    sse_page_bytes_max: Size,
+    /// Encoded frames kept per stream with subscribers [default: 1MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_RING_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    ring_bytes_max: Size,
+    /// Encoded frames kept for all streams together [default: 128MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_RINGS_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    rings_bytes_max: Size,
+    /// SSE answers open at once [default: 10000]
+    #[arg(long, env = "DURABLE_SESSIONS_SSE_SUBSCRIBERS_MAX", value_name = "N", help_heading = "Limits")]
+    sse_subscribers_max: usize,
+    /// Connections open at once [default: 16384]
+    #[arg(long, env = "DURABLE_SESSIONS_CONNECTIONS_MAX", value_name = "N", help_heading = "Limits")]
+    connections_max: usize,
+    /// Largest request head [default: 32KiB]
+    #[arg(long, env = "DURABLE_SESSIONS_HEAD_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    head_bytes_max: Size,
+    /// Longest request target [default: 4KiB]
+    #[arg(long, env = "DURABLE_SESSIONS_URL_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    url_bytes_max: Size,
+    /// How long a request head may take, idle time of the connection included [default: 75s]
+    #[arg(long, env = "DURABLE_SESSIONS_HEADER_READ_TIMEOUT", value_name = "DURATION", help_heading = "Limits")]
+    header_read_timeout: Span,
+    /// How long a request body may take [default: 60s]
+    #[arg(long, env = "DURABLE_SESSIONS_BODY_READ_TIMEOUT", value_name = "DURATION", help_heading = "Limits")]
+    body_read_timeout: Span,
+    /// What the memory store may hold [default: 1GiB]
+    #[arg(long, env = "DURABLE_SESSIONS_MEMORY_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    memory_bytes_max: Size,
+    /// Recent rows kept in memory over all streams [default: 64MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_TAIL_WINDOW_BYTES", value_name = "BYTES", help_heading = "Limits")]
+    tail_window_bytes: Size,
+    /// Appends that may wait for the store [default: 16384]
+    #[arg(long, env = "DURABLE_SESSIONS_QUEUE_LEN_MAX", value_name = "N", help_heading = "Limits")]
+    queue_len_max: usize,
+}
+
+/// Flags and environment (clap has laid the first over the second), then the file.
+pub(super) fn merge(args: ServeArgs) -> Result<Settings, ServeError> {
+    let Some(path) = args.config else { return Ok(args.settings) };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|source| ServeError::ReadFile { path: path.clone(), source })?;
+    let file = parse(&text).map_err(|message| ServeError::File { path, message })?;
+    Ok(args.settings.or(file))
+}
+
+fn parse(text: &str) -> Result<Settings, String> {
+    // The long form of the error quotes the line, which may be the one with the token.
+    toml::from_str(text).map_err(|why| {
+        let line = why.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        match line {
+            Some(line) => format!("line {line}: {}", why.message()),
+            None => why.message().to_owned(),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: ServeArgs,
+    }
+
+    #[test]
+    fn every_flag_has_a_key_and_a_variable() {
+        let command = <Command as clap::CommandFactory>::command();
+        let mut flags = 0;
+        for argument in command.get_arguments().filter(|argument| argument.get_id() != "config") {
+            let Some(flag) = argument.get_long() else { continue };
+            flags += 1;
+            let expected = format!("DURABLE_SESSIONS_{}", flag.replace('-', "_").to_uppercase());
+            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(expected.as_str()));
+            // A value of a wrong type proves that the key is known.
+            let error = parse(&format!("{flag} = {{}}\n")).unwrap_err();
+            assert!(!error.contains("unknown field"), "{flag}: {error}");
+        }
+        assert!(flags > 20, "{flags}");
+    }
+
+    #[test]
+    fn unknown_keys_are_named_and_the_token_is_not_shown() {
+        let error = parse("listen = \"127.0.0.1:0\"\nlong-pol-timeout = \"2s\"\n").unwrap_err();
+        assert!(error.contains("long-pol-timeout") && error.starts_with("line 2"), "{error}");
+        let error = parse("token = \"s3cret\" x\n").unwrap_err();
+        assert!(!error.contains("s3cret"), "{error}");
+        let settings = parse("token = \"s3cret\"\nbody-bytes-max = \"2MiB\"\nqueue-len-max = 7\n").unwrap();
+        assert!(!format!("{settings:?}").contains("s3cret"));
+        assert_eq!((settings.body_bytes_max, settings.queue_len_max), (Some(Size(2 << 20)), Some(7)));
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_file() {
+        let command = Command::parse_from(["serve", "--long-poll-timeout", "2s", "--dev-no-auth"]);
+        let file = parse("long-poll-timeout = \"9s\"\nheartbeat = \"3s\"\ndev-no-auth = false\n").unwrap();
+        let merged = command.args.settings.or(file);
+        assert_eq!(merged.long_poll_timeout, "2s".parse().ok());
+        assert_eq!(merged.heartbeat, "3s".parse().ok());
+        assert_eq!(merged.dev_no_auth, Some(true));
+    }
+}
