@@ -40,7 +40,7 @@ impl Detail {
         while !text.is_char_boundary(end) {
             end -= 1;
         }
-        Self(text[..end].into())
+        Self(text.get(..end).unwrap_or_default().into())
     }
 
     /// The text.

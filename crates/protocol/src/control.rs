@@ -2,6 +2,7 @@
 //! into the browser package, where a JSON library would cost more than everything else here together.
 
 use core::ops::Range;
+use std::borrow::Cow;
 
 use crate::OffsetToken;
 use crate::json::{JsonError, Scanner};
@@ -134,19 +135,23 @@ fn string(text: &[u8], value: Range<usize>) -> Option<String> {
     if text.get(value.start) != Some(&b'"') {
         return None;
     }
-    unescape(text, value.start + 1..value.end - 1)
+    unescape(text, value.start + 1..value.end - 1).map(Cow::into_owned)
 }
 
-/// Decodes the contents of a string that the scanner has passed; `None` for a lone surrogate.
-fn unescape(text: &[u8], raw: Range<usize>) -> Option<String> {
-    let raw = core::str::from_utf8(&text[raw]).ok()?;
-    let mut decoded = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(slash) = rest.find('\\') {
-        decoded.push_str(&rest[..slash]);
-        let escape = rest.as_bytes().get(slash + 1).copied()?;
-        rest = &rest[slash + 2..];
-        decoded.push(match escape {
+/// Decodes the contents of a string that the scanner has passed; `None` for a lone surrogate. Strings without
+/// escapes, which is nearly all, are borrowed. Bytes rather than `str` slices: the panics of those would link
+/// tables of Unicode into the browser package.
+fn unescape(text: &[u8], raw: Range<usize>) -> Option<Cow<'_, str>> {
+    let mut rest = text.get(raw)?;
+    if !rest.contains(&b'\\') {
+        return core::str::from_utf8(rest).ok().map(Cow::Borrowed);
+    }
+    let mut decoded = Vec::with_capacity(rest.len());
+    while let Some(slash) = rest.iter().position(|&b| b == b'\\') {
+        decoded.extend_from_slice(rest.get(..slash)?);
+        let escape = *rest.get(slash + 1)?;
+        rest = rest.get(slash + 2..)?;
+        let decoded_char = match escape {
             b'b' => '\u{8}',
             b'f' => '\u{c}',
             b'n' => '\n',
@@ -155,7 +160,7 @@ fn unescape(text: &[u8], raw: Range<usize>) -> Option<String> {
             b'u' => {
                 let unit = hex(&mut rest)?;
                 if (0xd800..0xdc00).contains(&unit) {
-                    rest = rest.strip_prefix("\\u")?;
+                    rest = rest.strip_prefix(b"\\u")?;
                     let low = hex(&mut rest).filter(|low| (0xdc00..0xe000).contains(low))?;
                     char::from_u32(0x1_0000 + ((unit - 0xd800) << 10 | (low - 0xdc00)))?
                 } else {
@@ -163,15 +168,19 @@ fn unescape(text: &[u8], raw: Range<usize>) -> Option<String> {
                 }
             }
             plain => char::from(plain),
-        });
+        };
+        decoded.extend_from_slice(decoded_char.encode_utf8(&mut [0; 4]).as_bytes());
     }
-    decoded.push_str(rest);
-    Some(decoded)
+    decoded.extend_from_slice(rest);
+    String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
-fn hex(rest: &mut &str) -> Option<u32> {
-    let unit = u32::from_str_radix(rest.get(..4)?, 16).ok()?;
-    *rest = &rest[4..];
+fn hex(rest: &mut &[u8]) -> Option<u32> {
+    let mut unit = 0;
+    for &digit in rest.get(..4)? {
+        unit = unit << 4 | char::from(digit).to_digit(16)?;
+    }
+    *rest = rest.get(4..)?;
     Some(unit)
 }
 
