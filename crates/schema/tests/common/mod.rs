@@ -328,5 +328,10 @@ pub(crate) fn floats(value: Value) -> Value {
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     let cases =
         if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { cases };
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases,
+        max_global_rejects: cases * 4,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
