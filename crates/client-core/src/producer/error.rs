@@ -102,7 +102,7 @@ impl fmt::Display for AppendError {
                 write!(f, "the server does not expect batch {sent}")
             }
             Self::AttemptsExhausted { attempts, cause } => {
-                write!(f, "gave up after {attempts} failed attempts; the last cause: {cause}")
+                write!(f, "gave up after {attempts} attempts; the last cause: {cause}")
             }
             Self::ProducerFailed => f.write_str("the producer had failed before"),
         }

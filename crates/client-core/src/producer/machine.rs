@@ -259,7 +259,7 @@ impl Producer {
         match answer.status {
             200..=299 => self.acknowledged(len, answer),
             408 | 425 | 429 | 500..=599 => {
-                self.retry(len, Cause::Status(answer.status), answer.retry_after_ms)
+                self.retry(len, Cause::Status(answer.status), answer.retry_after_ms);
             }
             401 if !self.token_asked_again => {
                 self.token_asked_again = true;

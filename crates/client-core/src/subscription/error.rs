@@ -64,7 +64,7 @@ impl fmt::Display for SubscriptionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AttemptsExhausted { attempts, cause, cursor } => {
-                write!(f, "gave up after {attempts} failed attempts; the last cause: {cause}; ")?;
+                write!(f, "gave up after {attempts} attempts; the last cause: {cause}; ")?;
                 match cursor {
                     Some(cursor) => write!(f, "the last cursor: {cursor}"),
                     None => f.write_str("nothing was read yet"),

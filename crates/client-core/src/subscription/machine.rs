@@ -317,7 +317,7 @@ impl Subscription {
     fn body_ended(&mut self, now: Millis) {
         match self.phase {
             Phase::Streaming if self.reader.decoder.is_mid_frame() => {
-                self.fail(now, Cause::CutMidFrame, None)
+                self.fail(now, Cause::CutMidFrame, None);
             }
             Phase::Streaming if self.useful => self.rotate(now),
             Phase::Streaming | Phase::Opening => self.fail(now, Cause::EndedEarly, None),

@@ -1,5 +1,7 @@
 //! The native client against a small server of the protocol that misbehaves on demand.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and their server assert")]
+
 mod following;
 mod operations;
 mod producing;

@@ -163,7 +163,9 @@ async fn stream(
         Method::PUT => create(&world),
         Method::POST => append(&world, &headers, &body),
         Method::DELETE => delete(&world),
-        Method::GET if query.get("live").is_some_and(|live| live == "sse") => follow(&world, &query, fault),
+        Method::GET if query.get("live").is_some_and(|live| live == "sse") => {
+            follow(&world, &query, fault.as_ref())
+        }
         _ => read(&world, &query),
     };
     if lose {
@@ -177,8 +179,8 @@ fn error(status: u16, code: &str) -> Response {
     (StatusCode::from_u16(status).unwrap(), body).into_response()
 }
 
-fn with(mut response: Response, name: &'static str, value: impl ToString) -> Response {
-    let value = HeaderValue::from_str(&value.to_string()).unwrap();
+fn with(mut response: Response, name: &'static str, value: impl std::fmt::Display) -> Response {
+    let value = HeaderValue::from_str(&format!("{value}")).unwrap();
     response.headers_mut().insert(HeaderName::from_static(name), value);
     response
 }
@@ -279,7 +281,7 @@ fn read(world: &World, query: &HashMap<String, String>) -> Response {
     standing(response, &log, to)
 }
 
-fn follow(world: &Arc<World>, query: &HashMap<String, String>, fault: Option<Fault>) -> Response {
+fn follow(world: &Arc<World>, query: &HashMap<String, String>, fault: Option<&Fault>) -> Response {
     let log = world.log.lock().unwrap();
     if !log.exists {
         return error(404, "SESSION_NOT_FOUND");
@@ -287,7 +289,7 @@ fn follow(world: &Arc<World>, query: &HashMap<String, String>, fault: Option<Fau
     let Some(from) = position(&log, query) else { return error(400, "INVALID_CURSOR") };
     drop(log);
     let limit = match fault {
-        Some(Fault::Cut(bytes) | Fault::End(bytes) | Fault::Silent(bytes)) => bytes,
+        Some(Fault::Cut(bytes) | Fault::End(bytes) | Fault::Silent(bytes)) => *bytes,
         _ => usize::MAX,
     };
     world.streams.send_modify(|streams| *streams += 1);

@@ -192,7 +192,7 @@ proptest! {
         prop_assert_eq!(machine.count(), messages as u64);
         prop_assert!(!sink.items.iter().any(|item| item.starts_with("MESSAGES_MISSING")));
         let token = Server::token(messages);
-        prop_assert_eq!(machine.cursor().map(|cursor| cursor.as_str()), Some(token.as_str()));
+        prop_assert_eq!(machine.cursor().map(ToString::to_string), Some(token));
     }
 }
 

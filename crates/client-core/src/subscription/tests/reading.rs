@@ -160,7 +160,7 @@ fn the_cap_holds_on_every_failing_path_and_says_why() {
         });
         let (text, last_code) = error.expect("an error that tells");
         assert_eq!(last_code, code);
-        assert!(text.contains("4 failed attempts") && text.contains("nothing was read yet"), "{text}");
+        assert!(text.contains("4 attempts") && text.contains("nothing was read yet"), "{text}");
         assert!(!last.iter().any(|output| matches!(output, Output::Open(_))));
         assert_eq!((machine.state(), machine.stats().requests), (ConnectionState::Lost, 5), "{code}");
         // Starting anew has all attempts again.
