@@ -1,3 +1,5 @@
+//! The machine cell by cell, frame by frame, against a simulated server, and under inputs in any order.
+
 mod cells;
 mod delivery;
 mod harness;
