@@ -22,7 +22,7 @@ import { useSessions } from './use-sessions';
 interface WorkbenchProps {
   readonly network: Network;
   readonly page: PageOptions;
-  readonly token: string;
+  readonly token: string | null;
   readonly initialSession: string | null;
   readonly onUnauthorized: (message: string) => void;
   readonly onForgetToken: () => void;
@@ -76,18 +76,20 @@ export function Workbench({ network, page, token, initialSession, onUnauthorized
       <a className="skip" href="#main">Skip to the timeline</a>
       <Header title={title} id={openId} store={opened?.store ?? null} isDark={theme.isDark} onToggleTheme={theme.toggle} onHelp={() => setHelpOpen(true)} />
       <SessionList sessions={sessions} openId={openId} onOpen={open} filterRef={filter} />
-      <main className="main" id="main" tabIndex={-1}>
-        {opened === null ? (
-          <Welcome hasSessions={(sessions.rows?.length ?? 0) > 0} />
-        ) : (
-          <>
-            <ConnectionBanner store={opened.store} isCut={isCut} onReconnect={opened.reconnect} onRestore={() => network.restore()} />
-            <Timeline key={`timeline ${opened.id}`} store={opened.store} control={timeline} />
-            <TerminalPane key={`terminal ${opened.id}`} store={opened.store} />
-          </>
-        )}
+      <main className="stage">
+        <div className="main" id="main" tabIndex={-1}>
+          {opened === null ? (
+            <Welcome hasSessions={(sessions.rows?.length ?? 0) > 0} />
+          ) : (
+            <>
+              <ConnectionBanner store={opened.store} isCut={isCut} onReconnect={opened.reconnect} onRestore={() => network.restore()} />
+              <Timeline key={`timeline ${opened.id}`} store={opened.store} control={timeline} />
+              <TerminalPane key={`terminal ${opened.id}`} store={opened.store} />
+            </>
+          )}
+        </div>
+        {opened === null ? <div className="side" /> : <SidePanels key={opened.id} opened={opened} network={network} url={page.url} token={token} />}
       </main>
-      {opened === null ? <aside className="side" aria-label="Stream" /> : <SidePanels key={opened.id} opened={opened} network={network} url={page.url} token={token} />}
       <ViewTabs view={view} onView={setView} />
       <HelpDialog
         isOpen={helpOpen}

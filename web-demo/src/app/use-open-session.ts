@@ -8,7 +8,7 @@ import type { Network } from '../session/network';
 import { type OpenSession, openSession } from '../session/open-session';
 import type { PageOptions } from '../session/page-options';
 
-export function useOpenSession(id: string | null, token: string, network: Network, page: PageOptions): OpenSession | null {
+export function useOpenSession(id: string | null, token: string | null, network: Network, page: PageOptions): OpenSession | null {
   const [opened, setOpened] = useState<OpenSession | null>(null);
   useEffect(() => {
     if (id === null) return undefined;

@@ -12,12 +12,12 @@ interface SidePanelsProps {
   readonly opened: OpenSession;
   readonly network: Network;
   readonly url: string;
-  readonly token: string;
+  readonly token: string | null;
 }
 
 export function SidePanels({ opened, network, url, token }: SidePanelsProps) {
   return (
-    <aside className="side" aria-label="Agent and stream">
+    <section className="side" aria-label="Agent and stream">
       <AgentPanel store={opened.store} />
       <div className="stream-panels">
         <StreamPanel store={opened.store} network={network} />
@@ -25,6 +25,6 @@ export function SidePanels({ opened, network, url, token }: SidePanelsProps) {
         <RejectedPanel store={opened.store} />
         <ConnectionLog store={opened.store} />
       </div>
-    </aside>
+    </section>
   );
 }

@@ -17,18 +17,18 @@ export const ToolItem = memo(function ToolItem({ row }: { readonly row: ToolRow 
   const { headline, rest } = useMemo(() => argumentsOf(row.input), [row.input]);
   const output = useMemo(() => textOf(row.output), [row.output]);
   return (
-    <section className={`tool tool-${row.status}`} data-testid="tool" data-call={row.callId} data-status={row.status} aria-label={`Tool ${row.tool}, ${STATUS_WORDS[row.status]}`}>
-      <header className="tool-head">
+    <div role="group" className={`tool tool-${row.status}`} data-testid="tool" data-call={row.callId} data-status={row.status} aria-label={`Tool ${row.tool}, ${STATUS_WORDS[row.status]}`}>
+      <div className="tool-head">
         <Icon name="tool" />
         <span className="tool-name">{row.tool}</span>
         <span className="tool-headline" title={headline}>{withoutName(headline, row.tool)}</span>
         <ToolTime row={row} />
         <span className={`chip chip-${row.status}`}>{STATUS_WORDS[row.status]}{row.status === 'error' && row.exitCode !== null ? ` · exit ${row.exitCode}` : ''}</span>
-      </header>
+      </div>
       {rest === '' ? null : <LongText id={`${row.key}:in`} label="Arguments" text={rest} />}
       {output === '' ? null : <LongText id={`${row.key}:out`} label="Output" text={output} ansi />}
       {output === '' && row.status === 'complete' ? <p className="tool-silent">No output</p> : null}
-    </section>
+    </div>
   );
 });
 

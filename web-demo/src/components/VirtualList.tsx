@@ -171,7 +171,7 @@ export function VirtualList<T extends { readonly key: string }>(props: VirtualLi
     >
       {header}
       {items.length === 0 ? empty : null}
-      <div className="virtual-space" style={{ height: total }} role={role} aria-label={label}>
+      <div className="virtual-space" style={{ height: total }} role={items.length === 0 ? undefined : role} aria-label={items.length === 0 ? undefined : label}>
         <div className="virtual-window" style={{ transform: `translateY(${offsets[first] ?? 0}px)` }}>
           {items.slice(first, last).map((item, i) => (
             <VirtualRow

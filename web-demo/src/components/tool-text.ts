@@ -38,7 +38,7 @@ export function clip(text: string, showAll: boolean): Clipped {
 }
 
 /** The argument worth a place in the head line: the only one, or the one with a telling name. */
-const TELLING = ['command', 'cmd', 'action', 'path', 'file_path', 'file', 'pattern', 'query', 'url'];
+const TELLING = ['command', 'cmd', 'action', 'pattern', 'query', 'path', 'file_path', 'file', 'url', 'text'];
 
 /** Longer than this does not fit in the head line of a wide screen. */
 const HEADLINE_CHARS = 90;

@@ -17,7 +17,11 @@ export function takeFragment(
   const fragment = new URLSearchParams(location.hash.replace(/^#/, ''));
   const token = fragment.get('token');
   const session = fragment.get('session');
-  if (token !== null && token !== '') storage.setItem(TOKEN_KEY, token);
+  if (token !== null && token !== '') {
+    // Another token is another server or another run: the session of the last one need not exist there.
+    if (storage.getItem(TOKEN_KEY) !== token) storage.removeItem(SESSION_KEY);
+    storage.setItem(TOKEN_KEY, token);
+  }
   if (session !== null && session !== '') storage.setItem(SESSION_KEY, session);
   if (token !== null || session !== null) {
     history.replaceState(null, '', location.pathname + location.search);

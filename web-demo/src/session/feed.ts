@@ -101,7 +101,15 @@ function toRejection(error: DurableStreamsError): Rejection {
   };
 }
 
+const FATAL: Readonly<Record<string, string>> = {
+  SESSION_NOT_FOUND: 'There is no such session on this server.',
+  UNAUTHORIZED: 'The server refused the access token.',
+  FORBIDDEN: 'This token gives no right to read the session.',
+};
+
 function lostReason({ cause, code, attempts }: ConnectionLostInfo): string {
+  const fatal = FATAL[code];
+  if (fatal !== undefined) return fatal;
   const sentence = `${cause.charAt(0).toUpperCase()}${cause.slice(1)}${/[.!?]$/.test(cause) ? '' : '.'}`;
   const gaveUp = attempts > 1 ? `Gave up after ${attempts} attempts` : 'Gave up at once';
   // The general code says no more than the sentence does.

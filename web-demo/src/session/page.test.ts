@@ -18,6 +18,13 @@ describe('credentials', () => {
     expect(replaceState).toHaveBeenCalledTimes(1);
   });
 
+  it('drop the session of another token', () => {
+    const take = (hash: string) => takeFragment({ hash, pathname: '/', search: '' }, { replaceState: vi.fn() }, sessionStorage);
+    take('#token=a&session=s');
+    expect(take('#token=a').session).toBe('s');
+    expect(take('#token=b').session).toBeNull();
+  });
+
   it('are forgotten when asked', () => {
     keepToken('x', sessionStorage);
     keepToken(null, sessionStorage);
