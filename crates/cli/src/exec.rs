@@ -16,6 +16,7 @@ use durable_sessions_client::schema::{
     Payload, TerminalPayload, TerminalSource, ToolCallId, ToolCallPayload,
 };
 use serde_json::json;
+use tokio::time::timeout_at;
 
 use crate::args::ExecArgs;
 use crate::event_ids::EventIds;
@@ -136,43 +137,38 @@ impl Recorder {
         let mut flush_at = None;
         loop {
             let next = match flush_at {
-                None => running.next().await?,
-                Some(at) => match tokio::time::timeout_at(at, running.next()).await {
-                    Ok(next) => next?,
-                    Err(_) => {
-                        flush_at = None;
-                        self.flush().await;
-                        continue;
-                    }
-                },
+                None => Some(running.next().await?),
+                Some(at) => timeout_at(at, running.next()).await.ok().transpose()?,
             };
             let ready = match next {
-                Next::Heard(Heard::Bytes(source, bytes)) => self.coalescer.push(source, &bytes),
-                Next::Heard(Heard::Closed(source)) => self.coalescer.close(source),
-                Next::Ended(status) => {
-                    self.flush().await;
+                Some(Next::Heard(Heard::Bytes(source, bytes))) => self.coalescer.push(source, &bytes),
+                Some(Next::Heard(Heard::Closed(source))) => self.coalescer.close(source),
+                Some(Next::Ended(status)) => {
+                    let rest = self.coalescer.finish();
+                    self.terminal(rest).await;
                     return Ok(status);
                 }
+                None => {
+                    flush_at = None;
+                    self.coalescer.flush()
+                }
             };
-            if !ready.is_empty() {
+            self.terminal(ready).await;
+            if !self.coalescer.is_pending() {
                 flush_at = None;
-            }
-            for chunk in ready {
-                self.terminal(chunk).await;
-            }
-            if self.coalescer.is_pending() && flush_at.is_none() {
+            } else if flush_at.is_none() {
                 flush_at = Some(tokio::time::Instant::now() + GATHER);
             }
         }
     }
 
-    async fn flush(&mut self) {
-        if let Some(chunk) = self.coalescer.flush() {
-            self.terminal(chunk).await;
+    async fn terminal(&mut self, chunks: Vec<Chunk>) {
+        for chunk in chunks {
+            self.terminal_event(chunk).await;
         }
     }
 
-    async fn terminal(&mut self, chunk: Chunk) {
+    async fn terminal_event(&mut self, chunk: Chunk) {
         self.transcript.push(&chunk.text);
         if let Some(left_out) = self.outbox.gap() {
             // The reader of the session has to see where something is missing.

@@ -1,7 +1,12 @@
 //! A real server as a child process, and the real command line against it.
 
 #![allow(dead_code, reason = "every test file uses a part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers assert as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's helpers assert and tell as tests do"
+)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! What the agent does and says. Must not know how events are sent.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
@@ -17,16 +17,17 @@ use crate::tools::{Listing, TestCounts, read_head, search};
 const LINES_READ: usize = 40;
 /// How much of a command's output is kept for the report, in bytes.
 const OUTPUT_LEN_MAX: usize = 4 * 1024 * 1024;
-/// Turns of the script when no test fails.
-const TURNS: u64 = 6;
+/// Turns of the script.
+const TURNS: u64 = 7;
 
 const PLAN: &str = "\
 1. List the files of this checkout.
 2. Read the beginning of its largest source file.
 3. Search for work that was postponed.
-4. Search for property tests.
-5. Run the tests of one crate.
-6. Report.";
+4. Search for unsafe code.
+5. Search for property tests.
+6. Run the tests of one crate.
+7. Report.";
 
 /// Why the agent stopped early.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,7 @@ async fn work(arguments: &Arguments, session: &mut Session) -> Result<(), AgentE
     let listing = list(repo, session).await?;
     read_largest(repo, &listing, session).await?;
     let postponed = count_postponed(repo, &listing, session).await?;
+    count_unsafe(repo, &listing, session).await?;
     let property_tests = count_property_tests(repo, &listing, session).await?;
     let tests = run_tests(arguments, session).await?;
     if let Some(failure) = tests.counts.failures.first() {
@@ -95,7 +97,9 @@ async fn work(arguments: &Arguments, session: &mut Session) -> Result<(), AgentE
 
 async fn list(repo: &Path, session: &mut Session) -> Result<Listing, AgentError> {
     session.turn(1).await?;
-    session.say("First the overview: which files are there?\n").await?;
+    session
+        .say("First the overview: which files are there, and how are they spread over the directories?\n")
+        .await?;
     let call = session.start_tool("list_files", json!({ "path": "." })).await?;
     let listing = match Listing::of(repo) {
         Ok(listing) => listing,
@@ -159,8 +163,9 @@ async fn count_postponed(repo: &Path, listing: &Listing, session: &mut Session) 
         .say("Has anything been postponed? I search the Rust files for `todo!` and `unimplemented!`.\n")
         .await?;
     let mut count = 0;
-    for needle in ["todo!(", "unimplemented!("] {
-        count += search_for(repo, listing, ".rs", needle, session).await?.count;
+    for name in ["todo", "unimplemented"] {
+        // Put together here, so that the search does not find itself.
+        count += search_for(repo, listing, ".rs", &format!("{name}!("), session).await?.count;
     }
     let comment = match count {
         0 => "None of either: whatever is there claims to be finished.\n".to_owned(),
@@ -170,12 +175,30 @@ async fn count_postponed(repo: &Path, listing: &Listing, session: &mut Session) 
     Ok(count)
 }
 
+async fn count_unsafe(repo: &Path, listing: &Listing, session: &mut Session) -> Result<(), AgentError> {
+    session.turn(4).await?;
+    session
+        .say("Next, unsafe code. Where it stands, a person has to read it twice, so I look for its blocks.\n")
+        .await?;
+    let found = search_for(repo, listing, ".rs", concat!("unsafe", " {"), session).await?;
+    let comment = match &found.densest {
+        Some((path, most)) => format!(
+            "{} in {}; most of them, {most}, in {path}. Each of them should carry its proof.\n",
+            counted(found.count, "line"),
+            counted(found.files, "file")
+        ),
+        None => "Not a single block. That is one kind of mistake less to look for.\n".to_owned(),
+    };
+    session.say(&comment).await?;
+    Ok(())
+}
+
 async fn count_property_tests(
     repo: &Path,
     listing: &Listing,
     session: &mut Session,
 ) -> Result<usize, AgentError> {
-    session.turn(4).await?;
+    session.turn(5).await?;
     session.say("Now the opposite, signs of care: where are the property tests?\n").await?;
     let found = search_for(repo, listing, ".rs", "proptest! {", session).await?;
     let comment = match &found.densest {
@@ -230,7 +253,7 @@ impl TestRun {
 }
 
 async fn run_tests(arguments: &Arguments, session: &mut Session) -> Result<TestRun, AgentError> {
-    session.turn(5).await?;
+    session.turn(6).await?;
     session
         .say(&format!(
             "Counting is cheap; running is proof. I run `{}`; its output streams live.\n",
@@ -254,6 +277,7 @@ async fn run_tests(arguments: &Arguments, session: &mut Session) -> Result<TestR
         .current_dir(&arguments.repo)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true);
     if let Some(token) = &arguments.token {
         command.env("DURABLE_SESSIONS_TOKEN", token);
@@ -261,10 +285,17 @@ async fn run_tests(arguments: &Arguments, session: &mut Session) -> Result<TestR
     let began = Instant::now();
     let failed = |reason| AgentError::Cli { cli: cli.clone(), reason };
     let mut child = command.spawn().map_err(failed)?;
+    let stderr = child.stderr.take().map(|stderr| tokio::spawn(gather(stderr)));
     let output = match child.stdout.take() {
         Some(stdout) => gather(stdout).await,
         None => String::new(),
     };
+    if let Some(Ok(said)) = match stderr {
+        Some(reading) => Some(reading.await),
+        None => None,
+    } {
+        pass_on(&said);
+    }
     let status = child.wait().await.map_err(failed)?;
     let run = TestRun {
         counts: TestCounts::of(&output),
@@ -286,6 +317,14 @@ async fn gather(stdout: impl AsyncRead + Unpin) -> String {
         }
     }
     output
+}
+
+/// What the command said is in the session; what the command line says about itself is for whoever runs the agent.
+fn pass_on(said: &str) {
+    for line in said.lines().filter(|line| line.starts_with("durable-sessions:")) {
+        // Standard error may be closed; there is nobody to tell then.
+        let _ = writeln!(io::stderr(), "{line}");
+    }
 }
 
 /// A test failed: say where it is defined.

@@ -15,8 +15,10 @@ use serde_json::Value;
 use crate::arguments::Arguments;
 
 const AGENT: &str = "example-agent";
-/// A piece of text ends at the first space after this many bytes.
-const PIECE_LEN_AIM: usize = 9;
+/// A piece of text ends at the first space after this many bytes: mostly one word.
+const PIECE_LEN_AIM: usize = 2;
+/// Pause before a turn, in pieces of text.
+const PIECES_THOUGHT: u32 = 8;
 
 /// Why the session does not take events.
 #[derive(Debug, thiserror::Error)]
@@ -116,10 +118,8 @@ impl Session {
         self.minted += 1;
         let message: MessageId = self.named("message", self.minted)?;
         for piece in pieces(text) {
-            let chunk = ChunkPayload::new(piece)
-                .agent_id(self.agent.clone())
-                .turn(self.turn)
-                .message_id(message.clone());
+            let mut chunk = ChunkPayload::new(piece).agent_id(self.agent.clone()).message_id(message.clone());
+            chunk.turn = (self.turn > 0).then_some(self.turn);
             self.send(Payload::Chunk(chunk)).await?;
             tokio::time::sleep(self.pace).await;
         }
@@ -134,6 +134,7 @@ impl Session {
 
     /// Begins a turn.
     pub(crate) async fn turn(&mut self, turn: u64) -> Result<(), SessionError> {
+        tokio::time::sleep(self.pace * PIECES_THOUGHT).await;
         self.turn = turn;
         let payload = AgentTurnPayload::new(self.agent.clone(), turn)
             .max_turns(self.turns)
@@ -215,8 +216,8 @@ impl Session {
 
     async fn state(&mut self, status: AgentStatus, tool: Option<&str>) -> Result<(), SessionError> {
         let progress = self.turn.saturating_sub(1) as f64 / self.turns as f64;
-        let mut state =
-            StatePayload::new(status).agent_id(self.agent.clone()).turn(self.turn).progress(progress);
+        let mut state = StatePayload::new(status).agent_id(self.agent.clone()).progress(progress);
+        state.turn = (self.turn > 0).then_some(self.turn);
         if let Some(tool) = tool {
             state = state.current_tool(tool);
         }
