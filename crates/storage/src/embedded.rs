@@ -4,7 +4,10 @@
 //! `fdatasync` per commit. The settings are measured; see docs/architecture.
 
 mod journal;
+#[cfg(test)]
+mod tests;
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -36,23 +39,31 @@ impl EmbeddedStore {
     /// # Errors
     /// [`OpenError`]; a directory that another process has open is [`OpenError::Locked`].
     pub fn open(dir: &Path, options: StoreOptions) -> Result<LocalStore, OpenError> {
-        let engine = FjallEngine::open(&dir.join(STREAMS_DIRECTORY), options.block_cache_bytes)?;
+        let path = dir.join(STREAMS_DIRECTORY);
+        std::fs::create_dir_all(&path).map_err(|source| directory(&path, source))?;
+        let lock = lock(dir)?;
+        let engine = FjallEngine::open(&path, lock, options.block_cache_bytes)?;
         LocalStore::open(Arc::new(engine), options)
     }
 }
 
+/// Dropped in this order: the lock goes last.
 struct Open {
-    database: Database,
     keyspace: Keyspace,
+    database: Database,
+    _lock: File,
 }
+
+/// Beside the engine's own lock, because journals are looked at before that is taken.
+const LOCK_FILE: &str = "streams.lock";
 
 /// `None` once closed.
 struct FjallEngine(RwLock<Option<Open>>);
 
 impl FjallEngine {
-    fn open(path: &Path, cache_bytes: u64) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(path)
-            .map_err(|source| OpenError::Directory { path: path.display().to_string(), source })?;
+    fn open(path: &Path, lock: File, cache_bytes: u64) -> Result<Self, OpenError> {
+        journal::clear_unfinished_creation(path).map_err(|source| directory(path, source))?;
+        journal::check(path)?;
         let open = || {
             let database = Database::builder(path)
                 .journal_compression(CompressionType::None)
@@ -61,22 +72,31 @@ impl FjallEngine {
                 .open()?;
             let keyspace = database
                 .keyspace(KEYSPACE, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
-            Ok(Open { database, keyspace })
+            Ok(Open { keyspace, database, _lock: lock })
         };
-        let opened = match open() {
-            Err(fjall::Error::JournalRecovery(_)) => {
-                journal::set_torn_tail_aside(path)?;
-                open()
-            }
-            other => other,
-        };
-        opened.map(|open| Self(RwLock::new(Some(open)))).map_err(|error| open_error(path, error))
+        open().map(|open| Self(RwLock::new(Some(open)))).map_err(|error| open_error(path, error))
     }
 
     fn with<T>(&self, work: impl FnOnce(&Open) -> Result<T, fjall::Error>) -> Result<T, EngineError> {
         let open = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = &*open else { return Err(EngineError("the store is shut down".into())) };
         work(open).map_err(|error| EngineError(error.to_string()))
+    }
+}
+
+fn directory(path: &Path, source: std::io::Error) -> OpenError {
+    OpenError::Directory { path: path.display().to_string(), source }
+}
+
+/// Freed by the system when the process ends, however it ends.
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join(LOCK_FILE);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|source| directory(&path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: dir.display().to_string() }),
+        Err(TryLockError::Error(source)) => Err(directory(&path, source)),
     }
 }
 

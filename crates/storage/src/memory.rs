@@ -20,7 +20,7 @@ impl MemoryStore {
     /// # Errors
     /// [`OpenError::Engine`] when its thread cannot be started.
     pub fn open(options: StoreOptions) -> Result<LocalStore, OpenError> {
-        let engine = MemoryEngine { map: RwLock::default(), bytes_max: options.memory_bytes_max };
+        let engine = MemoryEngine::new(options.memory_bytes_max);
         LocalStore::open(std::sync::Arc::new(engine), options)
     }
 }
@@ -35,9 +35,15 @@ struct Map {
 }
 
 #[derive(Debug)]
-struct MemoryEngine {
+pub(crate) struct MemoryEngine {
     map: RwLock<Map>,
     bytes_max: u64,
+}
+
+impl MemoryEngine {
+    pub(crate) fn new(bytes_max: u64) -> Self {
+        Self { map: RwLock::default(), bytes_max }
+    }
 }
 
 fn footprint(key: &[u8], value: &[u8]) -> u64 {
@@ -84,6 +90,9 @@ impl Engine for MemoryEngine {
 
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Bytes)>, EngineError> {
         let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        if from >= to {
+            return Ok(None);
+        }
         let mut range = map.entries.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
         Ok(range.next_back().map(|(key, value)| (key.to_vec(), value.clone())))
     }

@@ -141,6 +141,11 @@ impl Queue {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        lock(&self.pending).operations.is_empty()
+    }
+
     /// Takes nothing more; what is pending is still done.
     pub(super) fn stop(&self) {
         lock(&self.pending).stopped = true;

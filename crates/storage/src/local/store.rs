@@ -116,6 +116,11 @@ impl LocalStore {
         Ok(Self { shared, committer: Mutex::new(Some(thread)) })
     }
 
+    #[cfg(test)]
+    pub(super) fn queue_is_empty(&self) -> bool {
+        self.shared.queue.is_empty()
+    }
+
     /// The stream at a path, if it is there for readers.
     fn stream(&self, path: &StreamPath) -> Result<Arc<Stream>, ReadError> {
         let shared = &self.shared;

@@ -90,9 +90,75 @@ impl Windows {
             }
         }
     }
+}
 
-    #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Lifetime;
+    use crate::local::stream::Origin;
+    use crate::semantics::StreamState;
+    use bytes::Bytes;
+    use durable_sessions_protocol::ContentType;
+
+    fn stream(id: u64) -> Arc<Stream> {
+        let origin = Origin {
+            id,
+            path: format!("s{id}").parse().unwrap(),
+            created_at_ms: 0,
+            accessed_at_ms: 0,
+            updated_at_ms: 0,
+            first: 0,
+            lifetime: Lifetime::Unlimited,
+            lifetime_inherited: false,
+            parent: None,
+            attributes: None,
+        };
+        Arc::new(Stream::new(origin, StreamState::new(ContentType::json(), 0)))
+    }
+
+    fn push(windows: &mut Windows, stream: &Arc<Stream>, first: u64, len: usize) {
+        let batch = Batch::message(Bytes::from(vec![b'1'; len])).unwrap();
+        windows.push(stream, &mut lock(&stream.live), first, &batch);
+        windows.shrink();
+    }
+
+    fn starts_at(stream: &Stream, from: u64) -> bool {
+        let live = lock(&stream.live);
+        live.window.as_ref().is_some_and(|window| window.collect(&mut PageBuilder::new(from, 1), u64::MAX))
+    }
+
+    #[test]
+    fn windows_are_bounded_and_used_ones_stay() {
+        let mut windows = Windows::new(10_000, 3_000);
+        let streams: Vec<_> = (0..50).map(stream).collect();
+        for round in 0..20 {
+            for stream in &streams {
+                push(&mut windows, stream, round, 400);
+                // Somebody reads the first one all the time.
+                streams[0].window_used.store(true, Ordering::Relaxed);
+                assert!(windows.bytes <= 10_000);
+                assert!(windows.hand.len() <= 50);
+            }
+        }
+        assert!(starts_at(&streams[0], 19) && starts_at(&streams[0], 15));
+        assert!(!starts_at(&streams[0], 5), "one stream has its own bound");
+        let held = streams.iter().filter(|stream| starts_at(stream, 19)).count();
+        assert!((5..30).contains(&held), "{held}");
+        let exact: usize =
+            streams.iter().filter_map(|s| lock(&s.live).window.as_ref().map(|w| w.bytes)).sum();
+        assert_eq!(windows.bytes, exact);
+    }
+
+    #[test]
+    fn a_row_larger_than_a_window_leaves_none() {
+        let mut windows = Windows::new(10_000, 3_000);
+        let stream = stream(1);
+        push(&mut windows, &stream, 0, 100);
+        push(&mut windows, &stream, 1, 5_000);
+        assert!(!starts_at(&stream, 0) && windows.bytes == 0);
+        push(&mut windows, &stream, 2, 100);
+        assert!(starts_at(&stream, 2) && !starts_at(&stream, 1));
+        assert_eq!(windows.hand.len(), 1);
     }
 }

@@ -1,0 +1,93 @@
+//! Engines for tests: one that fails or waits on demand.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
+
+use bytes::Bytes;
+
+use crate::Durability;
+use crate::engine::{Engine, EngineError, Visit, Writes};
+use crate::local::lock;
+use crate::memory::MemoryEngine;
+
+/// The memory engine, but synced commits fail while told to, and wait while held. What it holds outlives a
+/// store, so that it can be opened again.
+pub(super) struct Fickle {
+    pub(super) below: MemoryEngine,
+    pub(super) fails: AtomicBool,
+    pub(super) commits: AtomicUsize,
+    held: Mutex<bool>,
+    released: Condvar,
+}
+
+impl Fickle {
+    pub(super) fn new() -> Self {
+        Self {
+            below: MemoryEngine::new(u64::MAX),
+            fails: AtomicBool::new(false),
+            commits: AtomicUsize::new(0),
+            held: Mutex::new(false),
+            released: Condvar::new(),
+        }
+    }
+
+    pub(super) fn hold(&self) {
+        *lock(&self.held) = true;
+    }
+
+    pub(super) fn release(&self) {
+        *lock(&self.held) = false;
+        self.released.notify_all();
+    }
+
+    /// Changes a stored value behind the store's back.
+    pub(super) fn damage(&self, key: &[u8]) {
+        let mut value = self.below.get(key).unwrap().unwrap().to_vec();
+        let last = value.len() - 1;
+        value[last] ^= 1;
+        let mut writes = Writes::default();
+        writes.put(key, |to| to.extend_from_slice(&value));
+        self.below.commit(&writes, true).unwrap();
+    }
+}
+
+impl Engine for Fickle {
+    fn durability(&self) -> Durability {
+        Durability::Synced
+    }
+
+    fn is_blocking(&self) -> bool {
+        true
+    }
+
+    fn room_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        self.below.get(key)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
+        self.below.scan(from, to, visit)
+    }
+
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Bytes)>, EngineError> {
+        self.below.last(from, to)
+    }
+
+    fn commit(&self, writes: &Writes, sync: bool) -> Result<(), EngineError> {
+        let mut held = lock(&self.held);
+        while *held {
+            held = self.released.wait(held).unwrap();
+        }
+        drop(held);
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(EngineError("the disk is on fire".into()));
+        }
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        self.below.commit(writes, sync)
+    }
+
+    fn close(&self) {}
+}
