@@ -52,6 +52,7 @@ impl Cors {
             names::STREAM_EXPIRES_AT,
             names::STREAM_SSE_DATA_ENCODING,
             names::STREAM_FIRST_OFFSET,
+            names::STREAM_MESSAGE_COUNT,
             names::PRODUCER_EPOCH,
             names::PRODUCER_SEQ,
             names::PRODUCER_EXPECTED_SEQ,

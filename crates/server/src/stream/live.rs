@@ -63,6 +63,13 @@ pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Re
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     // Proxies of the nginx family buffer otherwise.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    if framing == Framing::Json {
+        // How many messages stand before the first one of this answer, so that clients number every one of them.
+        headers.insert(
+            HeaderName::from_static(header::STREAM_MESSAGE_COUNT),
+            HeaderValue::from(first.from.position()),
+        );
+    }
     if framing == Framing::Base64 {
         headers.insert(
             HeaderName::from_static(header::STREAM_SSE_DATA_ENCODING),

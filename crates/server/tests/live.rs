@@ -1,0 +1,264 @@
+//! Live reads: SSE framing, fan-out, lagging, ends, and long-poll.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Item, TestServer, request, request_with};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const PATH: &str = "/v1/stream/j";
+const LIVE: &str = "/v1/stream/j?offset=-1&live=sse";
+
+async fn json_server() -> TestServer {
+    let server = TestServer::start().await;
+    server.send(request_with("PUT", PATH, &[JSON], "")).await;
+    server
+}
+
+#[tokio::test]
+async fn data_is_followed_by_its_control_event() {
+    let server = json_server().await;
+    server.post(PATH, "[1,2]").await;
+    let mut sse = server.subscribe(LIVE).await;
+    assert_eq!(sse.headers["content-type"], "text/event-stream");
+    assert_eq!(sse.headers["cache-control"], "no-cache, no-transform");
+    assert_eq!(sse.headers["x-accel-buffering"], "no");
+    assert_eq!(sse.headers["stream-message-count"], "0");
+    assert!(!sse.headers.contains_key("stream-sse-data-encoding"));
+    assert_eq!(sse.next().await, Item::Data(b"[1,2]".to_vec()));
+    let control = sse.control().await;
+    assert_eq!(control.next_offset.as_str(), "00000000000000000002");
+    assert_eq!((control.up_to_date, control.closed, control.message_count), (true, false, Some(2)));
+    assert!(control.cursor.is_some());
+
+    server.post(PATH, "[{\"a\": \"x\\r\\ny\"},\n3]").await;
+    assert_eq!(sse.next().await, Item::Data(b"[{\"a\": \"x\\r\\ny\"},3]".to_vec()));
+    assert_eq!(sse.control().await.message_count, Some(4));
+
+    // The end: what is appended with the closure, then the closure, then the end of the body.
+    server.send(request_with("POST", PATH, &[JSON, ("stream-closed", "true")], "4")).await;
+    assert_eq!(sse.next().await, Item::Data(b"[4]".to_vec()));
+    let mut last = sse.control().await;
+    if !last.closed {
+        last = sse.control().await;
+    }
+    assert_eq!((last.closed, last.cursor, last.message_count), (true, None, Some(5)));
+    assert_eq!(sse.next().await, Item::End);
+}
+
+#[tokio::test]
+async fn reading_begins_where_it_is_told() {
+    let server = json_server().await;
+    server.post(PATH, "[1,2,3]").await;
+    let mut tail = server.subscribe("/v1/stream/j?offset=now&live=sse").await;
+    assert_eq!(tail.headers["stream-message-count"], "3");
+    let control = tail.control().await;
+    assert!(control.up_to_date && control.message_count == Some(3));
+    let mut middle = server.subscribe("/v1/stream/j?offset=00000000000000000001&live=sse").await;
+    assert_eq!(middle.headers["stream-message-count"], "1");
+    assert_eq!(middle.messages(2).await, ["2", "3"]);
+    server.post(PATH, "4").await;
+    assert_eq!(tail.messages(1).await, ["4"]);
+    assert_eq!(middle.messages(1).await, ["4"]);
+}
+
+#[tokio::test]
+async fn a_closed_stream_ends_at_once() {
+    let server = json_server().await;
+    server.send(request_with("POST", PATH, &[JSON, ("stream-closed", "true")], "1")).await;
+    let mut sse = server.subscribe(LIVE).await;
+    assert_eq!(sse.next().await, Item::Data(b"[1]".to_vec()));
+    assert!(sse.control().await.closed);
+    assert_eq!(sse.next().await, Item::End);
+    let mut sse = server.subscribe("/v1/stream/j?offset=now&live=sse").await;
+    let control = sse.control().await;
+    assert!(control.closed && control.up_to_date);
+    assert_eq!(sse.next().await, Item::End);
+}
+
+#[tokio::test]
+async fn a_deleted_stream_ends_and_is_gone() {
+    let server = json_server().await;
+    let mut sse = server.subscribe(LIVE).await;
+    assert!(sse.control().await.up_to_date);
+    server.send(request("DELETE", PATH)).await;
+    assert_eq!(sse.next().await, Item::End);
+    assert_eq!(server.get(LIVE).await.status, 404);
+    // The next stream at this path is another one, with a hub of its own.
+    server.send(request_with("PUT", PATH, &[JSON], "")).await;
+    let mut sse = server.subscribe(LIVE).await;
+    assert_eq!(sse.control().await.message_count, Some(0));
+    server.post(PATH, "7").await;
+    assert_eq!(sse.messages(1).await, ["7"]);
+}
+
+#[tokio::test]
+async fn binary_is_base64_and_text_is_text() {
+    let server = TestServer::start().await;
+    server.send(request_with("PUT", "/v1/stream/b", &[], "\u{1}\u{2}\u{3}\u{4}")).await;
+    let mut sse = server.subscribe("/v1/stream/b?offset=-1&live=sse").await;
+    assert_eq!(sse.headers["stream-sse-data-encoding"], "base64");
+    assert_eq!(sse.next().await, Item::Data(b"AQIDBA==".to_vec()));
+    let control = sse.control().await;
+    assert_eq!((control.next_offset.as_str(), control.message_count), ("00000000000000000004", None));
+
+    let forged = "x\n\nevent: control\ndata: {\"streamClosed\":true}\n\n";
+    server.send(request_with("PUT", "/v1/stream/t", &[("content-type", "text/plain")], forged)).await;
+    let mut sse = server.subscribe("/v1/stream/t?offset=-1&live=sse").await;
+    assert_eq!(sse.next().await, Item::Data(forged.as_bytes().to_vec()));
+    assert!(!sse.control().await.closed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_subscriber_gets_everything_in_order_once() {
+    let server = json_server().await;
+    let mut subscribers = Vec::new();
+    for _ in 0..40 {
+        subscribers.push(server.subscribe(LIVE).await);
+    }
+    let total = 300;
+    let expected: Vec<String> = (0..total).map(|n: usize| n.to_string()).collect();
+    let readers: Vec<_> = subscribers
+        .into_iter()
+        .map(|mut sse| tokio::spawn(async move { sse.messages(total).await }))
+        .collect();
+    // Batches of one to three, while others join in the middle.
+    let mut sent = 0;
+    let mut late = Vec::new();
+    while sent < total {
+        let batch: Vec<_> = expected[sent..].iter().take(1 + sent % 3).cloned().collect();
+        sent += batch.len();
+        assert_eq!(server.post(PATH, format!("[{}]", batch.join(","))).await.status, 204);
+        if sent % 50 == 0 {
+            let mut sse = server.subscribe(LIVE).await;
+            late.push(tokio::spawn(async move { sse.messages(total).await }));
+        }
+    }
+    assert!(!late.is_empty());
+    for reader in readers.into_iter().chain(late) {
+        assert_eq!(common::within(reader).await.unwrap(), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_lags_beyond_the_ring_reads_from_storage_and_holds_up_nobody() {
+    let server = TestServer::start_with(|config| {
+        config.limits.ring_bytes_max = 4096;
+        config.limits.sse_page_bytes_max = 8192;
+    })
+    .await;
+    server.send(request_with("PUT", PATH, &[JSON], "")).await;
+    let mut slow = server.subscribe(LIVE).await;
+    let mut quick = server.subscribe(LIVE).await;
+    // More than the sockets between can hold, so that the slow one is really behind.
+    let total = 200;
+    let expected: Vec<String> = (0..total).map(|n| format!("\"{n}:{}\"", "x".repeat(100_000))).collect();
+    let reader = {
+        let expected = expected.clone();
+        tokio::spawn(async move { assert!(quick.messages(expected.len()).await == expected) })
+    };
+    for message in &expected {
+        assert_eq!(server.post(PATH, message.clone()).await.status, 204);
+    }
+    // The quick one is through while the slow one has not read a byte.
+    common::within(reader).await.unwrap();
+    assert!(slow.messages(total).await == expected, "the slow subscriber must miss nothing");
+    server.post(PATH, "1").await;
+    assert_eq!(slow.messages(1).await, ["1"]);
+}
+
+#[tokio::test]
+async fn silence_is_broken_by_comments_and_ended_after_a_while() {
+    let server = TestServer::start_with(|config| {
+        config.heartbeat = Duration::from_millis(50);
+        config.sse_max_age = Duration::from_millis(400);
+    })
+    .await;
+    server.send(request_with("PUT", PATH, &[JSON], "")).await;
+    let mut sse = server.subscribe(LIVE).await;
+    assert!(sse.control().await.up_to_date);
+    let mut pings = 0;
+    loop {
+        match sse.next().await {
+            Item::Comment(text) => {
+                assert_eq!(text, "ping");
+                pings += 1;
+            }
+            Item::End => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(pings > 0);
+}
+
+#[tokio::test]
+async fn an_echoed_cursor_always_grows() {
+    let server = json_server().await;
+    let cursors = async |echo: &str| {
+        let mut sse = server.subscribe(&format!("/v1/stream/j?offset=now&live=sse&cursor={echo}")).await;
+        let first = sse.control().await.cursor.unwrap().parse::<u64>().unwrap();
+        server.post(PATH, "1").await;
+        assert_eq!(sse.next().await, Item::Data(b"[1]".to_vec()));
+        let second = sse.control().await.cursor.unwrap().parse::<u64>().unwrap();
+        (first, second)
+    };
+    let (now, _) = cursors("1").await;
+    // Ahead of everybody else's: then this subscriber's control events are its own.
+    let ahead = now + 1000;
+    let (first, second) = cursors(&ahead.to_string()).await;
+    assert!(ahead < first && first <= second, "{ahead} {first} {second}");
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_streams_cleanly_and_answers_what_waits() {
+    let mut server = TestServer::start_with(|config| {
+        // Longer than this test waits for anything: only an orderly end is in time.
+        config.long_poll_timeout = 4 * common::PATIENCE;
+        config.shutdown_deadline = 4 * common::PATIENCE;
+    })
+    .await;
+    server.send(request_with("PUT", PATH, &[JSON], "")).await;
+    server.send(request_with("PUT", "/v1/stream/other", &[JSON], "")).await;
+    let mut sse = server.subscribe(LIVE).await;
+    assert!(sse.control().await.up_to_date);
+    let address = server.address;
+    let mut waiting = {
+        let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(socket)).await.unwrap();
+        tokio::spawn(connection);
+        tokio::spawn(async move {
+            let mut request = request("GET", "/v1/stream/other?offset=now&live=long-poll");
+            request.headers_mut().insert("host", "localhost".parse().unwrap());
+            sender.send_request(request.map(http_body_util::Full::new)).await.unwrap().status()
+        })
+    };
+    // A request that waits has been answered by none of the appends before it.
+    server.post(PATH, "[\"last\"]").await;
+    assert!(tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err());
+    server.begin_stop();
+    assert_eq!(sse.next().await, Item::Data(b"[\"last\"]".to_vec()));
+    sse.control().await;
+    assert_eq!(sse.next().await, Item::Comment("server shutting down".into()));
+    assert_eq!(sse.next().await, Item::End);
+    assert_eq!(common::within(waiting).await.unwrap(), 204);
+    server.stopped().await;
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn long_poll_waits_for_data_and_says_when_there_is_none() {
+    let server = json_server().await;
+    let none = server.get("/v1/stream/j?offset=-1&live=long-poll").await;
+    assert_eq!((none.status.as_u16(), none.header("stream-up-to-date")), (204, Some("true")));
+    assert!(none.header("stream-cursor").is_some());
+    assert_eq!(none.header("stream-next-offset"), Some("00000000000000000000"));
+    server.post(PATH, "1").await;
+    let some = server.get("/v1/stream/j?offset=-1&live=long-poll").await;
+    assert_eq!((some.status.as_u16(), some.text()), (200, "[1]"));
+    assert!(some.header("stream-cursor").is_some() && some.header("etag").is_some());
+    server.send(request_with("POST", PATH, &[("stream-closed", "true")], "")).await;
+    let end = server.get("/v1/stream/j?offset=now&live=long-poll").await;
+    assert_eq!((end.status.as_u16(), end.header("stream-closed")), (204, Some("true")));
+}
