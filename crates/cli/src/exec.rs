@@ -205,7 +205,8 @@ impl Recorder {
         let mut payload =
             ToolCallPayload::new(self.call.clone(), self.tool.as_str()).output(output).is_error(code != 0);
         if let Some(took) = took {
-            payload = payload.duration(took.as_secs_f64() * 1000.0);
+            // In milliseconds, to the microsecond.
+            payload = payload.duration(took.as_micros() as f64 / 1000.0);
         }
         payload.extra.insert("exitCode".to_owned(), json!(code));
         self.keep(Payload::ToolResult(payload)).await;

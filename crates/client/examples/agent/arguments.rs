@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "COMMAND", default_value = "cargo test -p durable-sessions-protocol")]
     pub(crate) test_command: String,
     /// Pause between two pieces of text, as 80ms; 0ms to hurry
-    #[arg(long, value_name = "DURATION", default_value = "120ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "150ms", value_parser = humantime::parse_duration)]
     pub(crate) pace: Duration,
     /// Close the session at the end
     #[arg(long)]

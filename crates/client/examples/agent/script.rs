@@ -85,7 +85,8 @@ async fn work(arguments: &Arguments, session: &mut Session) -> Result<(), AgentE
     let lines: usize = listing.files.iter().map(|file| file.lines).sum();
     session
         .say(&format!(
-            "Done. This checkout has {} with {lines} lines, {} and {}. {}\n",
+            "Done. This checkout has {} with {lines} lines, {} and {}. {} I have changed nothing; \
+             whoever follows this session has seen everything I have seen.\n",
             counted(listing.files.len(), "text file"),
             counted(postponed, "postponed task"),
             counted(property_tests, "property test block"),
@@ -119,6 +120,17 @@ async fn list(repo: &Path, session: &mut Session) -> Result<Listing, AgentError>
             rust.len(),
         ))
         .await?;
+    if let Some((name, directory)) =
+        listing.directories().into_iter().max_by_key(|(_, directory)| directory.lines)
+    {
+        session
+            .say(&format!(
+                "The largest directory is {name}, with {} lines in {}.\n",
+                directory.lines,
+                counted(directory.files, "file")
+            ))
+            .await?;
+    }
     Ok(listing)
 }
 
@@ -181,13 +193,11 @@ async fn count_unsafe(repo: &Path, listing: &Listing, session: &mut Session) -> 
         .say("Next, unsafe code. Where it stands, a person has to read it twice, so I look for its blocks.\n")
         .await?;
     let found = search_for(repo, listing, ".rs", concat!("unsafe", " {"), session).await?;
-    let comment = match &found.densest {
-        Some((path, most)) => format!(
-            "{} in {}; most of them, {most}, in {path}. Each of them should carry its proof.\n",
-            counted(found.count, "line"),
-            counted(found.files, "file")
-        ),
-        None => "Not a single block. That is one kind of mistake less to look for.\n".to_owned(),
+    let comment = match found.count {
+        1.. => {
+            format!("{}, {}. Each should carry its proof.\n", counted(found.count, "block"), found.place())
+        }
+        0 => "Not a single block. That is one kind of mistake less to look for.\n".to_owned(),
     };
     session.say(&comment).await?;
     Ok(())
@@ -201,13 +211,9 @@ async fn count_property_tests(
     session.turn(5).await?;
     session.say("Now the opposite, signs of care: where are the property tests?\n").await?;
     let found = search_for(repo, listing, ".rs", "proptest! {", session).await?;
-    let comment = match &found.densest {
-        Some((path, most)) => format!(
-            "{} in {}; {path} alone has {most}.\n",
-            counted(found.count, "block"),
-            counted(found.files, "file")
-        ),
-        None => "There are none.\n".to_owned(),
+    let comment = match found.count {
+        1.. => format!("{}, {}.\n", counted(found.count, "block"), found.place()),
+        0 => "There are none.\n".to_owned(),
     };
     session.say(&comment).await?;
     Ok(found.count)

@@ -1,6 +1,6 @@
 //! The session that the agent fills: events go out through the native client. Must not know what the agent does.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use durable_sessions_client::protocol::{InvalidProducer, StreamPath};
 use durable_sessions_client::schema::{
@@ -67,7 +67,7 @@ pub(crate) struct Session {
     events: u64,
     turn: u64,
     turns: u64,
-    pace: std::time::Duration,
+    pace: Duration,
     began: Instant,
 }
 
@@ -166,7 +166,7 @@ impl Session {
         output: Value,
         is_error: bool,
     ) -> Result<(), SessionError> {
-        let took_ms = call.began.elapsed().as_secs_f64() * 1000.0;
+        let took_ms = milliseconds(call.began.elapsed());
         let result =
             ToolCallPayload::new(call.id, call.tool).output(output).is_error(is_error).duration(took_ms);
         self.send(Payload::ToolResult(result)).await
@@ -180,7 +180,7 @@ impl Session {
             .progress(1.0);
         self.send(Payload::StateUpdate(state)).await?;
         let metrics = AgentMetricsPayload::new(self.agent.clone(), self.run.clone())
-            .duration_ms(self.began.elapsed().as_secs_f64() * 1000.0)
+            .duration_ms(milliseconds(self.began.elapsed()))
             .num_turns(self.turn);
         self.send(Payload::AgentMetrics(metrics)).await?;
         let completed = AgentCompletedPayload::new(self.agent.clone(), self.run.clone(), self.turn);
@@ -255,6 +255,11 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
         rest = after;
         Some(piece)
     })
+}
+
+/// To the microsecond.
+fn milliseconds(took: Duration) -> f64 {
+    took.as_micros() as f64 / 1000.0
 }
 
 fn now_ms() -> u64 {

@@ -1,6 +1,7 @@
 //! The tools of the example agent: they look at a checkout and report what is really there. Must not know
 //! sessions or events. Paths in reports are relative to the checkout, so that a recording names no machine.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -75,33 +76,28 @@ impl Listing {
         self.files.iter().filter(move |file| file.path.ends_with(suffix))
     }
 
-    /// Files per top directory and kind: the report of the tool.
-    pub(crate) fn report(&self) -> String {
-        let mut groups: Vec<(String, usize, usize)> = Vec::new();
+    /// Files and lines per directory, two levels deep, in order of path.
+    pub(crate) fn directories(&self) -> BTreeMap<String, Directory> {
+        let mut directories: BTreeMap<String, Directory> = BTreeMap::new();
         for file in &self.files {
             let parts: Vec<&str> = file.path.split('/').collect();
-            let group = match parts.as_slice() {
+            let name = match parts.as_slice() {
                 [] | [_] => "./".to_owned(),
                 [top, _] => format!("{top}/"),
                 [top, second, ..] => format!("{top}/{second}/"),
             };
-            match groups.last_mut() {
-                Some((last, files, lines)) if *last == group => {
-                    *files += 1;
-                    *lines += file.lines;
-                }
-                _ => match groups.iter_mut().find(|(known, ..)| *known == group) {
-                    Some((_, files, lines)) => {
-                        *files += 1;
-                        *lines += file.lines;
-                    }
-                    None => groups.push((group, 1, file.lines)),
-                },
-            }
+            let directory = directories.entry(name).or_default();
+            directory.files += 1;
+            directory.lines += file.lines;
         }
+        directories
+    }
+
+    /// The report of the tool.
+    pub(crate) fn report(&self) -> String {
         let mut report = String::new();
-        for (group, files, lines) in groups {
-            report.push_str(&format!("{files:>5} files {lines:>8} lines  {group}\n"));
+        for (name, Directory { files, lines }) in self.directories() {
+            report.push_str(&format!("{files:>5} files {lines:>8} lines  {name}\n"));
         }
         report.push_str(&format!("{:>5} other files\n", self.others));
         if self.cut {
@@ -109,6 +105,13 @@ impl Listing {
         }
         report
     }
+}
+
+/// What lies in one directory.
+#[derive(Default)]
+pub(crate) struct Directory {
+    pub(crate) files: usize,
+    pub(crate) lines: usize,
 }
 
 /// Where a text was found.
@@ -119,6 +122,17 @@ pub(crate) struct Matches {
     pub(crate) densest: Option<(String, usize)>,
     /// The first matches, as `path:line: text`.
     pub(crate) report: String,
+}
+
+impl Matches {
+    /// Where the matches are, in words.
+    pub(crate) fn place(&self) -> String {
+        match &self.densest {
+            None => "nowhere".to_owned(),
+            Some((path, _)) if self.files == 1 => format!("in {path}"),
+            Some((path, most)) => format!("in {} files, {most} of them in {path}", self.files),
+        }
+    }
 }
 
 /// Searches the files of a listing for a text.
