@@ -2,7 +2,7 @@
 
 import { useNow, useSlice } from '../app/use-slice';
 import type { SessionStore, Snapshot } from '../store/session-store';
-import { shortState, spokenState } from './connection-words';
+import { sentence, shortState, spokenState } from './connection-words';
 import { Icon } from './Icon';
 
 const select = (snapshot: Snapshot) => snapshot.connection;
@@ -37,7 +37,7 @@ export function ConnectionBanner({ store, isCut, onReconnect, onRestore }: Banne
         <Icon name="alert" />
         <div className="banner-text">
           <strong>Connection lost</strong>
-          <span>{lostReason ?? cause ?? 'The client gave up.'}</span>
+          <span>{sentence(lostReason ?? cause ?? 'the client gave up')}</span>
           <span className="banner-aside">No request leaves until you ask for one. Reconnecting resumes where the stream stopped.</span>
         </div>
         <button
@@ -67,7 +67,7 @@ export function ConnectionBanner({ store, isCut, onReconnect, onRestore }: Banne
     <div className="banner banner-waiting" data-testid="connection-waiting">
       <Icon name="bolt" />
       <div className="banner-text">
-        <span>{isCut ? 'The network is cut by the button on this page.' : (cause ?? 'The connection dropped.')} What has arrived stays; the stream resumes after the last event.</span>
+        <span>{isCut ? 'The network is cut by the button on this page.' : sentence(cause ?? 'the connection dropped')} What has arrived stays; the stream resumes after the last event.</span>
       </div>
       {isCut ? (
         <button type="button" onClick={onRestore}>Restore network</button>

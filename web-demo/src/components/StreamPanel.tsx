@@ -26,7 +26,7 @@ export function StreamPanel({ store, network }: { readonly store: SessionStore; 
       <dl className="counters">
         <Counter name="Events" value={count(counters.events)} testid="count-events" />
         <Counter name="Bytes" value={bytes(network.bytes)} testid="count-bytes" />
-        <Counter name="Lag" value={counters.lagMs === null ? '–' : duration(counters.lagMs)} testid="lag" title={lagTitle(counters.lagMs)} />
+        <Counter name={isHistory(counters.lagMs) ? 'Lag (history)' : 'Lag'} value={counters.lagMs === null ? '–' : duration(counters.lagMs)} testid="lag" title={lagTitle(counters.lagMs)} />
         <Counter name="Rejected" value={count(counters.rejected)} testid="count-rejected" isBad={counters.rejected > 0} />
       </dl>
       <div className="rate">
@@ -44,9 +44,13 @@ export function StreamPanel({ store, network }: { readonly store: SessionStore; 
   );
 }
 
+function isHistory(lagMs: number | null): boolean {
+  return lagMs !== null && lagMs > LIVE_LAG_MS_MAX;
+}
+
 function lagTitle(lagMs: number | null): string {
   const base = 'Age of the last event when it arrived: now minus its timestamp';
-  return lagMs !== null && lagMs > LIVE_LAG_MS_MAX ? `${base}. It was read from history.` : base;
+  return isHistory(lagMs) ? `${base}. It was read from history.` : base;
 }
 
 interface CounterProps {

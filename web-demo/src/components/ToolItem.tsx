@@ -2,14 +2,14 @@
 
 import { memo, useMemo } from 'react';
 
-import { count, duration } from '../app/format';
+import { count, duration, plural } from '../app/format';
 import { useNow } from '../app/use-slice';
 import { linesOf } from '../store/terminal';
 import type { ToolRow } from '../store/timeline-items';
 import { useExpanded } from './expansion';
 import { Icon } from './Icon';
 import { Runs } from './Runs';
-import { argumentsOf, type Clipped, clip, diffClass, isDiff, textOf } from './tool-text';
+import { argumentsOf, clip, diffClass, isDiff, textOf } from './tool-text';
 
 const STATUS_WORDS = { pending: 'pending', running: 'running', complete: 'done', error: 'failed' } as const;
 
@@ -48,27 +48,41 @@ function ToolTime({ row }: { readonly row: ToolRow }) {
   return <span className="tool-time">{elapsed < 1_000 ? '' : duration(Math.floor(elapsed / 1_000) * 1_000)}</span>;
 }
 
-function LongText({ id, label, text, ansi = false }: { readonly id: string; readonly label: string; readonly text: string; readonly ansi?: boolean }) {
+interface LongTextProps {
+  readonly id: string;
+  readonly label: string;
+  readonly text: string;
+  readonly ansi?: boolean;
+}
+
+function LongText({ id, label, text, ansi = false }: LongTextProps) {
   const [showAll, toggle] = useExpanded(id);
-  const clipped = useMemo(() => clip(text, showAll), [text, showAll]);
+  const { head, tail, lines, linesHidden, isLong, beyond } = useMemo(() => clip(text, showAll), [text, showAll]);
+  const diff = useMemo(() => ansi && isDiff(text), [ansi, text]);
+  const part = (shown: string) => (ansi ? <AnsiText text={shown} diff={diff} /> : shown);
   return (
     <div className="long-text">
-      <pre className={clipped.isClipped && !showAll ? 'clipped' : undefined} aria-label={label} tabIndex={0}>
-        {ansi ? <AnsiText clipped={clipped} /> : clipped.text}
+      <pre aria-label={label} tabIndex={0}>
+        {part(head)}
+        {tail === null ? null : (
+          <>
+            <span className="long-gap">{`⋯ ${count(linesHidden)} more lines ⋯`}</span>
+            {part(tail)}
+          </>
+        )}
       </pre>
-      {clipped.isClipped ? (
+      {isLong ? (
         <button type="button" className="link" onClick={toggle} aria-expanded={showAll}>
-          {showAll ? 'Show less' : `Show all (${count(clipped.lines)} lines)`}
+          {showAll ? 'Show less' : `Show all (${plural(lines, 'line')})`}
         </button>
       ) : null}
-      {clipped.beyond > 0 ? <p className="tool-silent">{count(clipped.beyond)} more characters are not shown</p> : null}
+      {beyond > 0 ? <p className="tool-silent">{count(beyond)} more characters are not shown</p> : null}
     </div>
   );
 }
 
-const AnsiText = memo(function AnsiText({ clipped }: { readonly clipped: Clipped }) {
-  const lines = useMemo(() => linesOf(clipped.text), [clipped.text]);
-  const diff = useMemo(() => isDiff(clipped.text), [clipped.text]);
+const AnsiText = memo(function AnsiText({ text, diff }: { readonly text: string; readonly diff: boolean }) {
+  const lines = useMemo(() => linesOf(text), [text]);
   return lines.map((runs, i) => (
     <span key={i} className={diff ? diffClass(runs[0]?.text ?? '') : undefined}>
       <Runs runs={runs} />

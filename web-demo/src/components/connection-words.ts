@@ -36,3 +36,8 @@ export function countdown({ nextAttemptAt }: ConnectionSnapshot, nowMs: number):
   const seconds = Math.ceil((nextAttemptAt - nowMs) / 1_000);
   return seconds <= 0 ? ', now' : `, next in ${seconds} s`;
 }
+
+/** A cause as the client words it, made into a sentence. */
+export function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? '' : '.'}`;
+}

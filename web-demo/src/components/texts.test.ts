@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
+import { duration } from '../app/format';
 import { blocksOf } from './RichText';
 import { barsPath } from './Sparkline';
-import { argumentsOf, clip, diffClass, isDiff, PREVIEW_LINES, textOf } from './tool-text';
+import { argumentsOf, clip, diffClass, isDiff, textOf } from './tool-text';
 import { boundary, offsetsOf } from './virtual-offsets';
 
 describe('arguments of a tool', () => {
@@ -16,12 +17,19 @@ describe('arguments of a tool', () => {
 });
 
 describe('long output', () => {
-  it('is clipped by lines and by characters, and shown whole when asked', () => {
-    const lines = Array.from({ length: 40 }, (_, i) => `line ${i}`).join('\n');
-    expect(clip(lines, false).text.split('\n')).toHaveLength(PREVIEW_LINES);
-    expect(clip(lines, true)).toMatchObject({ text: lines, lines: 40, isClipped: true });
-    expect(clip('x'.repeat(9_000), false).text.length).toBeLessThan(2_000);
-    expect(clip('short', false)).toMatchObject({ isClipped: false });
+  it('keeps its beginning and its end, and is shown whole when asked', () => {
+    const lines = Array.from({ length: 40 }, (_, i) => `line ${i}`);
+    const clipped = clip(lines.join('\n'), false);
+    expect(clipped.head.split('\n')).toEqual(lines.slice(0, 8));
+    expect(clipped.tail?.split('\n')).toEqual(lines.slice(-4));
+    expect(clipped).toMatchObject({ lines: 40, linesHidden: 28, isLong: true });
+    expect(clip(lines.join('\n'), true)).toMatchObject({ head: lines.join('\n'), tail: null, isLong: true, beyond: 0 });
+    expect(clip('short', false)).toMatchObject({ head: 'short', isLong: false });
+  });
+
+  it('is bounded in characters too', () => {
+    expect(clip('x'.repeat(9_000), false).head.length).toBeLessThan(1_300);
+    expect(clip('x\n'.repeat(150_000), true)).toMatchObject({ beyond: 100_000 });
   });
 
   it('reads any JSON', () => {
@@ -48,6 +56,14 @@ describe('prose', () => {
       ['code', 'let a;\n'],
       ['text', 'end'],
       ['code', 'half'],
+    ]);
+  });
+});
+
+describe('durations', () => {
+  it('never show sixty of anything', () => {
+    expect([0, 4.4, 999.7, 1_000, 9_960, 59_700, 359_600, 3_599_700, 7_199_999].map(duration)).toEqual([
+      '< 1 ms', '4 ms', '1.0 s', '1.0 s', '10 s', '1 min 0 s', '6 min 0 s', '1 h 0 min', '2 h 0 min',
     ]);
   });
 });

@@ -1,13 +1,19 @@
 // How a tool call's arguments and output become text. Anything JSON may come; what is long is shown in part first.
 
-export const PREVIEW_LINES = 12;
-export const PREVIEW_CHARS = 1_600;
+const HEAD_LINES = 8;
+/** The end of an output is where commands say how it went. */
+const TAIL_LINES = 4;
+const HEAD_CHARS = 1_200;
+const TAIL_CHARS = 400;
 export const SHOWN_CHARS_MAX = 200_000;
 
 export interface Clipped {
-  readonly text: string;
+  readonly head: string;
+  /** The last lines, when lines between them and the head are left out. */
+  readonly tail: string | null;
+  readonly linesHidden: number;
   readonly lines: number;
-  readonly isClipped: boolean;
+  readonly isLong: boolean;
   /** Characters that are not shown even when everything is asked for. */
   readonly beyond: number;
 }
@@ -30,11 +36,18 @@ export function diffClass(line: string): string | undefined {
 }
 
 export function clip(text: string, showAll: boolean): Clipped {
-  const lines = text === '' ? 0 : text.split('\n').length;
-  const isLong = lines > PREVIEW_LINES + 2 || text.length > PREVIEW_CHARS * 1.25;
-  if (!isLong) return { text, lines, isClipped: false, beyond: 0 };
-  if (showAll) return { text: text.slice(0, SHOWN_CHARS_MAX), lines, isClipped: true, beyond: Math.max(0, text.length - SHOWN_CHARS_MAX) };
-  return { text: text.split('\n').slice(0, PREVIEW_LINES).join('\n').slice(0, PREVIEW_CHARS), lines, isClipped: true, beyond: 0 };
+  const all = text === '' ? [] : text.split('\n');
+  const isLong = all.length > HEAD_LINES + TAIL_LINES + 2 || text.length > (HEAD_CHARS + TAIL_CHARS) * 1.25;
+  const whole = { lines: all.length, isLong, linesHidden: 0, tail: null, beyond: 0 };
+  if (!isLong) return { ...whole, head: text };
+  if (showAll) return { ...whole, head: text.slice(0, SHOWN_CHARS_MAX), beyond: Math.max(0, text.length - SHOWN_CHARS_MAX) };
+  if (all.length <= HEAD_LINES + TAIL_LINES) return { ...whole, head: `${text.slice(0, HEAD_CHARS)}…` };
+  return {
+    ...whole,
+    head: all.slice(0, HEAD_LINES).join('\n').slice(0, HEAD_CHARS),
+    tail: all.slice(-TAIL_LINES).join('\n').slice(-TAIL_CHARS),
+    linesHidden: all.length - HEAD_LINES - TAIL_LINES,
+  };
 }
 
 /** The argument worth a place in the head line: the only one, or the one with a telling name. */

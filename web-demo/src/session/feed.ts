@@ -110,10 +110,10 @@ const FATAL: Readonly<Record<string, string>> = {
 function lostReason({ cause, code, attempts }: ConnectionLostInfo): string {
   const fatal = FATAL[code];
   if (fatal !== undefined) return fatal;
-  const sentence = `${cause.charAt(0).toUpperCase()}${cause.slice(1)}${/[.!?]$/.test(cause) ? '' : '.'}`;
+  const ended = /[.!?]$/.test(cause) ? cause : `${cause}.`;
   const gaveUp = attempts > 1 ? `Gave up after ${attempts} attempts` : 'Gave up at once';
   // The general code says no more than the sentence does.
-  return code === 'CONNECTION_LOST' ? `${sentence} ${gaveUp}.` : `${sentence} ${gaveUp} (${code}).`;
+  return code === 'CONNECTION_LOST' ? `${ended} ${gaveUp}.` : `${ended} ${gaveUp} (${code}).`;
 }
 
 function toDetail(info: ConnectionInfo): ConnectionDetail {
