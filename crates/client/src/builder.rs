@@ -52,6 +52,14 @@ pub enum BuildError {
     Setup(#[source] reqwest::Error),
 }
 
+impl BuildError {
+    /// Whether the same configuration may work later: never, it is wrong.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        false
+    }
+}
+
 impl Client {
     /// Starts with the server's URL: `http://127.0.0.1:4437`.
     #[must_use]
