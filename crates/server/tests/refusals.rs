@@ -1,5 +1,7 @@
 //! Bad requests: each with its status, its code and a message a person can act on.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
+
 mod common;
 
 use bytes::Bytes;

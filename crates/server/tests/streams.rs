@@ -1,5 +1,7 @@
 //! The protocol's operations on streams, over HTTP.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
+
 mod common;
 
 use common::{TestServer, chunk, request, request_with};
@@ -68,7 +70,7 @@ async fn pages_join_to_the_whole_and_only_the_last_is_up_to_date() {
             break;
         }
     }
-    assert!(pages > 5, "{pages}");
+    assert!(pages > 3, "{pages}");
     assert_eq!(messages.len(), 40);
     assert!(messages.iter().step_by(2).enumerate().all(|(n, message)| message == n));
     let end = server.get(&format!("{path}?offset={offset}")).await;

@@ -1,5 +1,7 @@
 //! What stands around the streams: files, health, cross-origin rules, headers, HTTP versions.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
+
 mod common;
 
 use std::fs;
