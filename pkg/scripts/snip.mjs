@@ -5,7 +5,7 @@ import binaryen from 'binaryen';
 
 // What the compiler calls when an index, a slice, an unwrap, a borrow or an allocation fails.
 const PANICS =
-  /^(core|std|alloc|__rustc)(\[[0-9a-f]+\])?::(panicking::|rust_panic$|rust_begin_unwind$|option::(unwrap|expect)_failed|result::unwrap_failed|slice::index::slice_\w*fail|str::slice_error_fail|cell::(panic_|lazy::panic_)|raw_vec::(handle_error|capacity_overflow)|alloc::(handle_alloc_error|rust_oom)|thread::local::panic_)/;
+  /^(core|std|alloc|__rustc)(\[[0-9a-f]+\])?::(panicking::|rust_panic$|rust_begin_unwind$|option::(unwrap|expect)_failed|result::unwrap_failed|slice::index::slice_\w*fail|str::slice_error_fail|cell::(panic_|lazy::panic_)|raw_vec::(handle_error|capacity_overflow)|alloc::(handle_alloc_error|rust_oom)|thread::local::panic_|fmt::float|unicode::printable)|^<.* as core(\[[0-9a-f]+\])?::fmt::Debug>::fmt|^<std(\[[0-9a-f]+\])?::panicking::/;
 
 /** The module with its panics snipped, and how many there were. */
 export function snip(bytes) {

@@ -8,6 +8,7 @@ import type { ConnectionInfo, ConnectionState, SessionRecord, SubscribeFrom, Sub
 import type { StreamSettings } from './settings.js';
 import type { ConnectionHooks, Notice } from './wasm/durable_sessions.js';
 import { Connection } from './wasm/durable_sessions.js';
+import { causeText, errorText } from './wording.js';
 
 export class Feed implements BatchSink {
   readonly subscribers = new Set<Subscriber>();
@@ -145,7 +146,7 @@ export class Feed implements BatchSink {
     this.#memory = new BatchMemory(memory);
     const hooks: ConnectionHooks = {
       headers: (refresh) => settings.headers(refresh),
-      fetch: settings.fetch as ConnectionHooks['fetch'],
+      fetch: (url, headers, signal) => settings.fetch(url, { method: 'GET', headers, signal, cache: 'no-store' }),
       batch: (textPtr, textLength, itemsPtr, itemsLength, bytes) => {
         this.#batch(textPtr, textLength, itemsPtr, itemsLength, bytes);
       },
@@ -153,18 +154,21 @@ export class Feed implements BatchSink {
         this.#notice(notice);
       },
     };
+    const { enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter } = settings.reconnect;
+    const numbers = [
+      Number(enabled),
+      initialDelay,
+      maxDelay,
+      backoffMultiplier,
+      maxAttempts,
+      Number(jitter),
+      settings.silenceMs,
+      settings.frameBytesMax,
+      Math.floor(Math.random() * Number.MAX_SAFE_INTEGER),
+      from?.offset ?? 0,
+    ];
     try {
-      this.#connection = new Connection(
-        {
-          url: settings.url,
-          reconnect: settings.reconnect,
-          silenceMs: settings.silenceMs,
-          frameBytesMax: settings.frameBytesMax,
-          seed: Math.floor(Math.random() * Number.MAX_SAFE_INTEGER),
-          ...(from === null ? {} : { cursor: from.cursor, offset: from.offset }),
-        },
-        hooks,
-      );
+      this.#connection = new Connection(settings.url, from?.cursor, Float64Array.from(numbers), hooks);
       this.#watchNetwork(true);
       this.#connection.start();
     } catch (error) {
@@ -185,36 +189,42 @@ export class Feed implements BatchSink {
     this.onBatchEnd?.();
   }
 
-  #notice(notice: Notice): void {
+  #notice([kind, word, causeCode, attempt, number, status, detail]: Notice): void {
     if (this.#disposed) {
       return;
     }
-    switch (notice.kind) {
+    const cause = causeText(causeCode, status, detail);
+    switch (kind) {
       case 'state':
-        if (notice.state === this.state) {
+        if (word === this.state) {
           break;
         }
-        this.state = notice.state as ConnectionState;
-        if (notice.state === 'connected' || notice.state === 'connecting') {
+        this.state = word as ConnectionState;
+        if (word === 'connected' || word === 'connecting') {
           this.#inform({ attempt: 0, nextDelayMs: null, cause: null });
         } else {
           this.#inform({ nextDelayMs: null });
         }
         break;
       case 'retry':
-        this.#inform({ attempt: notice.attempt, nextDelayMs: notice.delayMs, cause: notice.cause });
+        this.#inform({ attempt, nextDelayMs: number, cause });
         break;
       case 'opening':
         this.#stats.connections += 1;
         if (this.#info.nextDelayMs !== null) {
-          this.#inform({ attempt: notice.attempt, nextDelayMs: null });
+          this.#inform({ attempt, nextDelayMs: null });
         }
         break;
       case 'error':
-        this.#error(new DurableStreamsError(notice.code, notice.message, { status: notice.status ?? null, offset: this.offset }));
+        this.#error(
+          new DurableStreamsError(word, errorText(word, cause, attempt, number, detail, this.cursor), {
+            status: status === 0 ? null : status,
+            offset: this.offset,
+          }),
+        );
         break;
       case 'lost':
-        this.#lost(notice.attempts, notice.cause);
+        this.#lost(attempt, cause);
         break;
       case 'reconnected':
         this.#each((subscriber) => subscriber.reconnected());

@@ -23,7 +23,7 @@ export interface StreamSettings {
   readonly silenceMs: number;
   readonly frameBytesMax: number;
   readonly logger: Logger;
-  readonly fetch: FetchLike | undefined;
+  readonly fetch: FetchLike;
   headers(refresh: boolean): Promise<Record<string, string>>;
 }
 
@@ -37,7 +37,9 @@ export function clientSettings(options: DurableStreamsOptions): ClientSettings {
   const logger = options.logger ?? console;
   const baseUrl = (options.url ?? '').replace(/\/+$/, '');
   const reconnect = { ...RECONNECT_DEFAULTS, ...withoutUndefined(options.reconnect ?? {}) };
-  const { token, headers, fetch } = options;
+  const { token, headers } = options;
+  // Looked up per request, so that what replaces the global fetch later is used as well.
+  const fetch: FetchLike = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
   return {
     logger,
     baseUrl,

@@ -9,5 +9,10 @@ pub mod batch;
 #[cfg(target_arch = "wasm32")]
 mod driver;
 
+/// A third of the default allocator's code, and this module allocates little: buffers are kept and reused.
 #[cfg(target_arch = "wasm32")]
-pub use driver::{Connection, ConnectionHooks, ConnectionOptions, Notice, ReconnectOptions};
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
+
+#[cfg(target_arch = "wasm32")]
+pub use driver::{Connection, ConnectionHooks, Notice};

@@ -2,7 +2,12 @@
 
 /** One network connection: opens, reads, reconnects and resumes by itself. */
 export class Connection {
-  constructor(options: ConnectionOptions, hooks: ConnectionHooks);
+  /**
+   * `url` has no query; without `cursor` reading begins at the start of the stream. `numbers` are, in this order:
+   * enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter, silenceMs (0 for never), frameBytesMax,
+   * seed of the jitter, offset of the cursor.
+   */
+  constructor(url: string, cursor: string | null | undefined, numbers: Float64Array, hooks: ConnectionHooks);
   /** Opens the first request. */
   start(): void;
   /** Starts anew from the cursor with a fresh count of attempts. */
@@ -15,40 +20,18 @@ export class Connection {
   free(): void;
 }
 
-export interface ConnectionOptions {
-  url: string;
-  reconnect: {
-    enabled: boolean;
-    initialDelay: number;
-    maxDelay: number;
-    backoffMultiplier: number;
-    maxAttempts: number;
-    jitter: boolean;
-  };
-  silenceMs: number;
-  frameBytesMax: number;
-  /** Seeds the jitter; any number from 0 to 2^53. */
-  seed: number;
-  cursor?: string | undefined;
-  offset?: number | undefined;
-}
-
-/** Small control object of the driver; never on the path of an event. */
-export type Notice =
-  | { kind: 'state'; state: string }
-  | { kind: 'retry'; attempt: number; delayMs: number; cause: string }
-  | { kind: 'opening'; attempt: number }
-  | { kind: 'error'; code: string; message: string; status?: number }
-  | { kind: 'lost'; attempts: number; cause: string }
-  | { kind: 'reconnected' }
-  | { kind: 'disconnected' }
-  | { kind: 'closed' };
+/**
+ * What the driver tells besides batches, never on the path of an event: kind ('state', 'retry', 'opening', 'error',
+ * 'lost', 'reconnected', 'disconnected', 'closed'), state or error code, code of the cause, attempts, delay in
+ * milliseconds or messages missing (-1: unknown), HTTP status or 0, detail.
+ */
+export type Notice = [kind: string, word: string, cause: string, attempt: number, number: number, status: number, detail: string];
 
 export interface ConnectionHooks {
   /** Headers of the next request; `refresh` after a 401. */
   headers(refresh: boolean): Promise<Record<string, string>>;
-  /** The application's own fetch, when it gave one. */
-  fetch: ((url: string, init: object) => Promise<Response>) | undefined;
+  /** Sends the request. */
+  fetch(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
   /** The records of one network chunk: addresses in wasm memory, valid during the call. */
   batch(textPtr: number, textLength: number, itemsPtr: number, itemsLength: number, bytes: number): void;
   notice(notice: Notice): void;

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use durable_sessions_client_core::{From as StartAt, Input, ReconnectConfig, Subscription, SubscriptionConfig};
+use durable_sessions_client_core::{Input, Subscription};
 use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::hooks::ConnectionHooks;
 use super::link::Link;
-use super::options::ConnectionOptions;
+use super::options::config;
 
 /// One subscription to one stream: opens, reads, reconnects and resumes by itself.
 #[wasm_bindgen]
@@ -18,15 +18,25 @@ pub struct Connection {
 
 #[wasm_bindgen]
 impl Connection {
-    /// A connection that does nothing until [`start`](Self::start).
+    /// A connection that does nothing until [`start`](Self::start). `url` has no query; without `cursor` reading
+    /// begins at the start of the stream; `numbers` are the other options.
     ///
     /// # Errors
-    /// The cursor is none.
+    /// The cursor is none, or the numbers are too few.
     #[wasm_bindgen(constructor)]
-    #[expect(clippy::needless_pass_by_value, reason = "wasm-bindgen hands objects over by value")]
-    pub fn new(options: ConnectionOptions, hooks: ConnectionHooks) -> Result<Connection, JsError> {
-        let subscription = Subscription::new(config(&options)?, options.seed() as u64);
-        Ok(Self { link: Link::new(hooks, options.url(), subscription) })
+    pub fn new(
+        url: String,
+        cursor: Option<String>,
+        numbers: Box<[f64]>,
+        hooks: ConnectionHooks,
+    ) -> Result<Connection, JsError> {
+        let malformed = || JsError::new("malformed cursor or options");
+        let cursor = match cursor {
+            Some(cursor) => Some(cursor.parse().map_err(|_| malformed())?),
+            None => None,
+        };
+        let (config, seed) = config(&numbers, cursor).ok_or_else(malformed)?;
+        Ok(Self { link: Link::new(hooks, url, Subscription::new(config, seed)) })
     }
 
     /// Opens the first request.
@@ -49,34 +59,4 @@ impl Connection {
         self.link.input(Input::Unsubscribe);
         self.link.drop_request();
     }
-}
-
-/// Nothing heard for so long never happens in practice; the core has no word for "never".
-const SILENCE_MS_NEVER: u64 = u64::MAX >> 1;
-
-fn config(options: &ConnectionOptions) -> Result<SubscriptionConfig, JsError> {
-    let reconnect = options.reconnect();
-    // Casts from JavaScript's numbers saturate and turn NaN into 0, which is what such options mean.
-    let reconnect = ReconnectConfig {
-        enabled: reconnect.enabled(),
-        initial_delay_ms: reconnect.initial_delay() as u32,
-        max_delay_ms: reconnect.max_delay() as u32,
-        backoff_multiplier: reconnect.backoff_multiplier(),
-        max_attempts: reconnect.max_attempts() as u32,
-        jitter: reconnect.jitter(),
-    };
-    let from = match options.cursor() {
-        None => StartAt::Start,
-        Some(cursor) => {
-            let cursor = cursor.parse().map_err(|_| JsError::new("the cursor is none"))?;
-            StartAt::After { cursor, count: options.offset().map(|count| count as u64) }
-        }
-    };
-    let silence_ms = options.silence_ms() as u64;
-    Ok(SubscriptionConfig {
-        reconnect,
-        silence_ms: if silence_ms == 0 { SILENCE_MS_NEVER } else { silence_ms },
-        frame_bytes_max: options.frame_bytes_max() as usize,
-        from,
-    })
 }

@@ -1,7 +1,8 @@
 //! What the driver calls in JavaScript. Every call may throw; none may be made while anything is borrowed.
 
-use js_sys::{Function, Object, Promise};
+use js_sys::{Function, Promise};
 use tsify::Ts;
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use super::options::Notice;
@@ -16,9 +17,14 @@ extern "C" {
     #[wasm_bindgen(method, structural, catch)]
     pub(super) fn headers(this: &ConnectionHooks, refresh: bool) -> Result<Promise, JsValue>;
 
-    /// The application's own fetch.
-    #[wasm_bindgen(method, structural, getter)]
-    pub(super) fn fetch(this: &ConnectionHooks) -> Option<Function>;
+    /// Sends the request: the application's own fetch, or the global one.
+    #[wasm_bindgen(method, structural, catch)]
+    pub(super) fn fetch(
+        this: &ConnectionHooks,
+        url: &str,
+        headers: &JsValue,
+        signal: &web_sys::AbortSignal,
+    ) -> Result<Promise, JsValue>;
 
     /// One network chunk's items, as addresses in wasm memory.
     #[wasm_bindgen(method, structural, catch)]
@@ -35,20 +41,21 @@ extern "C" {
     #[wasm_bindgen(method, structural, catch)]
     pub(super) fn notice(this: &ConnectionHooks, notice: Ts<Notice>) -> Result<(), JsValue>;
 
-    /// The second argument of the application's fetch.
-    pub(super) type FetchInit;
+    /// What a reader's `read()` yields.
+    pub(super) type ReadStep;
 
-    #[wasm_bindgen(method, structural, setter)]
-    pub(super) fn set_method(this: &FetchInit, method: &str);
-    #[wasm_bindgen(method, structural, setter)]
-    pub(super) fn set_headers(this: &FetchInit, headers: &Object);
-    #[wasm_bindgen(method, structural, setter)]
-    pub(super) fn set_signal(this: &FetchInit, signal: &web_sys::AbortSignal);
-    #[wasm_bindgen(method, structural, setter)]
-    pub(super) fn set_cache(this: &FetchInit, cache: &str);
+    #[wasm_bindgen(method, structural, getter)]
+    pub(super) fn value(this: &ReadStep) -> JsValue;
 
-    #[wasm_bindgen(catch, js_name = fetch)]
-    pub(super) fn global_fetch(request: &web_sys::Request) -> Result<Promise, JsValue>;
+    type Bindable;
+
+    #[wasm_bindgen(method, structural, js_name = bind)]
+    fn bind_call(this: &Bindable, receiver: &JsValue, code: u32, turn: u32) -> Function;
+
+    type Thenable;
+
+    #[wasm_bindgen(method, structural, js_name = then)]
+    fn then_call(this: &Thenable, resolved: &Function, rejected: &Function);
 
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
     pub(super) fn performance_now() -> f64;
@@ -57,4 +64,14 @@ extern "C" {
     pub(super) fn set_timeout(handler: &Function, delay_ms: f64, kind: u32) -> JsValue;
     #[wasm_bindgen(js_name = clearTimeout)]
     pub(super) fn clear_timeout(id: &JsValue);
+}
+
+/// `promise.then(resolved, rejected)`. Unlike js-sys's, it takes functions that are kept and used again.
+pub(super) fn then(promise: &Promise, resolved: &Function, rejected: &Function) {
+    promise.unchecked_ref::<Thenable>().then_call(resolved, rejected);
+}
+
+/// `function.bind(undefined, code, turn)`.
+pub(super) fn bind(function: &Function, code: u32, turn: u32) -> Function {
+    function.unchecked_ref::<Bindable>().bind_call(&JsValue::UNDEFINED, code, turn)
 }

@@ -1,23 +1,24 @@
 //! The loop around the core: inputs in, outputs done, bytes through, one batch out per network chunk. Must not know
 //! what any of them mean.
+//!
+//! Promises are awaited through one closure per connection instead of futures: nothing is allocated per network
+//! chunk, and no executor has to be shipped.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use durable_sessions_client_core::{
-    ConnectionState, Failure, Input, Millis, OpenRequest, Output, Subscription, SubscriptionError,
-    TimerKind,
+    ConnectionState, Failure, Input, Millis, OpenRequest, Output, Subscription, TimerKind,
 };
-use js_sys::{Reflect, Uint8Array};
+use js_sys::{Promise, Uint8Array};
 use tsify::Tsify;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{AbortController, ReadableStreamDefaultReader};
+use wasm_bindgen::JsValue;
 
+use super::exchange::{Exchange, Step};
 use super::hooks::{ConnectionHooks, performance_now};
 use super::options::Notice;
-use super::timers::Timers;
-use super::{failure, request};
+use super::wakeups::{Wakeup, Wakeups};
+use super::{exchange, failure, notice};
 use crate::batch::BatchEncoder;
 
 /// A network chunk is taken in pieces of this size at most, so that one huge chunk does not double the memory.
@@ -27,10 +28,10 @@ pub(super) struct Link {
     hooks: ConnectionHooks,
     url: String,
     machine: RefCell<Machine>,
-    timers: Timers,
+    wakeups: Wakeups,
     /// The request that may still report. A new number disowns the one before.
     turn: Cell<u32>,
-    abort: RefCell<Option<AbortController>>,
+    exchange: RefCell<Option<Exchange>>,
     /// Outputs are being done further up the stack; they will see what was added.
     settling: Cell<bool>,
 }
@@ -48,13 +49,13 @@ impl Link {
                 hooks,
                 url,
                 machine: RefCell::new(Machine { subscription, encoder: BatchEncoder::new() }),
-                timers: Timers::new(move |kind| {
+                wakeups: Wakeups::new(move |wakeup, turn, value| {
                     if let Some(link) = link.upgrade() {
-                        link.input(Input::Timer(kind));
+                        link.woken(wakeup, turn, value);
                     }
                 }),
                 turn: Cell::new(0),
-                abort: RefCell::default(),
+                exchange: RefCell::default(),
                 settling: Cell::new(false),
             }
         })
@@ -64,6 +65,36 @@ impl Link {
     pub(super) fn input(self: &Rc<Self>, input: Input) {
         self.machine.borrow_mut().subscription.handle(now(), input);
         self.settle();
+    }
+
+    /// Disowns and aborts the request under way.
+    pub(super) fn drop_request(&self) {
+        self.turn.set(self.turn.get().wrapping_add(1));
+        let exchange = self.exchange.borrow_mut().take();
+        if let Some(exchange) = exchange {
+            exchange.abort(&self.wakeups);
+        }
+    }
+
+    fn woken(self: &Rc<Self>, wakeup: Wakeup, turn: u32, value: JsValue) {
+        match wakeup {
+            Wakeup::Timer(kind) => self.input(Input::Timer(kind)),
+            Wakeup::Resolved if turn == self.turn.get() => self.advance(value),
+            // A fetch that does not listen to its signal still has to be let go.
+            Wakeup::Resolved => exchange::discard(&value, &self.wakeups),
+            Wakeup::Rejected if turn == self.turn.get() => {
+                let failure = match self.step() {
+                    Some(Step::Headers) => failure::token(&value),
+                    _ => failure::network(&value),
+                };
+                self.end(Input::Failed(failure));
+            }
+            Wakeup::Rejected | Wakeup::Ignored => {}
+        }
+    }
+
+    fn step(&self) -> Option<Step> {
+        self.exchange.borrow().as_ref().map(Exchange::step)
     }
 
     /// Does all outputs, unless a caller up the stack is at it already and will do them.
@@ -85,30 +116,17 @@ impl Link {
         match output {
             Output::Open(request) => self.open(request),
             Output::Abort => self.drop_request(),
-            Output::SetTimer { kind, after_ms } => self.timers.set(kind, after_ms),
-            Output::CancelTimer(kind) => self.timers.cancel(kind),
-            Output::State(state) => self.notice(&Notice::State { state: state.as_str() }),
-            Output::RetryScheduled { attempt, delay_ms, cause } => {
-                self.notice(&Notice::Retry { attempt, delay_ms: delay_ms as f64, cause: cause.to_string() });
+            Output::SetTimer { kind, after_ms } => self.wakeups.set_timer(kind, after_ms),
+            Output::CancelTimer(kind) => self.wakeups.cancel_timer(kind),
+            other => {
+                if let Some(notice) = notice::of(&other) {
+                    self.notice(notice);
+                }
             }
-            Output::Error(error) => self.notice(&Notice::Error {
-                code: error.code(),
-                message: error.to_string(),
-                status: match error {
-                    SubscriptionError::Refused { status } => Some(status),
-                    _ => None,
-                },
-            }),
-            Output::Reconnected => self.notice(&Notice::Reconnected),
-            Output::Disconnected => self.notice(&Notice::Disconnected),
-            Output::Lost(info) => {
-                self.notice(&Notice::Lost { attempts: info.attempts, cause: info.cause.to_string() });
-            }
-            Output::Closed => self.notice(&Notice::Closed),
         }
     }
 
-    fn notice(&self, notice: &Notice) {
+    fn notice(&self, notice: Notice) {
         if let Ok(notice) = notice.into_ts() {
             // The facade reports what its callbacks throw; whatever still comes through must not end the loop.
             let _ = self.hooks.notice(notice);
@@ -118,79 +136,90 @@ impl Link {
     fn open(self: &Rc<Self>, request: OpenRequest) {
         self.drop_request();
         let turn = self.turn.get();
-        self.notice(&Notice::Opening { attempt: request.attempt });
+        self.notice(notice::opening(request.attempt));
         if self.turn.get() != turn {
             return;
         }
-        let link = Rc::clone(self);
-        spawn_local(async move {
-            let outcome = link.exchange(turn, &request).await;
-            if link.turn.get() == turn {
-                link.input(match outcome {
-                    Ok(()) => Input::BodyEnded,
-                    Err(failure) => Input::Failed(failure),
-                });
-            }
-        });
+        let headers = self.hooks.headers(request.fresh_token);
+        *self.exchange.borrow_mut() = Some(Exchange::new(request, self.wakeups.pair(turn)));
+        match headers {
+            Ok(headers) => self.await_promise(&headers),
+            Err(thrown) => self.end(Input::Failed(failure::token(&thrown))),
+        }
     }
 
-    /// Disowns and aborts the request under way.
-    pub(super) fn drop_request(&self) {
+    fn await_promise(&self, promise: &Promise) {
+        if let Some(exchange) = &*self.exchange.borrow() {
+            exchange.wait_for(promise);
+        }
+    }
+
+    /// The promise that the exchange waited for has come true.
+    fn advance(self: &Rc<Self>, value: JsValue) {
+        let outcome = match self.step() {
+            Some(Step::Headers) => self.send(&value),
+            Some(Step::Answer) => self.answered(value),
+            Some(Step::Body) => self.read(&value),
+            None => return,
+        };
+        match outcome {
+            Ok(Some(promise)) => self.await_promise(&promise),
+            Ok(None) => {}
+            Err(failure) => self.end(Input::Failed(failure)),
+        }
+    }
+
+    fn send(&self, headers: &JsValue) -> Result<Option<Promise>, Failure> {
+        match &mut *self.exchange.borrow_mut() {
+            Some(exchange) => exchange.send(&self.hooks, &self.url, headers).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn answered(self: &Rc<Self>, answer: JsValue) -> Result<Option<Promise>, Failure> {
+        let turn = self.turn.get();
+        let response = exchange::response(answer)?;
+        self.input(Input::Response(exchange::head(&response)));
+        if self.turn.get() != turn {
+            return Ok(None);
+        }
+        let next = match &mut *self.exchange.borrow_mut() {
+            Some(exchange) => exchange.begin_body(&response),
+            None => return Ok(None),
+        };
+        if next.is_none() {
+            self.end(Input::BodyEnded);
+        }
+        Ok(next)
+    }
+
+    fn read(self: &Rc<Self>, step: &JsValue) -> Result<Option<Promise>, Failure> {
+        let turn = self.turn.get();
+        let Some(chunk) = exchange::chunk(step)? else {
+            self.end(Input::BodyEnded);
+            return Ok(None);
+        };
+        let mut from = 0;
+        while from < chunk.length() && self.turn.get() == turn {
+            let to = chunk.length().min(from.saturating_add(PIECE_BYTES_MAX));
+            if to - from == chunk.length() {
+                self.receive(&chunk);
+            } else {
+                self.receive(&chunk.subarray(from, to));
+            }
+            from = to;
+        }
+        if self.turn.get() != turn {
+            return Ok(None);
+        }
+        Ok(self.exchange.borrow().as_ref().and_then(Exchange::read))
+    }
+
+    /// The request is over, one way or the other.
+    fn end(self: &Rc<Self>, input: Input) {
         self.turn.set(self.turn.get().wrapping_add(1));
-        let controller = self.abort.borrow_mut().take();
-        if let Some(controller) = controller {
-            controller.abort();
-        }
-    }
-
-    /// One request from its headers to the end of its body. Returns early when it was disowned.
-    async fn exchange(self: &Rc<Self>, turn: u32, open: &OpenRequest) -> Result<(), Failure> {
-        let headers = request::headers(&self.hooks, open.fresh_token).await?;
-        if self.turn.get() != turn {
-            return Ok(());
-        }
-        let controller = AbortController::new().map_err(|thrown| failure::network(&thrown))?;
-        let signal = controller.signal();
-        *self.abort.borrow_mut() = Some(controller);
-        let response = request::open(&self.hooks, &self.url, open, &headers, &signal).await?;
-        if self.turn.get() != turn {
-            return Ok(());
-        }
-        self.input(Input::Response(request::head(&response)));
-        match request::reader(&response) {
-            Some(reader) if self.turn.get() == turn => self.pump(turn, &reader).await,
-            _ => Ok(()),
-        }
-    }
-
-    async fn pump(self: &Rc<Self>, turn: u32, reader: &ReadableStreamDefaultReader) -> Result<(), Failure> {
-        let value_key = JsValue::from_str("value");
-        loop {
-            let step = JsFuture::from(reader.read()).await.map_err(|thrown| failure::network(&thrown))?;
-            if self.turn.get() != turn {
-                // A body that does not listen to the signal still has to be let go.
-                let _ = reader.cancel();
-                return Ok(());
-            }
-            let value = Reflect::get(&step, &value_key).map_err(|thrown| failure::network(&thrown))?;
-            // `value` is undefined only when the body has ended.
-            if value.is_undefined() {
-                return Ok(());
-            }
-            let Ok(chunk) = value.dyn_into::<Uint8Array>() else {
-                return Err(Failure::network("the body holds something else than bytes"));
-            };
-            let mut from = 0;
-            while from < chunk.length() && self.turn.get() == turn {
-                let to = chunk.length().min(from.saturating_add(PIECE_BYTES_MAX));
-                if to - from == chunk.length() {
-                    self.receive(&chunk);
-                } else {
-                    self.receive(&chunk.subarray(from, to));
-                }
-                from = to;
-            }
-        }
+        self.exchange.borrow_mut().take();
+        self.input(input);
     }
 
     /// Takes one piece of the body and delivers what it completes.

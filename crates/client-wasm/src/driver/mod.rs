@@ -4,13 +4,14 @@
 //! re-enter; timers and the request belong to the [`link::Link`], whose end ends them.
 
 mod connection;
+mod exchange;
 mod failure;
 mod hooks;
 mod link;
+mod notice;
 mod options;
-mod request;
-mod timers;
+mod wakeups;
 
 pub use connection::Connection;
 pub use hooks::ConnectionHooks;
-pub use options::{ConnectionOptions, Notice, ReconnectOptions};
+pub use options::Notice;

@@ -1,102 +1,65 @@
 //! The small objects that cross between JavaScript and the driver, in `pkg/src/wasm/durable_sessions.d.ts` too.
 //! Never on the path of an event.
 
+use durable_sessions_client_core::{From as StartAt, ReconnectConfig, SubscriptionConfig};
+use durable_sessions_protocol::OffsetToken;
 use serde::Serialize;
 use tsify::Tsify;
-use wasm_bindgen::prelude::wasm_bindgen;
 
-// Read through getters rather than deserialised: serde's error for a wrong type alone links the formatting of floats,
-// a quarter of the whole module. The facade is the only caller and always passes all of it.
-#[wasm_bindgen]
-extern "C" {
-    /// What a connection is made from.
-    #[wasm_bindgen(typescript_type = "ConnectionOptions")]
-    pub type ConnectionOptions;
+/// How many numbers [`config`] reads.
+const NUMBERS: usize = 10;
+/// Nothing heard for so long never happens in practice; the core has no word for "never".
+const SILENCE_MS_NEVER: u64 = u64::MAX >> 1;
 
-    /// The stream's URL without a query.
-    #[wasm_bindgen(method, structural, getter)]
-    pub(super) fn url(this: &ConnectionOptions) -> String;
-    /// How to reconnect.
-    #[wasm_bindgen(method, structural, getter)]
-    pub(super) fn reconnect(this: &ConnectionOptions) -> ReconnectOptions;
-    /// Silence that counts as a failure, in milliseconds; 0 for none.
-    #[wasm_bindgen(method, structural, getter, js_name = silenceMs)]
-    pub(super) fn silence_ms(this: &ConnectionOptions) -> f64;
-    /// Largest SSE frame.
-    #[wasm_bindgen(method, structural, getter, js_name = frameBytesMax)]
-    pub(super) fn frame_bytes_max(this: &ConnectionOptions) -> f64;
-    /// Seeds the jitter.
-    #[wasm_bindgen(method, structural, getter)]
-    pub(super) fn seed(this: &ConnectionOptions) -> f64;
-    /// Where to begin; the start of the stream if absent.
-    #[wasm_bindgen(method, structural, getter)]
-    pub(super) fn cursor(this: &ConnectionOptions) -> Option<String>;
-    /// Count of messages before `cursor`.
-    #[wasm_bindgen(method, structural, getter)]
-    pub(super) fn offset(this: &ConnectionOptions) -> Option<f64>;
+/// The numbers among a connection's options, in this order: enabled, initialDelay, maxDelay, backoffMultiplier,
+/// maxAttempts, jitter, silenceMs (0 for never), frameBytesMax, seed, offset of the cursor.
+///
+/// Plain numbers rather than a deserialised object: serde's error for a wrong type alone links the formatting of
+/// floats, a fifth of the whole module, and an object read field by field costs an import for each.
+pub(super) type Numbers = [f64];
 
-    /// `ReconnectConfig` of the session contract, complete.
-    #[wasm_bindgen(typescript_type = "ConnectionOptions['reconnect']")]
-    pub type ReconnectOptions;
-
-    #[wasm_bindgen(method, structural, getter)]
-    pub(super) fn enabled(this: &ReconnectOptions) -> bool;
-    #[wasm_bindgen(method, structural, getter, js_name = initialDelay)]
-    pub(super) fn initial_delay(this: &ReconnectOptions) -> f64;
-    #[wasm_bindgen(method, structural, getter, js_name = maxDelay)]
-    pub(super) fn max_delay(this: &ReconnectOptions) -> f64;
-    #[wasm_bindgen(method, structural, getter, js_name = backoffMultiplier)]
-    pub(super) fn backoff_multiplier(this: &ReconnectOptions) -> f64;
-    #[wasm_bindgen(method, structural, getter, js_name = maxAttempts)]
-    pub(super) fn max_attempts(this: &ReconnectOptions) -> f64;
-    #[wasm_bindgen(method, structural, getter)]
-    pub(super) fn jitter(this: &ReconnectOptions) -> bool;
+/// The core's configuration and the seed; none if there are too few numbers.
+pub(super) fn config(numbers: &Numbers, cursor: Option<OffsetToken>) -> Option<(SubscriptionConfig, u64)> {
+    let [enabled, initial, max, multiplier, attempts, jitter, silence, frame, seed, offset] =
+        *<&[f64; NUMBERS]>::try_from(numbers).ok()?;
+    // Casts from JavaScript's numbers saturate and turn NaN into 0, which is what such options mean.
+    let reconnect = ReconnectConfig {
+        enabled: enabled != 0.0,
+        initial_delay_ms: initial as u32,
+        max_delay_ms: max as u32,
+        backoff_multiplier: multiplier,
+        max_attempts: attempts as u32,
+        jitter: jitter != 0.0,
+    };
+    let silence_ms = silence as u64;
+    let config = SubscriptionConfig {
+        reconnect,
+        silence_ms: if silence_ms == 0 { SILENCE_MS_NEVER } else { silence_ms },
+        frame_bytes_max: frame as usize,
+        from: match cursor {
+            None => StartAt::Start,
+            Some(cursor) => StartAt::After { cursor, count: Some(offset as u64) },
+        },
+    };
+    Some((config, seed as u64))
 }
 
-/// What the driver tells besides batches.
-#[derive(Debug, Serialize, Tsify)]
-#[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
-pub enum Notice {
-    /// The state changed.
-    State {
-        /// The state's word in the contract.
-        state: &'static str,
-    },
-    /// An attempt is scheduled.
-    Retry {
-        /// Which, from 1.
-        attempt: u32,
-        /// In how many milliseconds.
-        delay_ms: f64,
-        /// What failed.
-        cause: String,
-    },
-    /// A request leaves.
-    Opening {
-        /// Which attempt; 0 for the first connection and for rotation.
-        attempt: u32,
-    },
-    /// Something for `onError`.
-    Error {
-        /// Stable code.
-        code: &'static str,
-        /// For a person.
-        message: String,
-        /// HTTP status, where one is the cause.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        status: Option<u16>,
-    },
-    /// Given up; an `Error` came just before.
-    Lost {
-        /// Failed attempts.
-        attempts: u32,
-        /// The last cause.
-        cause: String,
-    },
-    /// Connected again.
-    Reconnected,
-    /// Interrupted.
-    Disconnected,
-    /// The stream has ended.
-    Closed,
-}
+/// What the driver tells besides batches. One flat tuple for all kinds, put into words by the facade: a tagged enum
+/// with sentences made here would cost more code than the state machine.
+#[derive(Debug, Default, Serialize, Tsify)]
+pub struct Notice(
+    /// `state`, `retry`, `opening`, `error`, `lost`, `reconnected`, `disconnected` or `closed`.
+    pub &'static str,
+    /// The state's word, or the stable code of an error.
+    pub &'static str,
+    /// The stable code of what failed, if something did.
+    pub &'static str,
+    /// Consecutive attempts.
+    pub u32,
+    /// `retry`: the delay in milliseconds. `error`: messages known to be missing, or -1.
+    pub f64,
+    /// The HTTP status that caused it, or 0.
+    pub u16,
+    /// What the network, the token provider or the server said.
+    pub String,
+);

@@ -1,0 +1,55 @@
+//! Turns the core's outputs into notices. Must not know who reads them.
+
+use durable_sessions_client_core::{Cause, Output, SubscriptionError};
+
+use super::options::Notice;
+
+/// A request leaves.
+pub(super) fn opening(attempt: u32) -> Notice {
+    Notice("opening", "", "", attempt, 0.0, 0, String::new())
+}
+
+/// What the facade hears of an output; nothing of those that are for the driver alone.
+pub(super) fn of(output: &Output) -> Option<Notice> {
+    Some(match output {
+        Output::State(state) => plain("state", state.as_str()),
+        Output::RetryScheduled { attempt, delay_ms, cause } => {
+            caused("retry", "", cause, *attempt, *delay_ms as f64)
+        }
+        Output::Error(error) => match error {
+            SubscriptionError::AttemptsExhausted { attempts, cause, .. } => {
+                caused("error", error.code(), cause, *attempts, 0.0)
+            }
+            SubscriptionError::NotReconnecting { cause } => caused("error", error.code(), cause, 0, 0.0),
+            SubscriptionError::Refused { status } => {
+                Notice("error", error.code(), "HTTP_STATUS", 0, 0.0, *status, String::new())
+            }
+            SubscriptionError::HistoryTrimmed { first, missing } => {
+                let missing = missing.map_or(-1.0, |missing| missing as f64);
+                Notice("error", error.code(), "", 0, missing, 0, first.as_str().to_owned())
+            }
+        },
+        Output::Lost(info) => caused("lost", "", &info.cause, info.attempts, 0.0),
+        Output::Reconnected => plain("reconnected", ""),
+        Output::Disconnected => plain("disconnected", ""),
+        Output::Closed => plain("closed", ""),
+        Output::Open(_) | Output::Abort | Output::SetTimer { .. } | Output::CancelTimer(_) => return None,
+    })
+}
+
+fn plain(kind: &'static str, word: &'static str) -> Notice {
+    Notice(kind, word, "", 0, 0.0, 0, String::new())
+}
+
+fn caused(kind: &'static str, word: &'static str, cause: &Cause, attempt: u32, number: f64) -> Notice {
+    let (status, detail) = match cause {
+        Cause::Network(detail) | Cause::Token(detail) | Cause::ContentType(detail) | Cause::Interrupted(detail) => {
+            (0, detail.as_str().to_owned())
+        }
+        Cause::Status(status) => (*status, String::new()),
+        Cause::NoContent | Cause::EndedEarly | Cause::CutMidFrame | Cause::Silence | Cause::TrimmedAgain => {
+            (0, String::new())
+        }
+    };
+    Notice(kind, word, cause.code(), attempt, number, status, detail)
+}
