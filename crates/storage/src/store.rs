@@ -45,8 +45,14 @@ pub trait StreamStore: Send + Sync + 'static {
     /// [`CreateError`].
     async fn create(&self, path: &StreamPath, create: CreateStream) -> Result<Created, CreateError>;
 
-    /// Appends, closes, and changes attributes in one step. The order of checks is that of PROTOCOL.md 5.2:
-    /// producer duplicates first, then closed, content type, producer epoch and gap, writer sequence.
+    /// Appends, closes, and changes attributes in one step. The first check that fails answers, in the order of
+    /// PROTOCOL.md 5.2 and 5.2.1: the stream is there; there is something to do; it is not closed; content type
+    /// and unit; producer (stale epoch, start of a new epoch, duplicate, gap); writer sequence; version of the
+    /// attributes; limits. So a duplicate wins over a conflict of the writer sequence.
+    ///
+    /// On a closed stream three things succeed: the retry of the very append that closed it (same producer,
+    /// epoch and sequence; a duplicate), a close alone without producer, and a change of attributes alone
+    /// without producer.
     ///
     /// # Errors
     /// [`AppendError`].

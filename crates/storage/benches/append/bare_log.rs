@@ -18,13 +18,13 @@ struct Queue {
     arrived: Condvar,
 }
 
-pub struct BareLog {
+pub(crate) struct BareLog {
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl BareLog {
-    pub fn create(path: &Path) -> Self {
+    pub(crate) fn create(path: &Path) -> Self {
         let file = File::create_new(path).unwrap();
         let queue = Arc::<Queue>::default();
         let theirs = Arc::clone(&queue);
@@ -32,7 +32,7 @@ impl BareLog {
         Self { queue, thread: Some(thread) }
     }
 
-    pub async fn append(&self, bytes: Bytes) {
+    pub(crate) async fn append(&self, bytes: Bytes) {
         let (reply, answer) = oneshot::channel();
         self.queue.pending.lock().unwrap().0.push((bytes, reply));
         self.queue.arrived.notify_one();

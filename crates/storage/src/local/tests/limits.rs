@@ -89,7 +89,7 @@ async fn deleted_streams_leave_no_keys_also_after_a_reopen() {
                 epoch: durable_sessions_protocol::ProducerEpoch::ZERO,
                 seq: durable_sessions_protocol::ProducerSeq::new(seq / 10).unwrap(),
             };
-            drop(case.append(name, Append { producer: Some(producer), ..one("1") }).await.unwrap());
+            case.append(name, Append { producer: Some(producer), ..one("1") }).await.unwrap();
         }
     }
     case.append("keep", one("1")).await.unwrap();
