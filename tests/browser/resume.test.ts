@@ -16,28 +16,25 @@ console.log(
     : `recorded runs used: ${basename(recording)} only (no shared runs on this machine)`,
 )
 
-/** What a stored wire event must look like in a channel record: its payload, whatever the record adds. */
+/** A record carries all of its event's payload, its id, type and time, and stands at its place. */
 function expectSame(received: ReceivedEvent[], stored: Record<string, unknown>[]): void {
   expect(received.map((event) => event.offset)).toEqual(stored.map((_, index) => index + 1))
   for (const [index, event] of received.entries()) {
-    const wire = stored[index] as { type: string; timestamp: number; data: Record<string, unknown> }
-    expect(event.data, `event ${index} (${wire.type})`).toMatchObject(payload(wire))
-    expect(event.data['timestamp'], `timestamp of event ${index}`).toBe(wire.timestamp)
+    const wire = stored[index] as { id: string; type: string; timestamp: number; data: Record<string, unknown> }
+    expect({ ...event, data: undefined }, `event ${index}`).toMatchObject({ id: wire.id, type: wire.type })
+    expect(event.data, `payload of event ${index} (${wire.type})`).toMatchObject({ ...wire.data, timestamp: wire.timestamp })
   }
-}
-
-/** The fields of a wire event as records carry them; the record of a tool call names its status besides. */
-function payload(wire: { type: string; data: Record<string, unknown> }): Record<string, unknown> {
-  return wire.data
 }
 
 describe.each([recording, ...shared])('%s', (path) => {
   test('arrives equal, in order, once, through a kill and two cuts, and again after a reload', async () => {
     const session = 'run'
     const { server, link, page } = await world(session)
-    const replay = command(server, 'replay', path, '--session', session, '--speed', '20')
+    let replaying = true
+    const replay = command(server, 'replay', path, '--session', session, '--speed', '20').finally(() => (replaying = false))
 
     await page.receives(20)
+    expect(replaying).toBe(true)
     await server.kill()
     await until('the page noticed', async () => (await page.collected()).state === 'reconnecting')
     await server.start()
@@ -48,7 +45,9 @@ describe.each([recording, ...shared])('%s', (path) => {
     link.restore()
     await page.receives(100)
 
+    expect(replaying).toBe(true)
     link.cutAfter(700)
+    await until('the link was cut in the middle of a frame', () => link.cutsMidway === 1)
     const finished = await replay
     expect(finished.stderr + finished.stdout).not.toMatch(/panicked/)
     expect(finished.code, finished.stderr).toBe(0)

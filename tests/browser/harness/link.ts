@@ -5,6 +5,8 @@ export class Link {
   readonly #sockets = new Set<Socket>()
   #down = false
   #cutAfterBytes: number | undefined
+  /** Cuts that `cutAfter` has made. */
+  cutsMidway = 0
   /** Connections that came in, refused ones included: what the page tried. */
   attempts = 0
 
@@ -83,6 +85,7 @@ export class Link {
       return
     }
     this.#cutAfterBytes = undefined
+    this.cutsMidway += 1
     // What was let through arrives before the end does.
     near.write(allowed, () => {
       for (const socket of this.#sockets) socket.destroy()

@@ -15,6 +15,8 @@ export interface Collected {
 
 export interface ReceivedEvent {
   channel: string
+  type: string
+  id: string
   offset: number
   cursor: string | null
   data: Record<string, unknown>
