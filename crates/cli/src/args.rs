@@ -88,7 +88,7 @@ Examples:
   DURABLE_SESSIONS_TOKEN=s3cret durable-sessions serve --data-dir ./data
   durable-sessions serve --store memory --dev-no-auth
 
-The address it listens on is the one line on standard output, so that --listen 127.0.0.1:0 can be used by scripts.
+The address it listens on is the one line on standard output, so that --listen 127.0.0.1:0 can be used by scripts. \
 It ends with SIGINT or SIGTERM; a second one does not wait for open connections.";
 
 /// Where the server is and how to speak to it.
@@ -157,8 +157,8 @@ Examples:
   durable-sessions append --session run-1 --type chunk --data '{\"text\":\"Hello\"}'
   durable-sessions append --session run-1 < events.jsonl
 
-Lines from standard input are appended as they are when they have a \"type\" and a \"data\"; a missing \"id\" or
-\"timestamp\" is filled in for sessions. A restart of the server neither loses nor doubles a line.";
+Lines from standard input are appended byte for byte; in a session, a missing \"id\" or \"timestamp\" is filled in. \
+Every line is checked before it is sent. A restart of the server neither loses nor doubles a line.";
 
 #[derive(Debug, Args)]
 pub(crate) struct AppendArgs {
@@ -218,13 +218,13 @@ Examples:
   durable-sessions replay session.jsonl --session copy-1 --speed max
   durable-sessions replay run.traj --session run-1 --dry-run > recording.jsonl
 
-Formats:
-  recording  what `record` writes: a header line, then one event a line, appended byte for byte
-  traj       a run of SWE-agent: each step's thought becomes chunk events, its action a tool:start, its
-             observation the paired tool:result. A step's execution_time becomes the result's duration; where a
-             recording has none, the result has none either and an estimate is used for the pause only.
+A recording is what `record` writes: a header line, then one event a line, which is appended byte for byte.
 
-The session is created when it does not exist. One that has events is refused without --append. A restart of the
+A .traj file is a run of SWE-agent. Each step's thought becomes chunk events, its action a tool:start, its \
+observation the paired tool:result. A step's execution_time becomes the result's duration; where a file has none, the \
+result has none either, and only the pause before it is estimated.
+
+The session is created when it does not exist. One that has events is refused without --append. A restart of the \
 server in the middle neither loses nor doubles an event.";
 
 #[derive(Debug, Args)]
@@ -297,10 +297,10 @@ Examples:
   durable-sessions exec --session run-1 -- cargo test -p my-crate
   durable-sessions exec --session run-1 --tool-name tests -- sh -c 'make test 2>&1'
 
-The session gets a tool:start, terminal:output and terminal:error events while the command runs, and a tool:result
-with its output (the middle of a long one left out), exit code and duration. Output is mirrored, signals pass
-through, standard input is inherited. A restart of the server neither loses nor doubles an event; when the server
-stays away, the command goes on, and a message at the end says what was not delivered.
+The session gets a tool:start, terminal:output and terminal:error events while the command runs, and a tool:result \
+with its output (the middle of a long one left out), exit code and duration. Output is mirrored, signals pass \
+through, standard input is inherited. A restart of the server neither loses nor doubles an event; when the server \
+stays away, the command goes on, and after it has ended, --retry-for later, a message says what was not delivered.
 
 Exit codes:
   the command's own, or 128 + N when signal N ended it
@@ -332,7 +332,7 @@ Examples:
   durable-sessions record --session run-1 --until-idle 2s > run-1.jsonl
   durable-sessions record --session run-1 --no-follow > run-1.jsonl
 
-Records from the start until the session is closed, unless told otherwise. A restart of the server neither loses
+Records from the start until the session is closed, unless told otherwise. A restart of the server neither loses \
 nor doubles an event.";
 
 #[derive(Debug, Args)]

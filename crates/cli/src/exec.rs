@@ -33,6 +33,8 @@ use transcript::Transcript;
 /// How long output is gathered before it becomes an event: long enough for a burst of small writes, too short to
 /// be seen.
 const GATHER: Duration = Duration::from_millis(20);
+/// How long the command waits for a server that cannot be reached.
+const CHECK_PATIENCE: Duration = Duration::from_secs(3);
 /// Events that may wait for the server before output is left out.
 const EVENTS_WAITING_MAX: usize = 2048;
 /// Exit code when the command cannot be executed, as shells have it.
@@ -58,8 +60,9 @@ async fn exec(args: &ExecArgs) -> Result<u8, Failure> {
     };
     let path = session_path(&args.session)?;
     // Whether the session takes events is worth knowing before the command runs; a server that is away is not worth
-    // waiting for.
-    let remote = Remote::with_patience(&args.connection, Duration::ZERO)?;
+    // waiting for long.
+    let patience = CHECK_PATIENCE.min(args.connection.retry_for);
+    let remote = Remote::with_patience(&args.connection, patience)?;
     match remote.check_writable(&path, args.create).await {
         Err(failure @ Failure::Unreachable { .. }) => {
             notice(&format!("{failure}; the command runs all the same"));

@@ -212,7 +212,7 @@ impl Remote {
     fn failure(&self, verb: &str, object: &dyn Display, error: &impl Refusing) -> Failure {
         let what = format!("cannot {verb} {object}");
         match error.refusal() {
-            None if error.is_unreachable() => {
+            _ if error.is_retryable() => {
                 Failure::Unreachable { what, reason: error.to_string(), url: self.url.clone() }
             }
             None => Failure::Refused { what, reason: error.to_string() },
@@ -233,7 +233,8 @@ pub(crate) fn advice(status: u16) -> &'static str {
 /// What the client's errors have in common.
 trait Refusing: Display {
     fn refusal(&self) -> Option<&Refusal>;
-    fn is_unreachable(&self) -> bool;
+    /// Nothing was said about what was asked for: no answer, or a fault or overload of the server.
+    fn is_retryable(&self) -> bool;
 }
 
 macro_rules! refusing {
@@ -243,8 +244,8 @@ macro_rules! refusing {
                 self.refusal()
             }
 
-            fn is_unreachable(&self) -> bool {
-                matches!(self, Self::Unreachable(_))
+            fn is_retryable(&self) -> bool {
+                self.is_retryable()
             }
         })*
     };

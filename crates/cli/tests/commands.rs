@@ -203,3 +203,22 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
     assert_eq!(output.status.code(), Some(141));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+#[test]
+fn an_interrupt_ends_a_command_with_whole_lines() {
+    let server = Server::start("memory");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("r.jsonl");
+    let events = write_recording(&file, 50, 0);
+    server.ok(&["replay", file.to_str().unwrap(), "--session", "s", "--speed", "max"]);
+    let out = directory.path().join("out.jsonl");
+    let written = || std::fs::read_to_string(&out).unwrap();
+    let mut tail = server.cli(&["tail", "--session", "s", "--json"]);
+    let child = tail.stdout(std::fs::File::create(&out).unwrap()).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(eventually(|| written().lines().count() == events.len()));
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(written().lines().map(str::to_owned).collect::<Vec<_>>(), events);
+}
