@@ -36,7 +36,7 @@ impl Watch {
             ProducerReport::Acked { messages, .. } => {
                 self.acknowledged.fetch_add(messages.end - messages.start, Ordering::Relaxed);
                 if self.is_out.swap(false, Ordering::Relaxed) {
-                    notice("the server answers again; nothing was lost");
+                    notice("the server answers again");
                 }
             }
             ProducerReport::Retry { cause, .. } => {
@@ -68,11 +68,6 @@ impl Appender {
             Err(ProducerError::Refused(Refused::Failed)) => self.flush().await,
             Err(error) => Err(self.failure(&error)),
         }
-    }
-
-    /// Takes an event if there is room.
-    pub(crate) fn try_append(&self, event: &[u8]) -> bool {
-        self.producer.try_append(event).is_ok()
     }
 
     /// Waits until all events are in the stream.

@@ -124,3 +124,50 @@ fn a_command_finishes_without_its_server_and_says_what_is_missing() {
     server.restart();
     assert!(server.events("x").len() >= 5, "what was acknowledged is there");
 }
+
+#[test]
+fn output_that_no_outage_can_hold_is_left_out_with_a_mark() {
+    const LEN: usize = 60_000_000;
+    let mut server = Server::start("embedded");
+    server.ok(&["create", "--session", "x"]);
+    let directory = tempfile::tempdir().unwrap();
+    let (written, go) = (directory.path().join("written"), directory.path().join("go"));
+    let script = format!(
+        "yes 0123456789012345678901234567890123456789 | head -c {LEN}; touch {}; \
+         while [ ! -e {} ]; do sleep 0.02; done; echo after",
+        written.display(),
+        go.display()
+    );
+    server.kill();
+    let exec = spawn(&mut server.cli(&["exec", "--session", "x", "--", "sh", "-c", &script]));
+    // Its output has to be read while it runs, or the pipe holds the command back.
+    let ended = std::thread::spawn(move || end(exec));
+    assert!(eventually(|| written.exists()), "the command is not held back for good");
+    server.restart();
+    assert!(eventually(|| server.events("x").len() > 1000), "what was held is delivered");
+    std::fs::write(&go, "").unwrap();
+    let ended = ended.join().unwrap();
+    assert_eq!(ended.code, 125, "{}", ended.stderr);
+    assert_eq!(ended.stdout.len(), LEN + "after\n".len());
+
+    let (mut out, mut marks) = (String::new(), Vec::new());
+    for line in server.events("x") {
+        match Event::from_json(line.as_bytes()).unwrap().payload {
+            Payload::TerminalOutput(terminal) => out += &terminal.data,
+            Payload::TerminalError(terminal) => marks.push(terminal.data),
+            _ => {}
+        }
+    }
+    assert!(out.ends_with("after\n"), "{marks:?}");
+    let left_out: usize = marks
+        .iter()
+        .map(|mark| mark.split_whitespace().find_map(|word| word.parse::<usize>().ok()).unwrap())
+        .sum();
+    assert!(left_out > 0);
+    assert_eq!(out.len() + left_out, ended.stdout.len(), "{marks:?}");
+    assert!(
+        ended.stderr.contains(&format!("{left_out} bytes of output were not delivered")),
+        "{}",
+        ended.stderr
+    );
+}

@@ -15,7 +15,9 @@ pub(super) struct Outbox {
     appender: Appender,
     /// Events that must not be left out wait here when there is no room: start and result, so two at most.
     kept: Vec<Vec<u8>>,
-    stalled: bool,
+    /// The server did not keep up when it had acknowledged so many events. Until it acknowledges more, nobody waits
+    /// for it again.
+    stalled_at: Option<u64>,
     gap_bytes: Option<u64>,
     left_out_bytes: u64,
     taken: u64,
@@ -32,7 +34,7 @@ pub(super) struct Delivery {
 
 impl Outbox {
     pub(super) fn new(appender: Appender) -> Self {
-        Self { appender, kept: Vec::new(), stalled: false, gap_bytes: None, left_out_bytes: 0, taken: 0 }
+        Self { appender, kept: Vec::new(), stalled_at: None, gap_bytes: None, left_out_bytes: 0, taken: 0 }
     }
 
     /// Takes an event that may be left out when the server does not keep up; `len` bytes of output go with it.
@@ -67,13 +69,12 @@ impl Outbox {
     }
 
     async fn push(&mut self, event: &[u8]) -> bool {
-        // Once it has been waited for, only room counts, until there is some.
-        let taken = if self.stalled {
-            self.appender.try_append(event)
-        } else {
-            matches!(timeout(STALL_MAX, self.appender.append(event)).await, Ok(Ok(())))
-        };
-        self.stalled = !taken;
+        let acknowledged = self.appender.acknowledged();
+        if self.stalled_at == Some(acknowledged) {
+            return false;
+        }
+        let taken = matches!(timeout(STALL_MAX, self.appender.append(event)).await, Ok(Ok(())));
+        self.stalled_at = (!taken).then(|| self.appender.acknowledged());
         taken
     }
 
