@@ -16,7 +16,7 @@ use durable_sessions_server::{
 use tokio::signal::unix::{SignalKind, signal};
 
 use settings::{LogFormat, StoreKind};
-pub use settings::{ServeArgs, Settings};
+pub(crate) use settings::{ServeArgs, Settings};
 
 /// The default port of the protocol, on this machine only.
 const LISTEN_DEFAULT: &str = "127.0.0.1:4437";
@@ -24,7 +24,7 @@ const DATA_DIR_DEFAULT: &str = "durable-sessions-data";
 
 /// Why the server did not start, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+pub(crate) enum ServeError {
     /// The configuration file cannot be read.
     #[error("cannot read the configuration file {}: {source}", path.display())]
     ReadFile {
@@ -77,7 +77,7 @@ pub enum ServeError {
 impl ServeError {
     /// Whether the same command may succeed later.
     #[must_use]
-    pub fn is_retryable(&self) -> bool {
+    pub(crate) fn is_retryable(&self) -> bool {
         matches!(self, Self::Start(error) if error.is_retryable()) || matches!(self, Self::Run(_))
     }
 }
@@ -86,7 +86,7 @@ impl ServeError {
 ///
 /// # Errors
 /// [`ServeError`].
-pub async fn run(args: ServeArgs) -> Result<(), ServeError> {
+pub(crate) async fn run(args: ServeArgs) -> Result<(), ServeError> {
     let settings = settings::merge(args)?;
     log::start(settings.log_format.unwrap_or_default(), settings.log.as_deref())?;
     let stop = Signals::listen().map_err(ServeError::Signals)?;

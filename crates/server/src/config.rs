@@ -4,9 +4,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use durable_sessions_storage::StoreOptions;
+use durable_sessions_storage::{EmbeddedStore, MemoryStore, OpenError, StoreOptions, StreamStore};
 use subtle::ConstantTimeEq as _;
 
 /// Configuration of one server.
@@ -131,6 +132,16 @@ pub enum StoreConfig {
     },
     /// In memory: gone with the process.
     Memory,
+}
+
+impl StoreConfig {
+    /// The one place that knows engines by name.
+    pub(crate) fn open(&self, options: StoreOptions) -> Result<Arc<dyn StreamStore>, OpenError> {
+        Ok(match self {
+            Self::Embedded { dir } => Arc::new(EmbeddedStore::open(dir, options)?),
+            Self::Memory => Arc::new(MemoryStore::open(options)?),
+        })
+    }
 }
 
 /// How callers prove who they are.

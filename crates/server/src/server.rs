@@ -8,12 +8,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use durable_sessions_storage::{EmbeddedStore, MemoryStore, OpenError, StreamStore};
+use durable_sessions_storage::OpenError;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::app::{App, Gauge, Jitter};
-use crate::config::{InvalidConfig, ServerConfig, StoreConfig};
+use crate::config::{InvalidConfig, ServerConfig};
 use crate::connection;
 use crate::cors::Cors;
 use crate::fanout::Fanout;
@@ -100,12 +100,7 @@ impl Server {
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let local_addr = listener.local_addr().map_err(listen)?;
-        let store: Arc<dyn StreamStore> = match &config.store {
-            StoreConfig::Embedded { dir } => {
-                Arc::new(EmbeddedStore::open(dir, config.store_options.clone())?)
-            }
-            StoreConfig::Memory => Arc::new(MemoryStore::open(config.store_options.clone())?),
-        };
+        let store = config.store.open(config.store_options.clone())?;
         let (drain, draining) = watch::channel(false);
         let limits = &config.limits;
         let app = Arc::new(App {

@@ -9,19 +9,19 @@ use super::value::{Size, Span, Token};
 
 /// Arguments of `serve`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     /// TOML file with settings: the keys are the names of the flags. Flags and environment go before it
     #[arg(long, env = "DURABLE_SESSIONS_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// All other settings.
     #[command(flatten)]
-    pub settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 /// Which engine keeps the streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum StoreKind {
+pub(crate) enum StoreKind {
     /// On disk, synced before every acknowledgement
     #[default]
     Embedded,
@@ -32,7 +32,7 @@ pub enum StoreKind {
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people
     #[default]
     Text,
@@ -46,8 +46,8 @@ macro_rules! settings {
         /// What flags, environment or a file say; whatever none of them says has a default.
         #[derive(Debug, Clone, Default, Deserialize, clap::Args)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-        pub struct Settings {
-            $($(#[$attribute])* pub $name: Option<$type>,)*
+        pub(crate) struct Settings {
+            $($(#[$attribute])* pub(crate) $name: Option<$type>,)*
         }
 
         impl Settings {

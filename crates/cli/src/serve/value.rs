@@ -9,15 +9,15 @@ use serde::{Deserialize, Deserializer};
 
 /// A duration in words: `2s`, `500ms`, `1m 30s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span(pub Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 /// A number of bytes: `8388608`, `512KiB`, `8MiB`, `1GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size(pub usize);
+pub(crate) struct Size(pub(crate) usize);
 
 /// The bearer token; its `Debug` output does not show it.
 #[derive(Debug, Clone)]
-pub struct Token(pub Secret);
+pub(crate) struct Token(pub(crate) Secret);
 
 impl FromStr for Span {
     type Err = String;
@@ -89,7 +89,7 @@ mod tests {
     fn sizes_and_spans_have_units() {
         assert_eq!("512KiB".parse(), Ok(Size(512 << 10)));
         assert_eq!("7".parse(), Ok(Size(7)));
-        for bad in ["", "8MB", "MiB", "-1", "99999999999999999999", "9999999999GiB"] {
+        for bad in ["", "8MB", "MiB", "-1", "99999999999999999999", "99999999999GiB"] {
             assert!(bad.parse::<Size>().is_err(), "{bad}");
         }
         assert_eq!("500ms".parse(), Ok(Span(Duration::from_millis(500))));
