@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
@@ -41,23 +41,41 @@ pub(crate) enum AgentError {
     /// The binary that runs commands is missing.
     #[error("cannot run {}: {reason}; build it with `cargo build --release --bin durable-sessions` or give --cli", cli.display())]
     Cli { cli: PathBuf, reason: io::Error },
+    /// The user wants it to end.
+    #[error("interrupted")]
+    Interrupted,
     /// There is no test command.
     #[error("--test-command is empty")]
     NoTestCommand,
 }
 
+/// How long an interrupted agent takes to say so in its session.
+const FAREWELL_MAX: Duration = Duration::from_secs(3);
+
 /// Runs the script from beginning to end.
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), AgentError> {
     let mut session = Session::open(arguments, TURNS).await?;
-    let outcome = work(arguments, &mut session).await;
+    let outcome = tokio::select! {
+        outcome = work(arguments, &mut session) => outcome,
+        // Without a handler the signal ends the program, so a failure to install one needs no words.
+        Ok(()) = tokio::signal::ctrl_c() => Err(AgentError::Interrupted),
+    };
     match &outcome {
         Ok(()) => session.complete().await?,
-        Err(AgentError::Session(_)) => {}
+        Err(AgentError::Session(_)) => return outcome,
+        Err(AgentError::Interrupted) => {
+            let farewell = async {
+                session.stop("interrupted").await?;
+                session.leave(false).await
+            };
+            // The server may be away, which is no reason to keep whoever interrupted waiting.
+            let _ = tokio::time::timeout(FAREWELL_MAX, farewell).await;
+            return outcome;
+        }
         Err(error) => session.fail(&error.to_string()).await?,
     }
-    outcome?;
     session.leave(arguments.close).await?;
-    Ok(())
+    outcome
 }
 
 async fn work(arguments: &Arguments, session: &mut Session) -> Result<(), AgentError> {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use durable_sessions_client::protocol::{InvalidProducer, StreamPath};
 use durable_sessions_client::schema::{
     AgentCompletedPayload, AgentErrorPayload, AgentId, AgentMetricsPayload, AgentPlanReadyPayload,
-    AgentPlanningPayload, AgentStartedPayload, AgentStatus, AgentTurnPayload, ChunkPayload, Event, EventId,
-    MalformedId, MessageId, Payload, PresencePayload, RunId, SessionId, StatePayload, ToolCallId,
-    ToolCallPayload, UserId,
+    AgentPlanningPayload, AgentStartedPayload, AgentStatus, AgentStoppedPayload, AgentTurnPayload,
+    ChunkPayload, Event, EventId, MalformedId, MessageId, Payload, PresencePayload, RunId, SessionId,
+    StatePayload, ToolCallId, ToolCallPayload, UserId,
 };
 use durable_sessions_client::{AppendError, BuildError, Client, CreateError, Producer, ProducerError};
 use serde_json::Value;
@@ -194,6 +194,13 @@ impl Session {
         self.send(Payload::StateUpdate(state)).await?;
         let failed = AgentErrorPayload::new(self.agent.clone(), error).run_id(self.run.clone());
         self.send(Payload::AgentError(failed)).await
+    }
+
+    /// Ends the run before its end.
+    pub(crate) async fn stop(&mut self, reason: &str) -> Result<(), SessionError> {
+        self.state(AgentStatus::Idle, None).await?;
+        let stopped = AgentStoppedPayload::new(self.agent.clone(), self.run.clone(), reason);
+        self.send(Payload::AgentStopped(stopped)).await
     }
 
     /// Leaves the session, and closes it when asked to.
