@@ -34,7 +34,8 @@ impl Refused {
 /// Why messages that were taken are not in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppendError {
-    /// The server refused these messages: 400, 401, 404, 409, 410, 413 and the like.
+    /// The server refused these messages: 400, 401, 404, 409, 410, 413 and the like. If an earlier attempt of theirs
+    /// went without an answer, whether they are in the stream is unknown, and the producer has ended.
     Refused {
         /// The status.
         status: u16,

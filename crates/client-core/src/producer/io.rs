@@ -96,7 +96,7 @@ pub enum ProducerOutput {
         /// Where they ended.
         at: AckedAt,
     },
-    /// These messages are not in the stream (but see [`AppendError::AttemptsExhausted`]).
+    /// These messages are not in the stream (but see [`AppendError::Refused`] and [`AppendError::AttemptsExhausted`]).
     Failed {
         /// Which.
         messages: Range<u64>,

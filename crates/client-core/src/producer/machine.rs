@@ -8,10 +8,10 @@
 //! | no answer, timeout, 408, 425, 429, 5xx | the same batch again, with the same number, after a backoff or `Retry-After` |
 //! | 401 | once more with a fresh token, then an error for the batch |
 //! | 400, 413 | a batch of several is halved until the messages at fault are alone; those fail, the others go on |
-//! | 403 with `Producer-Epoch` | fenced: the end; or, with `auto_claim`, a newer epoch if the batch was never sent before |
+//! | 403 with `Producer-Epoch` | fenced: the end; or, with `auto_claim`, a newer epoch if no earlier attempt of the batch may have arrived |
 //! | 409 with `Stream-Closed` | the stream is closed: the end |
 //! | 409 with `Producer-Expected-Seq` | the first batch of a producer adopts the number; later it is a gap: the end |
-//! | anything else | an error for the batch; its number is used by the next one, as the server did not take it |
+//! | anything else | an error for the batch; its number is used by the next one, as the server did not take it; but if an earlier attempt of the batch may have arrived, the number may be taken, and a batch under it would be acknowledged unstored: the end |
 
 use std::collections::VecDeque;
 
@@ -103,6 +103,8 @@ pub struct Producer {
     /// The server has acknowledged a batch of this producer.
     established: bool,
     attempt: u32,
+    /// An earlier attempt of this batch may have arrived: nobody has said otherwise.
+    in_doubt: bool,
     token_asked_again: bool,
     /// Messages up to this number came in a batch that was refused, so they go in batches of so many.
     halved: Option<(u64, usize)>,
@@ -124,6 +126,7 @@ impl Producer {
             seq: config.first_seq,
             established: false,
             attempt: 0,
+            in_doubt: false,
             token_asked_again: false,
             halved: None,
             flushes: VecDeque::new(),
@@ -225,6 +228,7 @@ impl Producer {
 
     fn send_next(&mut self) {
         self.attempt = 0;
+        self.in_doubt = false;
         self.token_asked_again = false;
         let mut messages_max = self.config.batch_messages_max;
         if let Some((until, len)) = self.halved {
@@ -266,13 +270,17 @@ impl Producer {
                 self.send(len, true);
             }
             400 | 413 if len > 1 => {
-                // Either part may be at fault; a batch of one tells.
+                // Either part may be at fault; a batch of one tells. What is refused for its content was refused
+                // on every attempt, so its number is free.
                 self.halved = Some((self.outbox.first() + len as u64, len / 2));
                 self.send_next();
             }
             403 if answer.producer_epoch.is_some() => self.fenced(len, answer.producer_epoch),
             409 if answer.closed => self.fail(AppendError::StreamClosed),
             409 if answer.expected_seq.is_some() => self.gap(len, answer.expected_seq),
+            status if self.in_doubt && !matches!(status, 400 | 413) => {
+                self.fail(AppendError::Refused { status });
+            }
             status => {
                 let messages = self.outbox.settle(len);
                 self.lost(messages, AppendError::Refused { status });
@@ -306,7 +314,7 @@ impl Producer {
         match next {
             // After a first attempt without an answer the batch may be there under the old epoch: sending it under
             // a new one could double it.
-            Some(next) if self.config.auto_claim && !self.established && self.attempt == 0 => {
+            Some(next) if self.config.auto_claim && !self.established && !self.in_doubt => {
                 (self.epoch, self.seq) = (next, ProducerSeq::ZERO);
                 self.send(len, false);
             }
@@ -332,6 +340,8 @@ impl Producer {
             return self.fail(AppendError::AttemptsExhausted { attempts: self.attempt, cause });
         }
         self.attempt = self.attempt.saturating_add(1);
+        // Only these say that nothing was done; a 503 may stand for a commit of which nobody knows how it ended.
+        self.in_doubt |= !matches!(cause, Cause::Token(_) | Cause::Status(425 | 429));
         let delay_ms = self.config.retry.delay_ms(self.attempt, retry_after_ms, &mut self.random);
         self.phase = Phase::Waiting(len);
         self.outputs.push_back(ProducerOutput::SetTimer { kind: ProducerTimer::Retry, after_ms: delay_ms });
@@ -348,10 +358,12 @@ impl Producer {
         let messages = self.outbox.settle(in_flight);
         self.lost(messages, error.clone());
         let rest = self.outbox.settle(self.outbox.len());
-        let error = if matches!(error, AppendError::AttemptsExhausted { .. }) {
-            AppendError::ProducerFailed
-        } else {
-            error
+        // What happened to one batch is no reason of the others.
+        let error = match error {
+            AppendError::AttemptsExhausted { .. } | AppendError::Refused { .. } => {
+                AppendError::ProducerFailed
+            }
+            error => error,
         };
         self.lost(rest, error);
     }

@@ -125,6 +125,46 @@ fn a_refusal_fails_exactly_the_messages_concerned_and_their_number_is_used_again
 }
 
 #[test]
+fn a_batch_that_may_have_arrived_and_is_then_refused_ends_the_producer() {
+    // Its number may be taken at the server: the next batch under it would be acknowledged as a repetition, unstored.
+    let interruptions: [fn(&mut Producer); 3] = [
+        |m| m.handle(NOW, ProducerInput::Failed(Failure::network("reset"))),
+        |m| m.handle(NOW, ProducerInput::Timer(ProducerTimer::Timeout)),
+        |m| m.handle(NOW, ProducerInput::Answer(AppendAnswer { status: 500, ..AppendAnswer::default() })),
+    ];
+    for interrupt in interruptions {
+        let mut machine = Producer::new(config(), 1);
+        machine.append(NOW, b"0").unwrap();
+        machine.append(NOW, b"1").unwrap();
+        interrupt(&mut machine);
+        machine.handle(NOW, ProducerInput::Timer(ProducerTimer::Retry));
+        outputs(&mut machine);
+        assert!(sent(&answer(&mut machine, 401)).is_some(), "the token is still asked for once more");
+        let out = answer(&mut machine, 401);
+        assert_eq!(
+            failures(&out),
+            [(0..1, AppendError::Refused { status: 401 }), (1..2, AppendError::ProducerFailed)]
+        );
+        assert_eq!(sent(&out), None);
+        assert_eq!(machine.append(NOW, b"2"), Err(Refused::Failed));
+    }
+    // Without a token no request left, and 429 says that nothing was done: nothing is in doubt.
+    let harmless: [fn(&mut Producer); 2] = [
+        |m| m.handle(NOW, ProducerInput::Failed(Failure::token("none"))),
+        |m| m.handle(NOW, ProducerInput::Answer(AppendAnswer { status: 429, ..AppendAnswer::default() })),
+    ];
+    for interrupt in harmless {
+        let mut machine = Producer::new(config(), 1);
+        machine.append(NOW, b"0").unwrap();
+        machine.append(NOW, b"1").unwrap();
+        interrupt(&mut machine);
+        machine.handle(NOW, ProducerInput::Timer(ProducerTimer::Retry));
+        outputs(&mut machine);
+        assert_eq!(sent(&answer(&mut machine, 404)), Some(("[1]".into(), 0, 0)));
+    }
+}
+
+#[test]
 fn an_invalid_message_is_found_by_halving_its_batch() {
     let mut machine = Producer::new(config(), 1);
     machine.append(NOW, b"\"first\"").unwrap();
@@ -188,7 +228,14 @@ fn a_newer_epoch_fences_unless_it_may_be_claimed() {
     machine.append(NOW, b"0").unwrap();
     machine.handle(NOW, ProducerInput::Failed(Failure::network("reset")));
     machine.handle(NOW, ProducerInput::Timer(ProducerTimer::Retry));
-    assert_eq!(failures(&answer_with(&mut machine, fenced)).len(), 1);
+    assert_eq!(failures(&answer_with(&mut machine, fenced.clone())).len(), 1);
+
+    // One that the server put off has not.
+    let mut machine = Producer::new(ProducerConfig { auto_claim: true, ..config() }, 1);
+    machine.append(NOW, b"0").unwrap();
+    answer(&mut machine, 429);
+    machine.handle(NOW, ProducerInput::Timer(ProducerTimer::Retry));
+    assert_eq!(sent(&answer_with(&mut machine, fenced)), Some(("[0]".into(), 5, 0)));
 }
 
 #[test]
