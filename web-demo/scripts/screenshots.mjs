@@ -1,7 +1,8 @@
-// Takes the README's pictures of a running page:
-//   node scripts/screenshots.mjs http://127.0.0.1:4437 TOKEN [--session ID] [--out ../docs/images]
-// The session has to be open (not closed), since one of the pictures shows a lost connection. Without --session the
-// page opens the newest one.
+// Takes the README's pictures:
+//   node scripts/screenshots.mjs                          of a server of its own, with the repository's recording
+//   node scripts/screenshots.mjs URL TOKEN [--session ID] of a running one; without --session, its newest session
+// and with [--out ../docs/images] [--recording FILE]. The session has to be open (not closed), since one of the pictures
+// shows a lost connection.
 
 import { mkdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -9,18 +10,18 @@ import { fileURLToPath } from 'node:url';
 
 import { chromium } from 'playwright-core';
 
+import { startOwnServer } from './own-server.mjs';
+
 const PICTURE_BYTES_MAX = 300_000;
 const WIDE = { width: 1440, height: 900 };
 const NARROW = { width: 390, height: 844 };
 
-const [url, token, ...rest] = process.argv.slice(2);
-const option = (name) => (rest.includes(name) ? rest[rest.indexOf(name) + 1] : undefined);
-if (url === undefined || token === undefined) {
-  console.error('usage: node scripts/screenshots.mjs URL TOKEN [--session ID] [--out DIRECTORY]');
-  process.exit(2);
-}
+const args = process.argv.slice(2);
+const option = (name) => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
+const own = args[0] === undefined || args[0].startsWith('--') ? await startOwnServer(option('--recording')) : null;
+const [url, token] = own === null ? args : [own.url, own.token];
+const session = own === null ? option('--session') : own.session;
 const out = resolve(option('--out') ?? fileURLToPath(new URL('../../docs/images', import.meta.url)));
-const session = option('--session');
 const fragment = new URLSearchParams({ token, ...(session === undefined ? {} : { session }) });
 
 const browser = await chromium.launch({
@@ -33,7 +34,6 @@ async function picture(name, { viewport, scheme, query = '', deviceScaleFactor =
   const page = await context.newPage();
   await page.goto(`${url.replace(/\/$/, '')}/${query}#${fragment}`);
   await page.locator('[data-testid=connection-state][data-state=connected]').waitFor();
-  // The tool rows are what a reader wants to see; a session without any is still worth a picture.
   await page.locator('[data-testid^=row-]').first().waitFor();
   await caughtUp(page);
   await act(page);
@@ -67,4 +67,5 @@ try {
   await picture('lost', { viewport: WIDE, scheme: 'light', query: '?maxAttempts=2&initialDelay=50', act: loseConnection });
 } finally {
   await browser.close();
+  await own?.stop();
 }

@@ -12,8 +12,6 @@ export interface SessionEvent {
   /** Count of events up to and including this one. */
   readonly offset: number;
   readonly id: string | null;
-  /** False for a type outside the catalogue: passed through, shown as such. */
-  readonly known: boolean;
 }
 
 /** An event that the client's validation refused. The stream goes on behind it. */

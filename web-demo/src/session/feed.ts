@@ -85,7 +85,6 @@ function toEvent(record: SessionRecord): SessionEvent {
     timestamp: record.data.timestamp,
     offset: record.offset,
     id: record.id,
-    known: record.channel !== 'unknown',
   };
 }
 

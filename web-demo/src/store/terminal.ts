@@ -2,7 +2,7 @@
 // erase and clear work on the last line, which is what progress bars need; cursor addressing is ignored.
 
 import { type SessionEvent, textField } from '../session/events';
-import { AnsiReader, type Op, PLAIN, type Style } from './ansi';
+import { AnsiReader, type Op, type Style } from './ansi';
 import { BoundedList, type BoundedSnapshot } from './bounded';
 
 export const TERMINAL_LINES_MAX = 5_000;
@@ -154,8 +154,6 @@ function cutRuns(runs: readonly Run[], from: number, to: number): Run[] {
 /** A finished text, for outputs of tools that carry colours. */
 export function linesOf(text: string): readonly (readonly Run[])[] {
   const terminal = new Terminal(Number.MAX_SAFE_INTEGER);
-  terminal.apply({ type: 'terminal:output', data: { data: text }, timestamp: 0, offset: 0, id: null, known: true });
+  terminal.apply({ type: 'terminal:output', data: { data: text }, timestamp: 0, offset: 0, id: null });
   return terminal.snapshot().items.map((line) => line.runs);
 }
-
-export { PLAIN };

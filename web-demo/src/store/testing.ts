@@ -6,5 +6,5 @@ let offset = 0;
 
 export function event(type: string, data: Fields, timestamp = 1_000): SessionEvent {
   offset += 1;
-  return { type, data, timestamp, offset, id: `e${offset}`, known: true };
+  return { type, data, timestamp, offset, id: `e${offset}` };
 }

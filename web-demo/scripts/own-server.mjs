@@ -1,0 +1,73 @@
+// A server of its own for the pictures: memory store, a token for this run, and the repository's recording in it,
+// once complete and once cut off in the middle of its last tool call, so that something is running in the picture.
+
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const inRepository = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+export async function startOwnServer(recording = inRepository('tests/recordings/example-agent.jsonl')) {
+  const target = process.env['CARGO_TARGET_DIR'] ?? inRepository('target');
+  const binary = process.env['DURABLE_SESSIONS_BIN'] ?? join(target, 'release/durable-sessions');
+  for (const [path, how] of [[binary, 'cargo build --release --bin durable-sessions'], [recording, 'or name one with --recording'], [inRepository('web-demo/dist'), 'npm run build']]) {
+    if (!existsSync(path)) throw new Error(`${path} is missing (${how})`);
+  }
+  const token = randomUUID();
+  const env = { ...process.env, DURABLE_SESSIONS_TOKEN: token };
+  const server = spawn(binary, ['serve', '--listen', '127.0.0.1:0', '--store', 'memory', '--web-root', inRepository('web-demo/dist')], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'durable-sessions-pictures-'));
+  const stop = async () => {
+    server.kill();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const url = await addressOf(server);
+    const run = (args) => finished(spawn(binary, [...args, '--url', url], { env, stdio: ['ignore', 'ignore', 'inherit'] }), args[0]);
+    const partial = join(folder, 'running.jsonl');
+    await writeFile(partial, await untilTheLastTool(recording));
+    await run(['replay', recording, '--session', 'earlier-run', '--speed', '100000']);
+    await run(['close', '--session', 'earlier-run']);
+    await run(['replay', partial, '--session', 'example-agent', '--speed', '100000']);
+    return { url, token, session: 'example-agent', stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function untilTheLastTool(recording) {
+  const lines = (await readFile(recording, 'utf8')).trimEnd().split('\n');
+  const has = (type) => lines.findLastIndex((line) => line.includes(`"type":"${type}"`));
+  const start = has('tool:start');
+  const result = has('tool:result');
+  const end = start >= 0 && result > start ? start + Math.ceil((result - start) * 0.6) : lines.length;
+  return `${lines.slice(0, end).join('\n')}\n`;
+}
+
+function addressOf(server) {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    server.stdout.on('data', (bytes) => {
+      said += bytes;
+      const found = /http:\/\/[\d.:]+/.exec(said);
+      if (found !== null) resolve(found[0]);
+    });
+    server.on('error', reject);
+    server.on('exit', (code) => reject(new Error(`the server ended with ${code} before it listened`)));
+  });
+}
+
+function finished(child, name) {
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${name} ended with ${code}`))));
+  });
+}
