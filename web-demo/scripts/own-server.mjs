@@ -43,13 +43,15 @@ export async function startOwnServer(recording = inRepository('tests/recordings/
   }
 }
 
+/** Moved in time so that its last event is of now: the pictures show a run that goes on, not the age of a recording. */
 async function untilTheLastTool(recording) {
-  const lines = (await readFile(recording, 'utf8')).trimEnd().split('\n');
-  const has = (type) => lines.findLastIndex((line) => line.includes(`"type":"${type}"`));
-  const start = has('tool:start');
-  const result = has('tool:result');
-  const end = start >= 0 && result > start ? start + Math.ceil((result - start) * 0.6) : lines.length;
-  return `${lines.slice(0, end).join('\n')}\n`;
+  const [header, ...events] = (await readFile(recording, 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line));
+  const start = events.findLastIndex(({ type }) => type === 'tool:start');
+  const result = events.findLastIndex(({ type }) => type === 'tool:result');
+  const shown = start >= 0 && result > start ? events.slice(0, start + Math.ceil((result - start) * 0.6)) : events;
+  const shift = Date.now() - (shown.at(-1)?.timestamp ?? 0);
+  const moved = shown.map((event) => ({ ...event, timestamp: event.timestamp + shift }));
+  return [header, ...moved].map((line) => `${JSON.stringify(line)}\n`).join('');
 }
 
 function addressOf(server) {
