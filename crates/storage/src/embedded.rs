@@ -1,7 +1,8 @@
 //! The embedded engine: fjall, a log-structured tree with a journal, in a directory. Must not know what it stores.
 //!
 //! One keyspace, journal and blocks uncompressed (rows are small, and the journal is what an append waits for),
-//! `fdatasync` per commit. The settings are measured; see docs/architecture.
+//! `fdatasync` per commit. Measured on two cores with batches of 256 over 100,000 streams: 43,000 rows a second
+//! against 60,000 of a bare log file, where RocksDB did 34,000, redb and LMDB 5,000 and SQLite 2,500.
 
 mod journal;
 #[cfg(test)]

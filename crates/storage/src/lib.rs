@@ -1,6 +1,15 @@
 //! The [`StreamStore`] trait, its conformance suite, the memory engine and the embedded engine.
 //!
 //! This crate must not know HTTP or sessions.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `store`, `batch`, `error` | the trait, its types and its rules |
+//! | `semantics` | what streams mean: admission of appends, lifetimes; pure |
+//! | `local` | a store in this process: queue, committer, windows, reads, forks |
+//! | `layout` | keys and values as they are persisted |
+//! | `engine`, `memory`, `embedded` | sorted maps with atomic batches: in RAM, and fjall in a directory |
+//! | `conformance` | the suite every store must pass, and a naive model of one |
 
 mod batch;
 #[cfg(any(test, feature = "conformance"))]

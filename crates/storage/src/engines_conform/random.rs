@@ -98,10 +98,10 @@ fn create() -> impl Strategy<Value = CreateStream> {
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let operation = prop_oneof![
-        3 => (0u8..5, create()).prop_map(|(n, create)| Operation::Create(n, create)),
+        4 => (0u8..5, create()).prop_map(|(n, create)| Operation::Create(n, create)),
         8 => (0u8..5, append()).prop_map(|(n, append)| Operation::Append(n, append)),
         2 => (0u8..5, proptest::collection::vec(append(), 2..8)).prop_map(|(n, all)| Operation::Burst(n, all)),
-        1 => (0u8..5).prop_map(Operation::Delete),
+        2 => (0u8..5).prop_map(Operation::Delete),
         1 => Just(Operation::Reopen),
     ];
     proptest::collection::vec(operation, 1..60)

@@ -141,6 +141,16 @@ impl Queue {
         }
     }
 
+    /// Drops what is pending, so that nobody waits for a committer that has failed.
+    pub(super) fn abandon(&self) {
+        let mut pending = lock(&self.pending);
+        pending.stopped = true;
+        pending.bytes = 0;
+        let abandoned = std::mem::take(&mut pending.operations);
+        drop(pending);
+        drop(abandoned);
+    }
+
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         lock(&self.pending).operations.is_empty()

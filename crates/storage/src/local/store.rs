@@ -65,10 +65,19 @@ impl Shared {
 
     /// The committer thread has ended.
     pub(super) fn ended(&self, panicked: bool) {
+        let reason = if panicked {
+            tracing::error!(
+                id = "STORE-COMMITTER-PANICKED",
+                "the store takes nothing until it is opened again"
+            );
+            "the committer has failed"
+        } else {
+            "the store is shut down"
+        };
         self.queue.stop();
-        let reason = if panicked { "the committer has failed" } else { "the store is shut down" };
         *lock(&self.reason) = reason.into();
         self.state.store(DOWN, Ordering::Release);
+        self.queue.abandon();
         self.engine.close();
         self.ended.send_replace(true);
     }

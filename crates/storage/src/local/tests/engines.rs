@@ -10,11 +10,12 @@ use crate::engine::{Engine, EngineError, Visit, Writes};
 use crate::local::lock;
 use crate::memory::MemoryEngine;
 
-/// The memory engine, but synced commits fail while told to, and wait while held. What it holds outlives a
+/// The memory engine, but commits fail or panic while told to, and wait while held. What it holds outlives a
 /// store, so that it can be opened again.
 pub(super) struct Fickle {
     pub(super) below: MemoryEngine,
     pub(super) fails: AtomicBool,
+    pub(super) panics: AtomicBool,
     pub(super) commits: AtomicUsize,
     held: Mutex<bool>,
     released: Condvar,
@@ -25,6 +26,7 @@ impl Fickle {
         Self {
             below: MemoryEngine::new(u64::MAX),
             fails: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
             commits: AtomicUsize::new(0),
             held: Mutex::new(false),
             released: Condvar::new(),
@@ -82,6 +84,7 @@ impl Engine for Fickle {
             held = self.released.wait(held).unwrap();
         }
         drop(held);
+        assert!(!self.panics.load(Ordering::SeqCst), "the engine has a bug");
         if self.fails.load(Ordering::SeqCst) {
             return Err(EngineError("the disk is on fire".into()));
         }

@@ -55,6 +55,24 @@ async fn nothing_undurable_is_seen_and_one_commit_carries_all_that_was_pending()
     assert!(engine.commits.load(Ordering::SeqCst) - before <= 2);
 }
 
+#[tokio::test]
+async fn nobody_waits_for_a_committer_that_has_failed() {
+    let engine = Arc::new(Fickle::new());
+    let case = Case::open(&engine, |options| options.group_len_max = 1);
+    case.create("a").await;
+    engine.hold();
+    engine.panics.store(true, Ordering::SeqCst);
+    let pending: Vec<_> = (0..20).map(|n| case.spawn_append("a", one(&n.to_string()))).collect();
+    tokio::task::yield_now().await;
+    engine.release();
+    for append in pending {
+        assert!(matches!(append.await.unwrap(), Err(AppendError::Unavailable(_))));
+    }
+    assert!(matches!(case.append("a", one("1")).await, Err(AppendError::Unavailable(_))));
+    case.0.shutdown().await;
+    assert!(matches!(case.0.health(), StoreHealth::Down(why) if why.contains("failed")));
+}
+
 /// Every way to read a row that does not have its checksum reports it, and serves what is before.
 #[tokio::test]
 async fn damaged_rows_are_reported_and_not_served() {
