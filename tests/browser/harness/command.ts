@@ -9,8 +9,22 @@ export interface Finished {
   stderr: string
 }
 
-/** Runs `durable-sessions ARGUMENTS` against a server; the token travels in the environment. */
+/** A command on its way, which can be held and let go on. */
+export interface Running {
+  readonly finished: Promise<Finished>
+  /** Whether it has not ended yet. */
+  isRunning(): boolean
+  hold(): void
+  goOn(): void
+}
+
+/** Runs `durable-sessions ARGUMENTS` against a server until it ends. */
 export function command(server: Server, ...args: string[]): Promise<Finished> {
+  return start(server, ...args).finished
+}
+
+/** Starts `durable-sessions ARGUMENTS` against a server; the token travels in the environment. */
+export function start(server: Server, ...args: string[]): Running {
   const child = spawn(binary, args, {
     env: { ...process.env, DURABLE_SESSIONS_URL: server.url, DURABLE_SESSIONS_TOKEN: server.token },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -19,8 +33,14 @@ export function command(server: Server, ...args: string[]): Promise<Finished> {
   let stderr = ''
   child.stdout.on('data', (text: Buffer) => (stdout += text.toString()))
   child.stderr.on('data', (text: Buffer) => (stderr += text.toString()))
-  return new Promise((resolve, reject) => {
+  const finished = new Promise<Finished>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code) => resolve({ code, stdout, stderr }))
   })
+  return {
+    finished,
+    isRunning: () => child.exitCode === null && child.signalCode === null,
+    hold: () => child.kill('SIGSTOP'),
+    goOn: () => child.kill('SIGCONT'),
+  }
 }
