@@ -6,7 +6,7 @@ const TARGET = /"timestamp":\s*\d{10,}/;
 
 export class NetworkCutError extends TypeError {
   constructor() {
-    super('The connection is cut (by the button on this page)');
+    super('cut by the button on this page');
     this.name = 'NetworkCutError';
   }
 }
