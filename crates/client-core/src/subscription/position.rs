@@ -206,9 +206,9 @@ mod tests {
         assert_eq!(read(&mut position, 5), [1, 2, 3, 4, 5]);
         position.begin_connection();
         // The server frames them differently this time.
-        assert_eq!(read(&mut position, 2), []);
+        assert!(read(&mut position, 2).is_empty());
         assert_eq!(position.control(token("a"), None), 0);
-        assert_eq!(read(&mut position, 2), []);
+        assert!(read(&mut position, 2).is_empty());
         position.begin_connection();
         assert_eq!(read(&mut position, 4), [6]);
         assert_eq!(position.delivered(), 6);
