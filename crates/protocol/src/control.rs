@@ -9,8 +9,8 @@ use crate::json::{JsonError, Scanner};
 
 /// Longest `streamCursor` that is kept; a longer one is dropped, which only costs collapsing.
 const CURSOR_BYTES_MAX: usize = 256;
-/// 2^53 - 1: counts above it could not pass through JavaScript.
-const COUNT_MAX: u64 = (1 << 53) - 1;
+/// Largest count of messages that is believed, 2^53 - 1: one above it could not pass through JavaScript.
+pub const MESSAGE_COUNT_MAX: u64 = (1 << 53) - 1;
 
 /// What follows every `data` event: where the reader stands now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +128,7 @@ fn count(raw: &[u8]) -> Option<u64> {
     for &b in raw {
         number = number * 10 + u64::from(b.is_ascii_digit().then(|| b - b'0')?);
     }
-    Some(number).filter(|&n| n <= COUNT_MAX)
+    Some(number).filter(|&n| n <= MESSAGE_COUNT_MAX)
 }
 
 fn string(text: &[u8], value: Range<usize>) -> Option<String> {
@@ -278,7 +278,7 @@ mod tests {
         #[test]
         fn reads_back(
             token in "[^\\p{Cc}]{1,40}", cursor in proptest::option::of(".{1,20}"), up: bool, closed: bool,
-            count in proptest::option::of(0..=COUNT_MAX),
+            count in proptest::option::of(0..=MESSAGE_COUNT_MAX),
         ) {
             prop_assume!(token.parse::<OffsetToken>().is_ok());
             let control = Control {

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use durable_sessions_protocol::OffsetToken;
 use durable_sessions_protocol::sse::FRAME_BYTES_MAX_DEFAULT;
+use durable_sessions_protocol::{MESSAGE_COUNT_MAX, OffsetToken};
 use durable_sessions_schema::Parser;
 
 use super::io::{ConnectionState, Input, LostInfo, OpenRequest, Output, ResponseHead, TimerKind};
@@ -259,7 +259,7 @@ impl Subscription {
             200 => match not_an_event_stream(head) {
                 None => {
                     self.phase = Phase::Streaming;
-                    if let Some(count) = head.message_count {
+                    if let Some(count) = believable_count(head) {
                         self.reader.begin_at(count);
                     }
                     return;
@@ -287,7 +287,7 @@ impl Subscription {
         let Some(first) = first.filter(|first| self.cursor().is_none_or(|cursor| cursor < first)) else {
             return self.refuse(head.status, cause);
         };
-        let missing = self.reader.position.trim(first.clone(), head.message_count);
+        let missing = self.reader.position.trim(first.clone(), believable_count(head));
         self.outputs.push_back(Output::Error(SubscriptionError::HistoryTrimmed { first, missing }));
         if self.trimmed {
             // Trimming that outruns the reader must not become a storm.
@@ -464,6 +464,11 @@ impl Subscription {
             self.outputs.push_back(Output::State(state));
         }
     }
+}
+
+/// The count of messages in the answer, unless counting on from it could overflow.
+fn believable_count(head: &ResponseHead) -> Option<u64> {
+    head.message_count.filter(|&count| count <= MESSAGE_COUNT_MAX)
 }
 
 /// What the answer claims to be, unless it is an event stream of text.

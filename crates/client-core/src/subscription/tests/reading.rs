@@ -241,3 +241,21 @@ fn numbers_begin_where_the_server_says_when_reading_starts_at_the_tail() {
     feed(&mut machine, &mut sink, &data(&[event("x")]));
     assert_eq!(sink.events, [("x".to_owned(), 71)]);
 }
+
+#[test]
+fn a_count_that_no_stream_can_have_is_ignored() {
+    let mut machine = Subscription::new(SubscriptionConfig::default(), 1);
+    machine.handle(NOW, Input::Subscribe);
+    let trimmed =
+        ResponseHead { first_offset: Some("c".into()), message_count: Some(u64::MAX), ..status(410) };
+    machine.handle(NOW, Input::Response(trimmed));
+    let told = outputs(&mut machine).into_iter().find_map(|output| match output {
+        Output::Error(SubscriptionError::HistoryTrimmed { missing, .. }) => Some(missing),
+        _ => None,
+    });
+    assert_eq!(told, Some(None));
+    machine.handle(NOW, Input::Response(ResponseHead { message_count: Some(1 << 53), ..event_stream() }));
+    let mut sink = Sink::default();
+    feed(&mut machine, &mut sink, &data(&[event("x")]));
+    assert_eq!(sink.items, ["event x 1"]);
+}
