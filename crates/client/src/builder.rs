@@ -85,15 +85,10 @@ impl Client {
     /// The stream of a session.
     #[must_use]
     pub fn session(id: &SessionId) -> StreamPath {
-        // Session ids are a subset of path segments, so the fallback never comes to pass.
-        stream_path("sessions/", id.as_str())
+        let path = format!("sessions/{id}");
+        #[expect(clippy::expect_used, reason = "1 to 100 characters of [A-Za-z0-9_-] make a valid segment")]
+        path.parse().expect("a session id is a path segment")
     }
-}
-
-fn stream_path(root: &str, id: &str) -> StreamPath {
-    let path = format!("{root}{id}");
-    #[expect(clippy::expect_used, reason = "1 to 100 characters of [A-Za-z0-9_-] make a valid segment")]
-    path.parse().expect("a session id is a path segment")
 }
 
 impl ClientBuilder {

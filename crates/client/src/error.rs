@@ -145,8 +145,8 @@ operation_error! {
 }
 
 operation_error! {
-    /// Why an append was not acknowledged. After [`Unreachable`] it may be in the stream all the same; a
-    /// [`Producer`](crate::Producer) knows.
+    /// Why an append was not acknowledged. After [`Unreachable`] and after a status from 500 on it may be in the stream
+    /// all the same; a [`Producer`](crate::Producer) knows.
     AppendError {
         /// 400: a message is invalid; the server says where.
         Invalid if 400 => "invalid: {0}",

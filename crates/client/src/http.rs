@@ -90,8 +90,8 @@ impl Http {
                 Ok(response) => {
                     let wait_ms = retry_after(response.headers());
                     let refusal = refusal(response).await;
-                    // 429 and 503 say that nothing was done; other faults of the server do not.
-                    let safe = repeat == Repeat::Yes || matches!(refusal.status, 429 | 503);
+                    // 429 says that nothing was done; a 503 may stand for a commit of which nobody knows how it ended.
+                    let safe = repeat == Repeat::Yes || refusal.status == 429;
                     if !refusal.is_retryable() || !safe {
                         return Err(Fault::Refused(refusal));
                     }

@@ -44,7 +44,7 @@ pub use durable_sessions_schema as schema;
 pub use builder::{BuildError, Client, ClientBuilder};
 pub use durable_sessions_client_core::{
     AckedAt, AppendError as ProducerFault, Cause, ConnectionState, From, LostInfo, ReconnectConfig, Refused,
-    Stats, SubscriptionError,
+    SubscriptionError,
 };
 pub use error::{
     AppendError, CreateError, DeleteError, HeadError, ListError, ReadError, Refusal, Unreachable,

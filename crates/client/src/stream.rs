@@ -71,11 +71,12 @@ impl Client {
         })
     }
 
-    /// Appends one JSON message, or an array of messages, in one request that is sent at most once (again only if the
-    /// server says that it did nothing). To survive lost answers, use a [`producer`](Self::producer).
+    /// Appends one JSON message, or an array of messages, in one request that is sent at most once (again only after a
+    /// 429, which says that nothing was done). To survive lost answers, use a [`producer`](Self::producer).
     ///
     /// # Errors
-    /// [`AppendError`]; after [`AppendError::Unreachable`] the messages may be there all the same.
+    /// [`AppendError`]; after [`AppendError::Unreachable`] and after a status from 500 on the messages may be there all
+    /// the same.
     pub async fn append(&self, path: &StreamPath, json: impl Into<Bytes>) -> Result<Appended, AppendError> {
         let json = json.into();
         let response = self

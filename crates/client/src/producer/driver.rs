@@ -36,12 +36,14 @@ pub(crate) struct Shared {
 struct State {
     machine: Machine,
     waiters: Vec<(FlushMark, Waiter)>,
+    /// The task is gone, so nothing will ever be sent or answered.
+    stopped: bool,
 }
 
 impl Shared {
     pub(super) fn new(machine: Machine) -> Self {
         Self {
-            state: Mutex::new(State { machine, waiters: Vec::new() }),
+            state: Mutex::new(State { machine, waiters: Vec::new(), stopped: false }),
             work: Notify::new(),
             room: Notify::new(),
             epoch: Instant::now(),
@@ -58,13 +60,22 @@ impl Shared {
     }
 
     pub(super) fn append(&self, json: &[u8]) -> Result<u64, ProducerError> {
-        let number = self.lock().machine.append(self.now(), json)?;
+        let mut state = self.lock();
+        if state.stopped {
+            return Err(ProducerError::Stopped);
+        }
+        let number = state.machine.append(self.now(), json)?;
+        drop(state);
         self.work.notify_one();
         Ok(number)
     }
 
     pub(super) fn flush(&self, waiter: Waiter) {
         let mut state = self.lock();
+        if state.stopped {
+            // Dropping the sender tells.
+            return;
+        }
         // Callers that gave up waiting leave their senders behind.
         state.waiters.retain(|(_, waiter)| !waiter.is_closed());
         let mark = state.machine.flush();
@@ -111,6 +122,18 @@ pub(super) struct Driver {
     request: Option<Request>,
     retry_at: Option<Instant>,
     timeout_at: Option<Instant>,
+}
+
+impl Drop for Driver {
+    /// The task ends with its handle, but also with its runtime or by a panic of the observer: whoever waits then must
+    /// not wait for ever.
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.stopped = true;
+        state.waiters.clear();
+        drop(state);
+        self.shared.room.notify_waiters();
+    }
 }
 
 /// What happened next.

@@ -28,7 +28,7 @@ pub enum ProducerError {
     /// Messages were taken and are not in the stream.
     #[error("messages were lost: {0}")]
     Lost(Fault),
-    /// The producer's task is gone, with its runtime.
+    /// The producer's task is gone, with its runtime or by a panic of the observer.
     #[error("the producer has stopped")]
     Stopped,
 }
@@ -171,7 +171,7 @@ impl Producer {
     /// Takes one message, waiting while the outbox is full. Returns its number. Cancelling this takes nothing.
     ///
     /// # Errors
-    /// [`ProducerError::Refused`].
+    /// [`ProducerError::Refused`] or [`ProducerError::Stopped`].
     pub async fn append(&self, json: impl AsRef<[u8]>) -> Result<u64, ProducerError> {
         loop {
             let room = self.shared.room.notified();
@@ -188,7 +188,7 @@ impl Producer {
     /// Takes one message, or refuses at once when the outbox is full.
     ///
     /// # Errors
-    /// [`ProducerError::Refused`].
+    /// [`ProducerError::Refused`] or [`ProducerError::Stopped`].
     pub fn try_append(&self, json: &[u8]) -> Result<u64, ProducerError> {
         self.shared.append(json)
     }
@@ -196,7 +196,7 @@ impl Producer {
     /// Takes one event, waiting while the outbox is full.
     ///
     /// # Errors
-    /// [`ProducerError::Refused`].
+    /// [`ProducerError::Refused`] or [`ProducerError::Stopped`].
     pub async fn append_event(&self, event: &Event) -> Result<u64, ProducerError> {
         self.append(event.to_json()).await
     }
@@ -204,7 +204,8 @@ impl Producer {
     /// Waits until every message appended before is in the stream.
     ///
     /// # Errors
-    /// [`ProducerError::Lost`] with the first loss that no earlier flush has told, once all are settled.
+    /// [`ProducerError::Lost`] with the first loss that no earlier flush has told, once all are settled;
+    /// [`ProducerError::Stopped`].
     pub async fn flush(&self) -> Result<(), ProducerError> {
         let (sender, receiver) = oneshot::channel();
         self.shared.flush(sender);

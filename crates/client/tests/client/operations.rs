@@ -75,10 +75,13 @@ async fn refusals_are_named_by_cause() {
     server.fail(Method::POST, [Fault::Status(413, None), Fault::Status(403, None), Fault::Status(507, None)]);
     assert!(matches!(client.append(&path, "1").await, Err(AppendError::TooLarge(_))));
     assert!(matches!(client.append(&path, "1").await, Err(AppendError::Forbidden(_))));
-    // 507 does not say that nothing was done, and a plain append is not repeated then.
+    // A fault of the server does not say that nothing was done, and a plain append is not repeated then.
     let full = client.append(&path, "1").await.unwrap_err();
     assert!(full.is_retryable() && matches!(full, AppendError::Refused(_)));
-    assert_eq!(server.requests(&Method::POST).len(), 4);
+    server.fail(Method::POST, [Fault::Status(503, Some("0"))]);
+    let unavailable = client.append(&path, "1").await.unwrap_err();
+    assert!(unavailable.is_retryable() && matches!(unavailable, AppendError::Refused(_)));
+    assert_eq!(server.requests(&Method::POST).len(), 5);
     let sessions = client.sessions(&SessionFilter::default()).await.unwrap();
     assert_eq!((sessions.sessions[0].id.as_str(), sessions.next.as_deref()), ("s-1", Some("n")));
 }
@@ -95,7 +98,7 @@ async fn requests_that_may_be_repeated_survive_a_restart() {
     });
     server.resume();
     assert!(!creating.await.unwrap().unwrap().existed);
-    server.fail(Method::POST, [Fault::Status(503, Some("0")), Fault::Status(429, None)]);
+    server.fail(Method::POST, [Fault::Status(429, Some("0")), Fault::Status(429, None)]);
     client.append(&path, "1").await.unwrap();
     assert_eq!(server.world.log.lock().unwrap().messages, ["1"]);
     // An append whose answer was lost is not repeated: it is there already, and nobody knows.

@@ -7,8 +7,9 @@ use crate::support::{Fault, TestServer};
 use axum::http::Method;
 use durable_sessions_client::protocol::StreamPath;
 use durable_sessions_client::{
-    Client, ProducerBuilder, ProducerError, ProducerFault, ProducerReport, ReconnectConfig, Refused,
+    Client, Producer, ProducerBuilder, ProducerError, ProducerFault, ProducerReport, ReconnectConfig, Refused,
 };
+use futures::future::BoxFuture;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -129,4 +130,28 @@ async fn a_capped_producer_gives_up_and_every_waiter_hears_of_it() {
         "{error}"
     );
     assert_eq!(in_time(waiting).await.unwrap(), Err(ProducerError::Refused(Refused::Failed)));
+}
+
+#[tokio::test]
+async fn a_producer_whose_runtime_has_ended_says_so_instead_of_waiting_for_ever() {
+    let mut server = TestServer::start();
+    server.append(&[]);
+    server.stop();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let producer = {
+        let _inside = runtime.enter();
+        Arc::new(builder(&server, "p").outbox_max(1, 1 << 20).start())
+    };
+    producer.append("1").await.unwrap();
+    let waits = |what: fn(Arc<Producer>) -> BoxFuture<'static, Result<(), ProducerError>>| {
+        tokio::spawn(what(producer.clone()))
+    };
+    let flushing = waits(|producer| Box::pin(async move { producer.flush().await }));
+    let appending = waits(|producer| Box::pin(async move { producer.append("2").await.map(drop) }));
+    tokio::task::yield_now().await;
+    runtime.shutdown_background();
+    assert_eq!(in_time(flushing).await.unwrap(), Err(ProducerError::Stopped));
+    assert_eq!(in_time(appending).await.unwrap(), Err(ProducerError::Stopped));
+    assert_eq!(in_time(producer.flush()).await, Err(ProducerError::Stopped));
+    assert_eq!(producer.try_append(b"3"), Err(ProducerError::Stopped));
 }
