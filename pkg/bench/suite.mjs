@@ -30,9 +30,9 @@ async function throughput(stacks, chunks, total, rounds, cpu) {
   for (let round = -2; round < rounds; round += 1) {
     for (const [name, stack] of Object.entries(stacks)) {
       const sink = consumer();
-      const started = cpu();
+      const started = await cpu();
       const delivered = await stack(body(chunks), total, sink.onEvent);
-      const spent = cpu() - started;
+      const spent = (await cpu()) - started;
       if (delivered !== total) {
         throw new Error(`${name} delivered ${delivered} of ${total}`);
       }
@@ -53,9 +53,13 @@ async function throughput(stacks, chunks, total, rounds, cpu) {
 async function latency(stack, list, samples) {
   const one = frames(list.slice(0, samples), 1);
   let controller;
+  let cancelled = false;
   const source = new ReadableStream({
     start: (given) => {
       controller = given;
+    },
+    cancel: () => {
+      cancelled = true;
     },
   });
   let seen;
@@ -71,7 +75,9 @@ async function latency(stack, list, samples) {
     controller.enqueue(frame);
     times.push((await arrived) - started);
   }
-  controller.close();
+  if (!cancelled) {
+    controller.close();
+  }
   await done;
   return median(times.slice(samples >> 2)) * 1000;
 }

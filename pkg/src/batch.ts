@@ -57,6 +57,7 @@ export class BatchMemory {
   #decoded = 0;
   #bytes: Uint8Array;
   #words: Uint32Array;
+  #copy = new Uint32Array(64);
 
   constructor(memory: WebAssembly.Memory) {
     this.#memory = memory;
@@ -74,9 +75,19 @@ export class BatchMemory {
     return JSON.parse(this.#decoder.decode(this.#bytes.subarray(ptr, ptr + length))) as unknown[];
   }
 
+  /** A copy of the words, in a buffer that the next call uses again: batches do not nest. */
   words(ptr: number, length: number): Uint32Array {
     this.#refresh();
-    return this.#words.slice(ptr >>> 2, (ptr >>> 2) + length);
+    if (this.#copy.length < length) {
+      this.#copy = new Uint32Array(length * 2);
+    }
+    const from = ptr >>> 2;
+    const words = this.#words;
+    const copy = this.#copy;
+    for (let i = 0; i < length; i += 1) {
+      copy[i] = words[from + i] as number;
+    }
+    return copy;
   }
 
   // Growing the memory detaches the old buffer.
@@ -89,9 +100,15 @@ export class BatchMemory {
 }
 
 /** Hands every item of a batch to `sink`; `context` keeps offset and cursor from one batch to the next. */
-export function readBatch(values: readonly unknown[], words: Uint32Array, context: RecordContext, sink: BatchSink): void {
+export function readBatch(
+  values: readonly unknown[],
+  words: Uint32Array,
+  count: number,
+  context: RecordContext,
+  sink: BatchSink,
+): void {
   const reader: ValueReader = { values, at: 0 };
-  for (let i = 0; i < words.length; i += 1) {
+  for (let i = 0; i < count; i += 1) {
     const word = words[i] as number;
     const kind = word & KIND_MASK;
     if (kind < EVENT_KINDS || kind === KIND_UNKNOWN) {
@@ -104,7 +121,7 @@ export function readBatch(values: readonly unknown[], words: Uint32Array, contex
         keepExtras(record.data, reader.values[reader.at++] as object);
       }
       // The cursor that follows directly is this record's own; the one before it would repeat its batch.
-      if (i + 1 < words.length && ((words[i + 1] as number) & KIND_MASK) === KIND_CONTROL) {
+      if (i + 1 < count && ((words[i + 1] as number) & KIND_MASK) === KIND_CONTROL) {
         record.cursor = context.cursor = reader.values[reader.at] as string;
       }
       sink.record(record, kind);

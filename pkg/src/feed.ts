@@ -11,11 +11,12 @@ import { Connection } from './wasm/durable_sessions.js';
 import { causeText, errorText } from './wording.js';
 
 export class Feed implements BatchSink {
-  readonly subscribers = new Set<Subscriber>();
   state: ConnectionState = 'disconnected';
   /** Runs after every batch, when all its callbacks have returned. */
   onBatchEnd: (() => void) | null = null;
 
+  /** Replaced, never changed, so that whoever is calling its members is not disturbed. */
+  #audience: readonly Subscriber[] = [];
   readonly #settings: StreamSettings;
   readonly #from: SubscribeFrom | null;
   readonly #context: { sessionId: string; offset: number; cursor: string | null };
@@ -31,6 +32,18 @@ export class Feed implements BatchSink {
     this.#from = from;
     this.#context = { sessionId: settings.sessionId, offset: from?.offset ?? 0, cursor: from?.cursor ?? null };
     this.#info = { attempt: 0, maxAttempts: settings.reconnect.maxAttempts, nextDelayMs: null, cause: null };
+  }
+
+  get subscribers(): readonly Subscriber[] {
+    return this.#audience;
+  }
+
+  add(subscriber: Subscriber): void {
+    this.#audience = [...this.#audience, subscriber];
+  }
+
+  remove(subscriber: Subscriber): void {
+    this.#audience = this.#audience.filter((other) => other !== subscriber);
   }
 
   get offset(): number {
@@ -78,7 +91,7 @@ export class Feed implements BatchSink {
     }
     this.#disposed = true;
     this.onBatchEnd = null;
-    this.subscribers.clear();
+    this.#audience = [];
     const connection = this.#connection;
     this.#connection = null;
     if (connection !== null) {
@@ -94,8 +107,9 @@ export class Feed implements BatchSink {
 
   record(record: SessionRecord, kind: number): void {
     this.#stats.events += 1;
-    for (const subscriber of this.subscribers) {
-      subscriber.record(record, kind);
+    const audience = this.#audience;
+    for (let i = 0; i < audience.length; i += 1) {
+      (audience[i] as Subscriber).record(record, kind);
     }
   }
 
@@ -103,7 +117,7 @@ export class Feed implements BatchSink {
     this.#stats.rejected += 1;
     const error = rejectionError(rejected);
     this.#settings.logger.warn(`durable-sessions: ${error.message}`, { code: error.code, path: error.path, offset: error.offset });
-    for (const subscriber of this.subscribers) {
+    for (const subscriber of this.#audience) {
       if (rejected.offset > subscriber.after) {
         subscriber.error(error);
       }
@@ -153,6 +167,9 @@ export class Feed implements BatchSink {
       notice: (notice) => {
         this.#notice(notice);
       },
+      wake: (code, turn, value) => {
+        this.#connection?.woken(code, turn, value);
+      },
     };
     const { enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter } = settings.reconnect;
     const numbers = [
@@ -184,7 +201,7 @@ export class Feed implements BatchSink {
     this.#stats.batches += 1;
     this.#stats.bytes += bytes;
     if (itemsLength > 0) {
-      readBatch(memory.values(textPtr, textLength), memory.words(itemsPtr, itemsLength), this.#context, this);
+      readBatch(memory.values(textPtr, textLength), memory.words(itemsPtr, itemsLength), itemsLength, this.#context, this);
     }
     this.onBatchEnd?.();
   }
@@ -265,9 +282,8 @@ export class Feed implements BatchSink {
     this.#each((subscriber) => subscriber.stateChanged(state, info));
   }
 
-  // A callback may subscribe or unsubscribe, so the set is copied for the rare notices.
   #each(run: (subscriber: Subscriber) => void): void {
-    for (const subscriber of [...this.subscribers]) {
+    for (const subscriber of this.#audience) {
       run(subscriber);
     }
   }

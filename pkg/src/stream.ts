@@ -22,7 +22,7 @@ export class SharedStream {
     let feed: Feed;
     if (primary !== null && from === null && primary.untouched && primary.offset === 0) {
       feed = primary;
-      feed.subscribers.add(subscriber);
+      feed.add(subscriber);
       // A call of its own, so that subscribing returns before the first callback.
       queueMicrotask(() => {
         if (subscriber.active && subscriber.state === 'disconnected') {
@@ -31,14 +31,14 @@ export class SharedStream {
       });
     } else {
       feed = new Feed(this.#settings, from);
-      feed.subscribers.add(subscriber);
+      feed.add(subscriber);
       if (primary === null) {
         this.#primary = feed;
       } else {
         this.#catchUp(feed);
       }
       queueMicrotask(() => {
-        if (feed.subscribers.size > 0) {
+        if (feed.subscribers.length > 0) {
           feed.start();
         }
       });
@@ -47,11 +47,11 @@ export class SharedStream {
   }
 
   feedOf(subscriber: Subscriber): Feed | null {
-    if (this.#primary?.subscribers.has(subscriber) === true) {
+    if (this.#primary?.subscribers.includes(subscriber) === true) {
       return this.#primary;
     }
     for (const feed of this.#catchingUp) {
-      if (feed.subscribers.has(subscriber)) {
+      if (feed.subscribers.includes(subscriber)) {
         return feed;
       }
     }
@@ -60,8 +60,8 @@ export class SharedStream {
 
   remove(subscriber: Subscriber): void {
     const feed = this.feedOf(subscriber);
-    feed?.subscribers.delete(subscriber);
-    if (feed === null || feed.subscribers.size > 0) {
+    feed?.remove(subscriber);
+    if (feed === null || feed.subscribers.length > 0) {
       return;
     }
     feed.dispose();
@@ -86,12 +86,12 @@ export class SharedStream {
         return;
       }
       const after = feed.offset;
-      const subscribers = [...feed.subscribers];
+      const { subscribers } = feed;
       this.#catchingUp.delete(feed);
       feed.dispose();
       for (const subscriber of subscribers) {
         subscriber.after = after;
-        primary.subscribers.add(subscriber);
+        primary.add(subscriber);
         if (subscriber.state !== primary.state) {
           subscriber.stateChanged(primary.state, primary.info);
         }

@@ -12,6 +12,8 @@ export class Connection {
   start(): void;
   /** Starts anew from the cursor with a fresh count of attempts. */
   reconnect(): void;
+  /** A timer has run down or a promise has settled; for `hooks.wake` only. */
+  woken(code: number, turn: number, value: unknown): void;
   /** Tells what the environment believes about the network. */
   online(online: boolean): void;
   /** Aborts the request and clears the timers. Final. */
@@ -35,6 +37,8 @@ export interface ConnectionHooks {
   /** The records of one network chunk: addresses in wasm memory, valid during the call. */
   batch(textPtr: number, textLength: number, itemsPtr: number, itemsLength: number, bytes: number): void;
   notice(notice: Notice): void;
+  /** Calls `connection.woken` as long as there is a connection. */
+  readonly wake: (code: number, turn: number, value: unknown) => void;
 }
 
 export interface InitOutput {

@@ -1,9 +1,10 @@
 //! Writes the items of a batch. Must not know where the messages come from or who reads the batch.
 
 use durable_sessions_client_core::{EventSink, FrameProblem};
-use durable_sessions_schema::{EventKind, EventView, Rejection};
+use durable_sessions_schema::{EventKind, EventView, FIELDS_MAX, Rejection};
 
 use super::ascii::escape_non_ascii;
+use super::buffer::Buffer;
 use super::text::{push_number, push_string};
 use super::word;
 
@@ -16,9 +17,9 @@ const CODE_INVALID_EVENT: &str = "INVALID_EVENT";
 /// Collects items until [`finish`](Self::finish).
 #[derive(Debug, Default)]
 pub struct BatchEncoder {
-    text: Vec<u8>,
+    text: Buffer,
     words: Vec<u32>,
-    ascii: Vec<u8>,
+    scratch: Vec<u8>,
     /// Messages before the next event, as the reader counts them.
     count: Option<u64>,
     checkpoint: Checkpoint,
@@ -61,14 +62,15 @@ impl BatchEncoder {
             None => self.text.push(b'['),
         }
         self.text.push(b']');
-        let text = if escape_non_ascii(&self.text, &mut self.ascii) { &self.ascii } else { &self.text };
+        let text = self.text.written();
+        let text = if escape_non_ascii(text, &mut self.scratch) { &self.scratch } else { text };
         Batch { text, words: &self.words }
     }
 
     /// Begins the next batch.
     pub fn clear(&mut self) {
-        reuse(&mut self.text, KEPT_BYTES_MAX);
-        reuse(&mut self.ascii, KEPT_BYTES_MAX);
+        self.text.clear(KEPT_BYTES_MAX);
+        reuse(&mut self.scratch, KEPT_BYTES_MAX);
         reuse(&mut self.words, KEPT_WORDS_MAX);
     }
 
@@ -86,11 +88,14 @@ impl BatchEncoder {
         let at = self.words.len();
         // An index is below the number of events, which a word's low byte holds.
         self.words.push(index as u32);
-        self.raw(view.id_raw());
-        self.raw(view.timestamp_raw());
+        let text = view.text();
+        // The values are parts of the event and no more than twice as many as its fields; commas come on top.
+        self.text.reserve(view.raw().len() + 2 * FIELDS_MAX);
+        self.text.push_part(text, view.id_raw());
+        self.text.push_part(text, view.timestamp_raw());
         for field in 0..fields {
             if let Some(value) = view.field(field) {
-                self.raw(value);
+                self.text.push_part(text, value);
             }
         }
         let mut bits = view.absent_mask() << word::ABSENT_SHIFT;
@@ -144,13 +149,17 @@ impl BatchEncoder {
     }
 
     fn string(&mut self, value: &str) {
+        self.scratch.clear();
+        push_string(&mut self.scratch, value);
         self.text.push(b',');
-        push_string(&mut self.text, value);
+        self.text.extend_from_slice(&self.scratch);
     }
 
     fn number(&mut self, value: u64) {
+        self.scratch.clear();
+        push_number(&mut self.scratch, value);
         self.text.push(b',');
-        push_number(&mut self.text, value);
+        self.text.extend_from_slice(&self.scratch);
     }
 }
 

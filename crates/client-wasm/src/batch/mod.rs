@@ -13,6 +13,7 @@
 //! | [`POSITION`](word::POSITION) | offset that the next event counts on from | |
 
 mod ascii;
+mod buffer;
 mod encoder;
 mod text;
 pub mod word;

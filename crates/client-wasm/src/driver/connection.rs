@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use durable_sessions_client_core::{Input, Subscription};
-use wasm_bindgen::JsError;
+use wasm_bindgen::{JsError, JsValue};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::hooks::ConnectionHooks;
 use super::link::Link;
 use super::options::config;
+use super::wakeups::Wakeup;
 
 /// One subscription to one stream: opens, reads, reconnects and resumes by itself.
 #[wasm_bindgen]
@@ -47,6 +48,11 @@ impl Connection {
     /// Starts anew from the cursor with a fresh count of attempts.
     pub fn reconnect(&self) {
         self.link.input(Input::Reconnect);
+    }
+
+    /// A timer has run down or a promise has settled; called by `hooks.wake` only.
+    pub fn woken(&self, code: u32, turn: u32, value: JsValue) {
+        Rc::clone(&self.link).woken(Wakeup::of(code), turn, value);
     }
 
     /// Tells what the environment believes about the network.

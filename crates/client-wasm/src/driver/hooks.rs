@@ -37,6 +37,10 @@ extern "C" {
         network_bytes: usize,
     ) -> Result<(), JsValue>;
 
+    /// `(code, turn, value) => connection.woken(code, turn, value)`, as long as there is a connection.
+    #[wasm_bindgen(method, structural, getter)]
+    pub(super) fn wake(this: &ConnectionHooks) -> Function;
+
     /// Anything else.
     #[wasm_bindgen(method, structural, catch)]
     pub(super) fn notice(this: &ConnectionHooks, notice: Ts<Notice>) -> Result<(), JsValue>;

@@ -1,11 +1,11 @@
 //! The loop around the core: inputs in, outputs done, bytes through, one batch out per network chunk. Must not know
 //! what any of them mean.
 //!
-//! Promises are awaited through one closure per connection instead of futures: nothing is allocated per network
+//! Promises are awaited through one function per connection instead of futures: nothing is allocated per network
 //! chunk, and no executor has to be shipped.
 
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use durable_sessions_client_core::{
     ConnectionState, Failure, Input, Millis, OpenRequest, Output, Subscription, TimerKind,
@@ -43,21 +43,15 @@ struct Machine {
 
 impl Link {
     pub(super) fn new(hooks: ConnectionHooks, url: String, subscription: Subscription) -> Rc<Self> {
-        Rc::new_cyclic(|link: &Weak<Self>| {
-            let link = link.clone();
-            Self {
-                hooks,
-                url,
-                machine: RefCell::new(Machine { subscription, encoder: BatchEncoder::new() }),
-                wakeups: Wakeups::new(move |wakeup, turn, value| {
-                    if let Some(link) = link.upgrade() {
-                        link.woken(wakeup, turn, value);
-                    }
-                }),
-                turn: Cell::new(0),
-                exchange: RefCell::default(),
-                settling: Cell::new(false),
-            }
+        let wakeups = Wakeups::new(hooks.wake());
+        Rc::new(Self {
+            hooks,
+            url,
+            machine: RefCell::new(Machine { subscription, encoder: BatchEncoder::new() }),
+            wakeups,
+            turn: Cell::new(0),
+            exchange: RefCell::default(),
+            settling: Cell::new(false),
         })
     }
 
@@ -76,7 +70,8 @@ impl Link {
         }
     }
 
-    fn woken(self: &Rc<Self>, wakeup: Wakeup, turn: u32, value: JsValue) {
+    /// A timer has run down, or a promise has settled.
+    pub(super) fn woken(self: &Rc<Self>, wakeup: Wakeup, turn: u32, value: JsValue) {
         match wakeup {
             Wakeup::Timer(kind) => self.input(Input::Timer(kind)),
             Wakeup::Resolved if turn == self.turn.get() => self.advance(value),

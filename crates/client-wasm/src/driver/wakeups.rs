@@ -1,13 +1,12 @@
-//! How JavaScript's event loop comes back: timers and promises of one connection, all through one closure. Dropping
-//! it clears the timers and frees the closure.
+//! How JavaScript's event loop comes back: timers and promises of one connection, all through one function of the
+//! facade's. That function does nothing once the connection is freed, which a closure of ours could not: a promise
+//! that settles late would call into nothing. Dropping this clears the timers.
 
 use std::cell::RefCell;
 
 use durable_sessions_client_core::TimerKind;
 use js_sys::{Function, Promise};
-use wasm_bindgen::JsCast;
 use wasm_bindgen::JsValue;
-use wasm_bindgen::closure::Closure;
 
 use super::hooks::{bind, clear_timeout, set_timeout, then};
 
@@ -37,7 +36,8 @@ impl Wakeup {
         }
     }
 
-    const fn of(code: u32) -> Self {
+    /// What the facade passes back.
+    pub(super) const fn of(code: u32) -> Self {
         match code {
             0 => Self::Timer(TimerKind::Retry),
             1 => Self::Timer(TimerKind::Silence),
@@ -61,14 +61,13 @@ impl Pair {
 }
 
 pub(super) struct Wakeups {
-    handler: Closure<dyn Fn(u32, u32, JsValue)>,
+    wake: Function,
     timers: [RefCell<Option<JsValue>>; 2],
 }
 
 impl Wakeups {
-    pub(super) fn new(woken: impl Fn(Wakeup, u32, JsValue) + 'static) -> Self {
-        let handler = Closure::new(move |code: u32, turn: u32, value: JsValue| woken(Wakeup::of(code), turn, value));
-        Self { handler, timers: [RefCell::default(), RefCell::default()] }
+    pub(super) fn new(wake: Function) -> Self {
+        Self { wake, timers: [RefCell::default(), RefCell::default()] }
     }
 
     /// Callbacks that carry the number of the request they belong to.
@@ -86,7 +85,7 @@ impl Wakeups {
     pub(super) fn set_timer(&self, kind: TimerKind, after_ms: u64) {
         self.cancel_timer(kind);
         let code = Wakeup::Timer(kind).code();
-        let id = set_timeout(self.function(), (after_ms as f64).min(DELAY_MS_MAX), code);
+        let id = set_timeout(&self.wake, (after_ms as f64).min(DELAY_MS_MAX), code);
         *self.timers[code as usize].borrow_mut() = Some(id);
     }
 
@@ -98,11 +97,7 @@ impl Wakeups {
     }
 
     fn bound(&self, wakeup: Wakeup, turn: u32) -> Function {
-        bind(self.function(), wakeup.code(), turn)
-    }
-
-    fn function(&self) -> &Function {
-        self.handler.as_ref().unchecked_ref()
+        bind(&self.wake, wakeup.code(), turn)
     }
 }
 
