@@ -132,7 +132,10 @@ impl Tests {
             .run_with_wasm("wasm-pack", self.bench.checkout.client_wasm())
             .args(["test", "--mode", "no-install"])
             .env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TIMEOUT_S)
-            .advice("a driver has to be of its browser's version; `cargo xtask setup` installs both")
+            .advice(
+                "the lines above say what; if it is a driver: it has to be of its browser's version, and `cargo xtask \
+                 setup` installs both",
+            )
     }
 
     fn npm(&self) -> Result<(), Stopped> {
