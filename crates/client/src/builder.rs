@@ -1,5 +1,6 @@
 //! Configuring a client. Must not make requests.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,6 @@ pub struct Client {
 }
 
 /// Collects what a [`Client`] needs.
-#[derive(Debug)]
 pub struct ClientBuilder {
     url: String,
     token: Option<TokenSource>,
@@ -30,6 +30,19 @@ pub struct ClientBuilder {
     request_timeout: Duration,
     silence: Duration,
     frame_bytes_max: usize,
+}
+
+impl fmt::Debug for ClientBuilder {
+    /// Values of headers may be secrets, so only their names are shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ClientBuilder")
+            .field("url", &self.url)
+            .field("headers", &headers)
+            .field("reconnect", &self.reconnect)
+            .field("retry", &self.retry)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why no client could be made.
@@ -167,9 +180,10 @@ impl ClientBuilder {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let header = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value));
-            let (Ok(header), Ok(value)) = header else {
+            let (Ok(header), Ok(mut value)) = header else {
                 return Err(BuildError::Header { name: name.clone() });
             };
+            value.set_sensitive(true);
             headers.append(header, value);
         }
         install_tls();
@@ -217,6 +231,15 @@ mod tests {
             Err(BuildError::Header { name }) if name == "a b"
         ));
         assert!(Client::builder("https://localhost/base").header("x-a", "c").build().is_ok());
+    }
+
+    #[test]
+    fn values_of_headers_are_not_printed() {
+        let builder = Client::builder("http://localhost").header("x-key", "hush").token("hush");
+        let shown = format!("{builder:?}");
+        assert!(shown.contains("x-key") && !shown.contains("hush"), "{shown}");
+        let shown = format!("{:?}", builder.build().unwrap());
+        assert!(shown.contains("x-key") && !shown.contains("hush"), "{shown}");
     }
 
     #[test]

@@ -13,7 +13,8 @@ use crate::spec::{Discriminant, EventSpec, FieldSpec, FieldType, Kind, StructSpe
 /// The JSON Schema (draft 2020-12) of a wire event; channel records, sessions and error codes are in its `$defs`.
 ///
 /// It accepts what the parser accepts. What it cannot express, the parser alone refuses: the depth limit, repeated
-/// fields, half surrogate pairs, and integers that are written with a fraction or an exponent.
+/// fields, half surrogate pairs, numbers of 1e308 and more in magnitude, and integers that are written with a
+/// fraction or an exponent.
 #[must_use]
 pub fn json_schema() -> String {
     let mut defs = BTreeMap::new();

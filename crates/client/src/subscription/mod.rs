@@ -34,8 +34,9 @@ pub struct SubscribeOptions {
 
 /// A stream being followed. Dropping it ends it, whatever is under way.
 ///
-/// The items end after [`Item::Closed`]. After [`Item::Lost`] they wait for [`reconnect`](Self::reconnect), so an
-/// application that does not want that stops there.
+/// The items end after [`Item::Closed`]. After [`Item::Lost`], and where reconnecting is off after the
+/// [`Item::Error`] that says so, they wait for [`reconnect`](Self::reconnect), so an application that does not want
+/// that stops there.
 #[derive(Debug)]
 pub struct Subscription {
     items: mpsc::Receiver<Item>,
