@@ -79,12 +79,13 @@ impl Http {
         dress: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, Fault> {
         let mut backoff = Backoff::new(self.retry, seed());
-        let mut fresh = false;
+        let (mut fresh, mut asked_again) = (false, false);
         loop {
-            let (fault, wait_ms) = match self.try_once(method.clone(), url.clone(), fresh, &dress).await {
+            let refused = std::mem::take(&mut fresh);
+            let (fault, wait_ms) = match self.try_once(method.clone(), url.clone(), refused, &dress).await {
                 Ok(response) if response.status().is_success() => return Ok(response),
-                Ok(response) if response.status() == 401 && !fresh && self.token.is_some() => {
-                    fresh = true;
+                Ok(response) if response.status() == 401 && !asked_again && self.token.is_some() => {
+                    (fresh, asked_again) = (true, true);
                     continue;
                 }
                 Ok(response) => {

@@ -123,4 +123,12 @@ async fn a_refused_token_is_asked_for_once_more() {
     assert_eq!(*server.world.tokens.lock().unwrap(), ["Bearer old", "Bearer new"]);
     server.fail(Method::PUT, [Fault::Status(401, None), Fault::Status(401, None)]);
     assert!(client.create(&path).await.is_err());
+    // A repetition for another reason does not claim that the token was refused, and a second refusal is final.
+    server.world.tokens.lock().unwrap().clear();
+    server.fail(
+        Method::PUT,
+        [Fault::Status(401, None), Fault::Status(503, Some("0")), Fault::Status(401, None)],
+    );
+    assert!(client.create(&path).await.is_err());
+    assert_eq!(*server.world.tokens.lock().unwrap(), ["Bearer old", "Bearer new", "Bearer old"]);
 }
