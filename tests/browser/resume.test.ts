@@ -5,7 +5,7 @@ import { basename } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { command, start } from './harness/command.ts'
 import { until } from './harness/condition.ts'
-import type { ReceivedEvent } from './harness/page.ts'
+import { content, expectSame, recordedEvents } from './harness/compare.ts'
 import { recording, sharedRuns } from './harness/paths.ts'
 import { world } from './harness/world.ts'
 
@@ -15,29 +15,6 @@ console.log(
     ? `recorded runs used: ${[recording, ...shared].map((path) => basename(path)).join(', ')}`
     : `recorded runs used: ${basename(recording)} only (no shared runs on this machine)`,
 )
-
-/** The events of a recording: every line but the header. */
-function events(recorded: string): Record<string, unknown>[] {
-  const lines = recorded.trim().split('\n').slice(1)
-  return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
-}
-
-/** What an event says, without the ids that each replay draws anew. */
-function content(event: Record<string, unknown>): unknown {
-  const own = new Set(['id', 'messageId', 'runId'])
-  const data = Object.entries(event['data'] as object).filter(([name]) => !own.has(name))
-  return { type: event['type'], data: Object.fromEntries(data) }
-}
-
-/** A record carries all of its event's payload, its id, type and time, and stands at its place. */
-function expectSame(received: ReceivedEvent[], stored: Record<string, unknown>[]): void {
-  expect(received.map((event) => event.offset)).toEqual(stored.map((_, index) => index + 1))
-  for (const [index, event] of received.entries()) {
-    const wire = stored[index] as { id: string; type: string; timestamp: number; data: Record<string, unknown> }
-    expect({ ...event, data: undefined }, `event ${index}`).toMatchObject({ id: wire.id, type: wire.type })
-    expect(event.data, `payload of event ${index} (${wire.type})`).toMatchObject({ ...wire.data, timestamp: wire.timestamp })
-  }
-}
 
 describe.each([recording, ...shared])('%s', (path) => {
   test('arrives equal, in order, once, through a kill and two cuts, and again after a reload', async () => {
@@ -78,7 +55,7 @@ describe.each([recording, ...shared])('%s', (path) => {
     const stored = (await server.events(session)) as Record<string, unknown>[]
     // A recording is stored as it is; the events made from another format have ids and times of their own run.
     const planned = await command(server, 'replay', path, '--session', session, '--dry-run')
-    const expected = events(path === recording ? readFileSync(recording, 'utf8') : planned.stdout)
+    const expected = recordedEvents(path === recording ? readFileSync(recording, 'utf8') : planned.stdout)
     expect(stored.length).toBeGreaterThan(100)
     expect(path === recording ? stored : stored.map(content)).toEqual(path === recording ? expected : expected.map(content))
     expect(new Set(stored.map((event) => event['id'])).size).toBe(stored.length)

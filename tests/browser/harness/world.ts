@@ -1,14 +1,15 @@
-// One server, one link to it and one page on a session of its own, all gone when the test is over.
+// One server and one link to it, and a page on a session of its own, all gone when the test is over.
 import { afterEach, expect } from 'vitest'
 import { until } from './condition.ts'
 import { Link } from './link.ts'
 import { DemoPage } from './page.ts'
 import { Server } from './server.ts'
 
-export interface World {
+export interface Site {
   server: Server
   link: Link
-  page: DemoPage
+  /** Where a page opens on the session. */
+  address: string
 }
 
 let open: { close(): Promise<void> }[] = []
@@ -17,16 +18,26 @@ afterEach(async () => {
   open = []
 })
 
-/** Starts a server, creates the session, opens the page on it through a link that can be cut. */
-export async function world(session: string, query = ''): Promise<World> {
+/** Has it closed at the end of the test, after whatever was opened later. */
+export function closing<T extends { close(): Promise<void> }>(thing: T): T {
+  open.push(thing)
+  return thing
+}
+
+/** Starts a server behind a link that can be cut, and creates the session. */
+export async function site(session: string, query = ''): Promise<Site> {
   const server = await Server.start()
-  open.push({ close: () => server.stop() })
-  const link = await Link.to(server.port)
-  open.push(link)
+  closing({ close: () => server.stop() })
+  const link = closing(await Link.to(server.port))
   const created = await server.request(`/v1/stream/sessions/${session}`, { method: 'PUT' })
   expect(created.status).toBe(201)
-  const page = await DemoPage.open(`${link.url}/?e2e=1${query}#token=${server.token}&session=${session}`)
-  open.push(page)
+  return { server, link, address: `${link.url}/?e2e=1${query}#token=${server.token}&session=${session}` }
+}
+
+/** The same with a page in Chromium, connected. */
+export async function world(session: string, query = ''): Promise<Site & { page: DemoPage }> {
+  const at = await site(session, query)
+  const page = closing(await DemoPage.open(at.address))
   await until('the page is connected', async () => (await page.collected()).state === 'connected')
-  return { server, link, page }
+  return { ...at, page }
 }
