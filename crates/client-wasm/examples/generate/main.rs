@@ -1,12 +1,16 @@
 //! Writes `pkg/src/generated` from the schema: `cargo run -p durable-sessions-client-wasm --example generate`.
 
+#[cfg(not(target_arch = "wasm32"))]
 mod records;
 
-use std::path::Path;
-use std::{fs, io};
-
-fn main() -> io::Result<()> {
+#[cfg(not(target_arch = "wasm32"))]
+fn main() -> std::io::Result<()> {
+    use std::{fs, path::Path};
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pkg/src/generated");
     fs::write(directory.join("records.ts"), records::records())?;
     fs::write(directory.join("types.ts"), durable_sessions_schema::typescript())
 }
+
+// `wasm-pack test` builds examples too.
+#[cfg(target_arch = "wasm32")]
+fn main() {}

@@ -67,7 +67,7 @@ fn first_char(text: &[u8]) -> Option<(char, usize)> {
     Some((char::from_u32(code)?, len))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
 

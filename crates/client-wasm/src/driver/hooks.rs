@@ -65,7 +65,7 @@ extern "C" {
     pub(super) fn performance_now() -> f64;
 
     #[wasm_bindgen(js_name = setTimeout)]
-    pub(super) fn set_timeout(handler: &Function, delay_ms: f64, kind: u32) -> JsValue;
+    pub(super) fn set_timeout(handler: &Function, delay_ms: f64, code: u32, turn: u32) -> JsValue;
     #[wasm_bindgen(js_name = clearTimeout)]
     pub(super) fn clear_timeout(id: &JsValue);
 }

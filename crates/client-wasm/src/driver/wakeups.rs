@@ -85,7 +85,7 @@ impl Wakeups {
     pub(super) fn set_timer(&self, kind: TimerKind, after_ms: u64) {
         self.cancel_timer(kind);
         let code = Wakeup::Timer(kind).code();
-        let id = set_timeout(&self.wake, (after_ms as f64).min(DELAY_MS_MAX), code);
+        let id = set_timeout(&self.wake, (after_ms as f64).min(DELAY_MS_MAX), code, 0);
         *self.timers[code as usize].borrow_mut() = Some(id);
     }
 

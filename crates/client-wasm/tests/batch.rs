@@ -1,0 +1,136 @@
+//! From bytes of a stream to batches, without a browser: nothing lost, doubled or changed, however the bytes are cut.
+#![cfg(not(target_arch = "wasm32"))]
+
+mod common;
+
+use common::Item;
+use durable_sessions_client_core::{Input, Millis, ResponseHead, Subscription, SubscriptionConfig};
+use durable_sessions_client_wasm::batch::BatchEncoder;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn frame(name: &str, data: &Value) -> Vec<u8> {
+    format!("event: {name}\ndata: {data}\n\n").into_bytes()
+}
+
+fn streaming() -> Subscription {
+    let mut subscription = Subscription::new(SubscriptionConfig::default(), 1);
+    subscription.handle(Millis(0), Input::Subscribe);
+    let head =
+        ResponseHead { status: 200, content_type: Some("text/event-stream".to_owned()), ..ResponseHead::default() };
+    subscription.handle(Millis(0), Input::Response(head));
+    subscription
+}
+
+/// What comes out when the bytes arrive in these pieces.
+fn deliver<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Item> {
+    let mut subscription = streaming();
+    let mut encoder = BatchEncoder::new();
+    let (mut items, mut offset) = (Vec::new(), 0);
+    for piece in pieces {
+        encoder.clear();
+        subscription.push(piece);
+        subscription.drain(Millis(1), &mut encoder);
+        items.extend(common::read(&encoder.finish(), &mut offset));
+    }
+    items
+}
+
+fn event(id: u64, data: Value) -> Value {
+    json!({ "id": format!("e{id}"), "type": "chunk", "timestamp": 5, "data": data })
+}
+
+fn short_stream() -> Vec<u8> {
+    let mut bytes = b": ping\n\n".to_vec();
+    bytes.extend(frame("data", &json!([event(1, json!({ "text": "h\u{e9} \u{1f600}" })), event(2, json!({}))])));
+    bytes.extend(frame("control", &json!({ "streamNextOffset": "2", "streamMessageCount": 2 })));
+    bytes.extend(b"event: data\ndata: [{\"id\":\"e3\", oops\n\n");
+    bytes.extend(frame("data", &json!([{ "id": "e4", "type": "app:own", "timestamp": 1, "data": [1, "x"] }])));
+    bytes.extend(frame("control", &json!({ "streamNextOffset": "3", "streamMessageCount": 3, "streamClosed": true })));
+    bytes
+}
+
+#[test]
+fn every_split_gives_the_same_items() {
+    let bytes = short_stream();
+    let whole = deliver([&bytes[..]]);
+    assert_eq!(
+        whole,
+        [
+            Item::Event(event(1, json!({ "text": "h\u{e9} \u{1f600}" })), 1),
+            Item::Rejected("INVALID_EVENT".into(), Some("chunk".into()), Some("$.data.text".into()), 2),
+            Item::Control("2".into(), 2, false, false),
+            Item::Rejected("INVALID_JSON".into(), None, Some("$".into()), 2),
+            Item::Event(json!({ "id": "e4", "type": "app:own", "timestamp": 1, "data": [1, "x"] }), 3),
+            Item::Control("3".into(), 3, true, true),
+        ]
+    );
+    for cut in 0..=bytes.len() {
+        assert_eq!(deliver([&bytes[..cut], &bytes[cut..]]), whole, "cut at {cut}");
+    }
+    assert_eq!(deliver(bytes.chunks(1)), whole);
+}
+
+#[test]
+fn aliases_unknown_fields_and_meta_arrive() {
+    let meta = json!({ "schemaVersion": 1, "eventId": "e1", "sequence": 4 });
+    let mut sent = event(1, json!({ "delta": "x", "accumulated": "dropped", "zoom": { "a": [1, 2] }, "q\"": null }));
+    sent["meta"] = meta.clone();
+    let mut expected = event(1, json!({ "text": "x", "zoom": { "a": [1, 2] }, "q\"": null }));
+    expected["meta"] = meta;
+    assert_eq!(deliver([&frame("data", &json!([sent]))[..]]), [Item::Event(expected, 1)]);
+}
+
+#[test]
+fn a_frame_that_is_no_json_takes_its_first_messages_back() {
+    let mut bytes = format!("event: data\ndata: [{},\n\n", event(1, json!({ "text": "never" }))).into_bytes();
+    bytes.extend(frame("data", &json!([event(2, json!({ "text": "x" }))])));
+    let items = deliver([&bytes[..]]);
+    assert!(matches!(&items[0], Item::Rejected(code, ..) if code == "INVALID_JSON"), "{items:?}");
+    assert_eq!(items.len(), 2);
+    assert!(matches!(&items[1], Item::Event(event, _) if event["id"] == "e2"));
+}
+
+#[test]
+fn a_frame_over_the_cap_is_reported_and_reading_goes_on() {
+    let config = SubscriptionConfig { frame_bytes_max: 1024, ..SubscriptionConfig::default() };
+    let mut subscription = Subscription::new(config, 1);
+    subscription.handle(Millis(0), Input::Subscribe);
+    let head =
+        ResponseHead { status: 200, content_type: Some("text/event-stream".to_owned()), ..ResponseHead::default() };
+    subscription.handle(Millis(0), Input::Response(head));
+    subscription.push(&frame("data", &json!([event(1, json!({ "text": "x".repeat(5000) }))])));
+    subscription.push(&frame("data", &json!([event(2, json!({ "text": "x" }))])));
+    let mut encoder = BatchEncoder::new();
+    subscription.drain(Millis(1), &mut encoder);
+    let items = common::read(&encoder.finish(), &mut 0);
+    assert!(matches!(&items[0], Item::Rejected(code, ..) if code == "FRAME_TOO_LARGE"), "{items:?}");
+    assert!(matches!(&items[1], Item::Event(event, _) if event["id"] == "e2"));
+}
+
+prop_compose! {
+    fn chunk()(text in ".{0,80}", agent in proptest::option::of("[a-z]{1,40}"), turn in proptest::option::of(0u32..99),
+        extra in proptest::option::of(any::<i32>())) -> Value {
+        let mut data = json!({ "text": text });
+        if let Some(agent) = agent { data["agentId"] = json!(agent); }
+        if let Some(turn) = turn { data["turn"] = json!(turn); }
+        if let Some(extra) = extra { data["extra"] = json!(extra); }
+        data
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_chunks_in_any_pieces_arrive_equal(
+        payloads in proptest::collection::vec(chunk(), 1..40), per_frame in 1usize..8, piece in 1usize..400,
+    ) {
+        let events: Vec<Value> = payloads.into_iter().enumerate().map(|(i, data)| event(i as u64, data)).collect();
+        let mut bytes = Vec::new();
+        for messages in events.chunks(per_frame) {
+            bytes.extend(frame("data", &json!(messages)));
+        }
+        let expected: Vec<Item> =
+            events.into_iter().zip(1..).map(|(event, offset)| Item::Event(event, offset)).collect();
+        prop_assert_eq!(deliver(bytes.chunks(piece)), expected);
+    }
+}

@@ -1,0 +1,34 @@
+//! `pkg/src/generated` is what the schema says today.
+#![cfg(not(target_arch = "wasm32"))]
+
+#[path = "../examples/generate/records.rs"]
+mod records;
+
+use std::fs;
+use std::path::Path;
+
+fn committed(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pkg/src/generated").join(name);
+    fs::read_to_string(&path).unwrap()
+}
+
+#[test]
+fn constructors_are_up_to_date() {
+    assert!(committed("records.ts") == records::records(), "stale: run `npm run generate` in pkg");
+}
+
+#[test]
+fn types_are_up_to_date() {
+    assert!(
+        committed("types.ts") == durable_sessions_schema::typescript(),
+        "stale: run `npm run generate` in pkg"
+    );
+}
+
+#[test]
+fn every_event_and_its_optional_fields_fit_a_word() {
+    use durable_sessions_client_wasm::batch::word;
+    use durable_sessions_schema::{EVENTS, FIELDS_MAX};
+    assert!(EVENTS.len() <= word::POSITION as usize);
+    assert!(word::ABSENT_SHIFT as usize + FIELDS_MAX <= u32::BITS as usize);
+}
