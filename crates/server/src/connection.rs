@@ -1,28 +1,32 @@
 //! One connection: picks the HTTP version, bounds what it may cost, and lets it end in an orderly way.
 
-use std::future::Future;
+use std::future::Future as _;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
+use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::Sleep;
 
 use crate::app::{App, until_draining};
 use crate::gate::Gate;
+use crate::live_connection::{Handover, Http1Service, LiveConnection};
+use crate::socket::Socket;
 
-/// A peer that takes nothing for this long is gone or hostile; its connection is dropped.
-const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
 /// How many header fields a request may have.
 const HEADERS_MAX: usize = 100;
 
-/// Serves a connection until it ends, or is told to (`kill`).
-pub(crate) async fn serve(app: Arc<App>, gate: Gate, stream: TcpStream, mut kill: watch::Receiver<bool>) {
+/// Serves a connection until it ends, is told to (`kill`), or goes on as the live answer that is returned.
+pub(crate) async fn serve(
+    app: Arc<App>,
+    gate: Gate,
+    stream: TcpStream,
+    mut kill: watch::Receiver<bool>,
+) -> Option<LiveConnection> {
     let served = async {
         // A frame is one write; waiting to fill a segment would only delay it.
         if let Err(error) = stream.set_nodelay(true) {
@@ -32,14 +36,17 @@ pub(crate) async fn serve(app: Arc<App>, gate: Gate, stream: TcpStream, mut kill
         match first.await {
             Ok(Ok(false)) => http1(&app, gate, stream).await,
             // HTTP/2 carries far more state; only connections that use it pay for it.
-            Ok(Ok(true)) => Box::pin(http2(&app, gate, stream)).await,
-            Ok(Err(_)) | Err(_) => {}
+            Ok(Ok(true)) => {
+                Box::pin(http2(&app, gate, stream)).await;
+                None
+            }
+            Ok(Err(_)) | Err(_) => None,
         }
     };
     tokio::select! {
         biased;
-        () = until_draining(&mut kill) => {}
-        () = served => {}
+        () = until_draining(&mut kill) => None,
+        live = served => live,
     }
 }
 
@@ -52,7 +59,7 @@ async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
     Ok(length > 0 && PREFACE.starts_with(&head[..length]))
 }
 
-async fn http1(app: &App, gate: Gate, stream: TcpStream) {
+async fn http1(app: &App, gate: Gate, stream: TcpStream) -> Option<LiveConnection> {
     let limits = &app.config.limits;
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
@@ -60,20 +67,55 @@ async fn http1(app: &App, gate: Gate, stream: TcpStream) {
         .header_read_timeout(limits.header_read_timeout)
         .max_buf_size(limits.head_bytes_max)
         .max_headers(HEADERS_MAX)
-        .half_close(false)
-        .pipeline_flush(true);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(Socket::new(stream)), gate));
+        .half_close(false);
+    let socket = Socket::new(stream);
+    let handover = Handover::new(socket.stall());
+    let service = Http1Service { gate, handover: handover.clone() };
+    let mut connection = builder.serve_connection(TokioIo::new(socket), service);
     let mut draining = app.draining.clone();
-    let ended = tokio::select! {
+    let end = tokio::select! {
         biased;
-        ended = connection.as_mut() => ended,
-        () = until_draining(&mut draining) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        end = until_end(&mut connection, &handover) => Some(end),
+        () = until_draining(&mut draining) => None,
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended early");
+    if let Some(end) = end {
+        return finish(connection, end);
+    }
+    Pin::new(&mut connection).graceful_shutdown();
+    let end = until_end(&mut connection, &handover).await;
+    finish(connection, end)
+}
+
+type Http1Connection = hyper::server::conn::http1::Connection<TokioIo<Socket>, Http1Service>;
+
+/// How the part of a connection that hyper drives is over.
+enum End {
+    Closed(hyper::Result<()>),
+    /// A live answer goes on without hyper.
+    HandedOver(Response),
+}
+
+async fn until_end(connection: &mut Http1Connection, handover: &Handover) -> End {
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(ended) = Pin::new(&mut *connection).poll(cx) {
+            return Poll::Ready(End::Closed(ended));
+        }
+        // Answers are made while the connection is polled, so this is where one may have been left.
+        handover.take().map_or(Poll::Pending, |response| Poll::Ready(End::HandedOver(response)))
+    })
+    .await
+}
+
+fn finish(connection: Http1Connection, end: End) -> Option<LiveConnection> {
+    match end {
+        End::Closed(Ok(())) => None,
+        End::Closed(Err(error)) => {
+            tracing::debug!(%error, "connection ended early");
+            None
+        }
+        End::HandedOver(response) => {
+            Some(LiveConnection::new(connection.into_parts().io.into_inner(), response))
+        }
     }
 }
 
@@ -106,65 +148,5 @@ async fn http2(app: &App, gate: Gate, stream: TcpStream) {
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended early");
-    }
-}
-
-/// A socket whose writes may not stall for ever. The timer exists only while one does.
-struct Socket {
-    stream: TcpStream,
-    stalled: Option<Pin<Box<Sleep>>>,
-}
-
-impl Socket {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, stalled: None }
-    }
-
-    fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
-        }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_STALL_MAX)));
-        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.watch(cx, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.watch(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.watch(cx, flushed)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -35,7 +35,7 @@ impl Gate {
         Self { app, router }
     }
 
-    async fn handle(mut self, request: Request<Incoming>) -> Response {
+    pub(crate) async fn handle(mut self, request: Request<Incoming>) -> Response {
         let started = Instant::now();
         let id = self.app.request_ids.of(request.headers());
         let method = request.method().clone();

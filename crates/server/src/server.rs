@@ -177,8 +177,14 @@ async fn accept(
             Ok((stream, _peer)) => {
                 let (app, gate, killed) = (app.clone(), gate.clone(), killed.clone());
                 tokio::spawn(async move {
-                    connection::serve(app, gate, stream, killed).await;
-                    drop(place);
+                    let live = connection::serve(app, gate, stream, killed.clone()).await;
+                    // A task of its own: this one is as large as the HTTP machinery it held.
+                    if let Some(live) = live {
+                        tokio::spawn(async move {
+                            live.run(killed).await;
+                            drop(place);
+                        });
+                    }
                 });
             }
             // The peer gave up, or descriptors ran out: neither is a fault of the listening socket.

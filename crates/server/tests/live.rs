@@ -264,3 +264,69 @@ async fn long_poll_waits_for_data_and_says_when_there_is_none() {
     let end = server.get("/v1/stream/j?offset=now&live=long-poll").await;
     assert_eq!((end.status.as_u16(), end.header("stream-closed")), (204, Some("true")));
 }
+
+/// Reads from a raw connection until `marker` has come.
+async fn read_until(socket: &mut tokio::net::TcpStream, marker: &str) -> String {
+    let mut text = String::new();
+    let mut buffer = [0u8; 4096];
+    while !text.contains(marker) {
+        let length = common::within(socket.read(&mut buffer)).await.unwrap();
+        assert_ne!(length, 0, "ended before {marker:?}: {text}");
+        text.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_live_answer_follows_others_on_its_connection_and_is_the_last() {
+    let server = json_server().await;
+    let mut socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    // Pipelined: the answers come in order, and the live one takes the connection over.
+    let head = |target: &str| format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let both = format!("{}{}", head("/healthz"), head(LIVE));
+    socket.write_all(both.as_bytes()).await.unwrap();
+    let text = read_until(&mut socket, "upToDate").await;
+    let (first, second) = text.split_once("{\"status\":\"ok\"}").unwrap();
+    assert!(first.starts_with("HTTP/1.1 200 OK\r\n") && second.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    let second = second.to_ascii_lowercase();
+    for header in
+        ["transfer-encoding: chunked", "connection: close", "date: ", "x-content-type-options: nosniff"]
+    {
+        assert!(second.contains(&format!("\r\n{header}")), "{header}: {second}");
+    }
+    server.post(PATH, "1").await;
+    assert!(read_until(&mut socket, "control").await.contains("data:[1]\n\n"));
+    server.send(request_with("POST", PATH, &[("stream-closed", "true")], "")).await;
+    let mut rest = String::new();
+    common::within(socket.read_to_string(&mut rest)).await.unwrap();
+    assert!(rest.contains("streamClosed") && rest.ends_with("\r\n0\r\n\r\n"), "{rest}");
+}
+
+#[tokio::test]
+async fn old_clients_get_a_body_that_ends_with_the_connection() {
+    let server = json_server().await;
+    server.post(PATH, "1").await;
+    let mut socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    socket.write_all(format!("GET {LIVE} HTTP/1.0\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+    let text = read_until(&mut socket, "upToDate").await;
+    assert!(!text.to_ascii_lowercase().contains("chunked"), "{text}");
+    server.post(PATH, "2").await;
+    read_until(&mut socket, "data:[2]\n\n").await;
+}
+
+#[tokio::test]
+async fn live_answers_work_on_http2() {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let server = json_server().await;
+    let socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(connection);
+    let uri = format!("http://{}{LIVE}", server.address);
+    let request = http::Request::get(uri).body(http_body_util::Full::<bytes::Bytes>::default()).unwrap();
+    let response = common::within(sender.send_request(request)).await.unwrap();
+    let mut sse = common::Sse::of(response);
+    assert!(sse.control().await.up_to_date);
+    server.post(PATH, "1").await;
+    assert_eq!(sse.messages(1).await, ["1"]);
+}

@@ -17,6 +17,7 @@ use crate::Code;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::fanout::{Framing, Standing, encode_control, encode_data};
+use crate::live_connection::Live;
 use crate::store_error::StoreError as _;
 
 /// When a refused subscriber may find a place: connections rotate about once a minute.
@@ -45,6 +46,7 @@ pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Re
         read::open(&*app.store, &target, query.from, limit).await.map_err(|e| e.answer(target.namespace))?;
     let framing = Framing::of(&first.content_type);
     let cursor = LiveCursor::answer(unix_secs(), query.cursor.as_deref(), app.jitter.next());
+    let mut goes_on = false;
     let body = if page::is_final(&first) {
         Body::from_stream(futures::stream::iter([Ok::<_, std::convert::Infallible>(final_page(
             framing, &first,
@@ -55,9 +57,13 @@ pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Re
             .subscribe(app, &target.path, slot, &first, cursor.number())
             .await
             .map_err(|e| e.answer(target.namespace))?;
+        goes_on = true;
         Body::new(subscriber)
     };
     let mut response = Response::new(body);
+    if goes_on {
+        response.extensions_mut().insert(Live);
+    }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));

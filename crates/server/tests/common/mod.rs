@@ -100,8 +100,7 @@ impl TestServer {
     pub async fn subscribe(&self, path: &str) -> Sse {
         let response = self.open(request("GET", path)).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
-        let (parts, body) = response.into_parts();
-        Sse { headers: parts.headers, body, decoder: SseDecoder::new(16 << 20), ended: false }
+        Sse::of(response)
     }
 }
 
@@ -161,6 +160,11 @@ pub enum Item {
 }
 
 impl Sse {
+    pub fn of(response: hyper::Response<Incoming>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self { headers: parts.headers, body, decoder: SseDecoder::new(16 << 20), ended: false }
+    }
+
     pub async fn next(&mut self) -> Item {
         loop {
             match self.decoder.next_item() {
