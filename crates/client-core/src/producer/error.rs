@@ -31,11 +31,12 @@ impl Refused {
     }
 }
 
-/// Why messages that were taken are not in the stream.
+/// Why messages that were taken are not in the stream, or of the batch in flight perhaps are: when the producer ends
+/// while an attempt of it has gone without an answer, nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppendError {
-    /// The server refused these messages: 400, 401, 404, 409, 410, 413 and the like. If an earlier attempt of theirs
-    /// went without an answer, whether they are in the stream is unknown, and the producer has ended.
+    /// The server refused these messages: 400, 401, 404, 409, 410, 413 and the like. After a 400 or 413 the producer goes
+    /// on; after another status it does unless an earlier attempt of theirs went without an answer.
     Refused {
         /// The status.
         status: u16,
@@ -55,7 +56,7 @@ pub enum AppendError {
         /// What it was sent.
         sent: u64,
     },
-    /// Every attempt allowed has failed. Whether the batch in flight is in the stream is unknown.
+    /// Every attempt allowed has failed.
     AttemptsExhausted {
         /// How many retries.
         attempts: u32,

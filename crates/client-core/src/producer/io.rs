@@ -96,7 +96,8 @@ pub enum ProducerOutput {
         /// Where they ended.
         at: AckedAt,
     },
-    /// These messages are not in the stream (but see [`AppendError::Refused`] and [`AppendError::AttemptsExhausted`]).
+    /// These messages are not in the stream; of the batch in flight when a producer ends that is unknown if an attempt of
+    /// it went without an answer.
     Failed {
         /// Which.
         messages: Range<u64>,

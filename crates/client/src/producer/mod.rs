@@ -25,7 +25,7 @@ pub enum ProducerError {
     /// The message was not taken.
     #[error("not taken: {0}")]
     Refused(#[from] Refused),
-    /// Messages were taken and are not in the stream.
+    /// Messages were taken and are not, or may not be, in the stream.
     #[error("messages were lost: {0}")]
     Lost(Fault),
     /// The producer's task is gone, with its runtime or by a panic of the observer.
@@ -56,7 +56,8 @@ pub enum ProducerReport {
         /// Where they ended.
         at: AckedAt,
     },
-    /// Not in the stream.
+    /// Not in the stream; of the batch in flight when the producer ends that is unknown if an attempt of it went without
+    /// an answer.
     Failed {
         /// Which.
         messages: Range<u64>,
