@@ -98,7 +98,7 @@ impl Runs<'_> {
 
     fn start(&mut self, server: &DemoServer, session: &str) -> Result<(), StepError> {
         if self.current.is_some() {
-            screen::line("the agent is still at work; this run begins when that one is stopped");
+            screen::line("the agent is still at work; that run is stopped first");
             self.stop();
         }
         let checkout = &self.bench.checkout;
