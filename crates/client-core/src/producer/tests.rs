@@ -330,7 +330,8 @@ enum Fate {
     RequestLost,
     AnswerLost,
     TimedOut,
-    Overloaded,
+    /// Nothing is done.
+    Status(u16),
 }
 
 /// A server of the protocol: producer state and log change together.
@@ -363,72 +364,102 @@ impl Server {
     }
 }
 
+/// What became of all messages.
+#[derive(Default)]
+struct Outcome {
+    acked: Vec<u64>,
+    lost: BTreeSet<u64>,
+    flushed: Option<Result<(), AppendError>>,
+}
+
+/// Appends `count` messages, `pace` at a time, and flushes; after its fates the network is well.
+fn run(machine: &mut Producer, server: &mut Server, count: u64, pace: usize, fates: Vec<Fate>) -> Outcome {
+    let mut fates = fates.into_iter();
+    let (mut todo, mut work, mut outcome) = (0..count, VecDeque::new(), Outcome::default());
+    for _ in 0..5000 {
+        for n in todo.by_ref().take(pace) {
+            if machine.append(NOW, n.to_string().as_bytes()).is_err() {
+                outcome.lost.insert(n);
+            }
+            if n + 1 == count {
+                machine.flush();
+            }
+        }
+        work.extend(outputs(machine));
+        let Some(output) = work.pop_front() else { if outcome.flushed.is_some() { break } else { continue } };
+        match output {
+            ProducerOutput::Send(request) => {
+                let input = match fates.next().unwrap_or(Fate::Answered) {
+                    Fate::Answered => ProducerInput::Answer(server.append(&request)),
+                    Fate::RequestLost => ProducerInput::Failed(Failure::network("refused")),
+                    Fate::AnswerLost => {
+                        server.append(&request);
+                        ProducerInput::Failed(Failure::network("reset"))
+                    }
+                    Fate::TimedOut => {
+                        server.append(&request);
+                        ProducerInput::Timer(ProducerTimer::Timeout)
+                    }
+                    Fate::Status(status) => {
+                        ProducerInput::Answer(AppendAnswer { status, ..AppendAnswer::default() })
+                    }
+                };
+                machine.handle(NOW, input);
+            }
+            ProducerOutput::SetTimer { kind: ProducerTimer::Retry, .. } => {
+                machine.handle(NOW, ProducerInput::Timer(ProducerTimer::Retry));
+            }
+            ProducerOutput::Acked { messages, .. } => outcome.acked.extend(messages),
+            ProducerOutput::Failed { messages, .. } => outcome.lost.extend(messages),
+            ProducerOutput::Flushed { result, .. } => outcome.flushed = Some(result),
+            _ => {}
+        }
+    }
+    outcome
+}
+
+fn fate(statuses: Vec<u16>) -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        4 => Just(Fate::Answered),
+        1 => Just(Fate::RequestLost),
+        1 => Just(Fate::AnswerLost),
+        1 => Just(Fate::TimedOut),
+        1 => proptest::sample::select(statuses).prop_map(Fate::Status),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
     fn every_message_is_in_the_log_once_and_in_order_or_reported_lost(
         count in 1u64..60,
         poison in proptest::collection::btree_set(0u64..60, 0..4),
-        fates in proptest::collection::vec(
-            prop_oneof![
-                4 => Just(Fate::Answered), 1 => Just(Fate::RequestLost), 1 => Just(Fate::AnswerLost),
-                1 => Just(Fate::TimedOut), 1 => Just(Fate::Overloaded)
-            ],
-            0..80,
-        ),
+        fates in proptest::collection::vec(fate(vec![503]), 0..80),
         pace in 1usize..8, batch in 1usize..9, seed: u64,
     ) {
         let mut machine = Producer::new(ProducerConfig { batch_messages_max: batch, ..config() }, seed);
         let mut server = Server { poison, ..Server::default() };
-        let mut fates = fates.into_iter();
-        let (mut todo, mut work) = (0..count, VecDeque::new());
-        let (mut acked, mut lost, mut flushed) = (BTreeSet::new(), BTreeSet::new(), None);
-        for _ in 0..5000 {
-            for n in todo.by_ref().take(pace) {
-                machine.append(NOW, n.to_string().as_bytes()).unwrap();
-                if n + 1 == count {
-                    machine.flush();
-                }
-            }
-            work.extend(outputs(&mut machine));
-            let Some(output) = work.pop_front() else {
-                if flushed.is_some() { break } else { continue }
-            };
-            match output {
-                ProducerOutput::Send(request) => {
-                    let input = match fates.next().unwrap_or(Fate::Answered) {
-                        Fate::Answered => ProducerInput::Answer(server.append(&request)),
-                        Fate::RequestLost => ProducerInput::Failed(Failure::network("refused")),
-                        Fate::AnswerLost => {
-                            server.append(&request);
-                            ProducerInput::Failed(Failure::network("reset"))
-                        }
-                        Fate::TimedOut => {
-                            server.append(&request);
-                            ProducerInput::Timer(ProducerTimer::Timeout)
-                        }
-                        Fate::Overloaded => {
-                            ProducerInput::Answer(AppendAnswer { status: 503, ..AppendAnswer::default() })
-                        }
-                    };
-                    machine.handle(NOW, input);
-                }
-                ProducerOutput::SetTimer { kind: ProducerTimer::Retry, .. } => {
-                    machine.handle(NOW, ProducerInput::Timer(ProducerTimer::Retry));
-                }
-                ProducerOutput::Acked { messages, .. } => acked.extend(messages),
-                ProducerOutput::Failed { messages, .. } => lost.extend(messages),
-                ProducerOutput::Flushed { result, .. } => {
-                    prop_assert_eq!(acked.len() + lost.len(), count as usize, "flush waits for all");
-                    flushed = Some(result);
-                }
-                _ => {}
-            }
-        }
+        let Outcome { acked, lost, flushed } = run(&mut machine, &mut server, count, pace, fates);
         let expected: Vec<u64> = (0..count).filter(|n| !server.poison.contains(n)).collect();
         prop_assert_eq!(&server.log, &expected);
-        prop_assert_eq!(acked.into_iter().collect::<Vec<_>>(), expected);
+        prop_assert_eq!(acked, expected);
         prop_assert!(lost.iter().all(|n| server.poison.contains(n)));
+        prop_assert_eq!(lost.len(), count as usize - server.log.len(), "flush waits for all");
         prop_assert_eq!(flushed, Some(if lost.is_empty() { Ok(()) } else { Err(AppendError::Refused { status: 400 }) }));
+    }
+
+    #[test]
+    fn no_refusal_on_the_way_makes_an_acknowledgement_a_lie(
+        count in 1u64..60,
+        fates in proptest::collection::vec(fate(vec![401, 403, 404, 429, 500, 503]), 0..80),
+        pace in 1usize..8, batch in 1usize..9, seed: u64,
+    ) {
+        let mut machine = Producer::new(ProducerConfig { batch_messages_max: batch, ..config() }, seed);
+        let mut server = Server::default();
+        let Outcome { acked, lost, flushed } = run(&mut machine, &mut server, count, pace, fates);
+        prop_assert!(server.log.is_sorted_by(|a, b| a < b), "doubled or out of order: {:?}", server.log);
+        prop_assert!(acked.iter().all(|n| server.log.contains(n)), "acknowledged and not stored");
+        prop_assert_eq!(acked.len() + lost.len(), count as usize, "flush waits for all");
+        prop_assert_eq!(flushed.map(|result| result.is_ok()), Some(lost.is_empty()));
     }
 }
