@@ -19,7 +19,7 @@ pub struct SessionFilter {
     pub limit: Option<u32>,
 }
 
-/// Some sessions, newest first.
+/// Some sessions, in order of id.
 #[derive(Debug, Clone)]
 pub struct SessionPage {
     /// The sessions.
@@ -72,7 +72,7 @@ impl Client {
         {
             let mut query = url.query_pairs_mut();
             if let Some(cursor) = &filter.cursor {
-                query.append_pair("cursor", cursor);
+                query.append_pair("after", cursor);
             }
             if let Some(limit) = filter.limit {
                 query.append_pair("limit", &limit.to_string());

@@ -82,8 +82,21 @@ async fn refusals_are_named_by_cause() {
     let unavailable = client.append(&path, "1").await.unwrap_err();
     assert!(unavailable.is_retryable() && matches!(unavailable, AppendError::Refused(_)));
     assert_eq!(server.requests(&Method::POST).len(), 5);
-    let sessions = client.sessions(&SessionFilter::default()).await.unwrap();
-    assert_eq!((sessions.sessions[0].id.as_str(), sessions.next.as_deref()), ("s-1", Some("n")));
+}
+
+#[tokio::test]
+async fn sessions_are_listed_page_by_page() {
+    let server = TestServer::start();
+    let client = client(&server);
+    let mut filter = SessionFilter { cursor: None, limit: Some(1) };
+    let first = client.sessions(&filter).await.unwrap();
+    assert_eq!((first.sessions[0].id.as_str(), first.next.as_deref()), ("s-1", Some("s-1")));
+    filter.cursor = first.next;
+    let second = client.sessions(&filter).await.unwrap();
+    assert_eq!((second.sessions[0].id.as_str(), second.next), ("s-2", None));
+    assert_eq!(second.sessions[0].status.as_deref(), Some("active"));
+    assert_eq!(second.sessions[0].extra["createdAt"], 5);
+    assert_eq!(client.sessions(&SessionFilter::default()).await.unwrap().sessions.len(), 2);
 }
 
 #[tokio::test]

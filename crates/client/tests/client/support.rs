@@ -127,10 +127,17 @@ impl Drop for TestServer {
     }
 }
 
-async fn sessions() -> Response {
-    let body =
-        r#"{"ok":true,"data":{"sessions":[{"id":"s-1","status":"active","createdAt":5}],"nextCursor":"n"}}"#;
-    body.into_response()
+/// Two sessions, as many to a page as asked for.
+async fn sessions(Query(query): Query<HashMap<String, String>>) -> Response {
+    let limit = query.get("limit").map_or(100, |limit| limit.parse::<usize>().unwrap());
+    let after = query.get("after").map_or("", String::as_str);
+    let rest: Vec<&str> = ["s-1", "s-2"].into_iter().filter(|id| *id > after).collect();
+    let page = &rest[..limit.min(rest.len())];
+    let next = page.last().filter(|_| rest.len() > page.len());
+    let rows: Vec<String> =
+        page.iter().map(|id| format!(r#"{{"id":"{id}","status":"active","createdAt":5}}"#)).collect();
+    let next = next.map_or("null".to_owned(), |id| format!("\"{id}\""));
+    format!(r#"{{"ok":true,"data":{{"sessions":[{}],"nextCursor":{next}}}}}"#, rows.join(",")).into_response()
 }
 
 async fn stream(
