@@ -259,3 +259,32 @@ fn a_count_that_no_stream_can_have_is_ignored() {
     feed(&mut machine, &mut sink, &data(&[event("x")]));
     assert_eq!(sink.items, ["event x 1"]);
 }
+
+#[test]
+fn refusals_are_fatal_at_once_and_have_codes() {
+    for (refused, code) in
+        [(400, "BAD_REQUEST"), (403, "FORBIDDEN"), (404, "SESSION_NOT_FOUND"), (410, "GONE")]
+    {
+        let mut machine = Subscription::new(SubscriptionConfig::default(), 1);
+        machine.handle(NOW, Input::Subscribe);
+        outputs(&mut machine);
+        let head = ResponseHead { retry_after_ms: Some(1), ..status(refused) };
+        machine.handle(NOW, Input::Response(head));
+        let told = outputs(&mut machine);
+        let codes: Vec<_> = told
+            .iter()
+            .filter_map(|output| match output {
+                Output::Error(error) => Some(error.code()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!((codes, machine.state()), (vec![code], ConnectionState::Lost));
+        assert!(!told.iter().any(|output| matches!(output, Output::Open(_) | Output::SetTimer { .. })));
+    }
+    for passing in [405, 408, 418, 500, 502, 504] {
+        let mut machine = Subscription::new(SubscriptionConfig::default(), 1);
+        machine.handle(NOW, Input::Subscribe);
+        machine.handle(NOW, Input::Response(status(passing)));
+        assert_eq!((machine.attempt(), machine.state()), (1, ConnectionState::Reconnecting), "{passing}");
+    }
+}
