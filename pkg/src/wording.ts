@@ -22,7 +22,7 @@ export function causeText(code: string, status: number, detail: string): string 
 export function errorText(code: string, cause: string, attempts: number, missing: number, detail: string, cursor: string | null): string {
   switch (code) {
     case 'CONNECTION_LOST':
-      return `gave up after ${attempts} failed attempts; the last cause: ${cause}; ${cursor === null ? 'nothing was read yet' : `the last cursor: ${cursor}`}`;
+      return `gave up after ${attempts} attempts; the last cause: ${cause}; ${cursor === null ? 'nothing was read yet' : `the last cursor: ${cursor}`}`;
     case 'DISCONNECTED':
       return `the connection ended and reconnecting is switched off: ${cause}`;
     case 'HISTORY_TRIMMED':

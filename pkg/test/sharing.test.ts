@@ -1,0 +1,105 @@
+import { configure, getDurableStreamsClient, init, subscribeToSession } from 'durable-sessions';
+import { describe, expect, it } from 'vitest';
+
+import { FakeServer, chunk, control, data, until } from './fake.js';
+import { FAST, Recorder, subscribe } from './harness.js';
+
+describe('sharing', () => {
+  it('opens one connection for subscribers of the same session', async () => {
+    const server = new FakeServer({ body: data(chunk(1), chunk(2)) + control(2) });
+    const { client, recorder, subscription } = subscribe(server);
+    const second = new Recorder();
+    const other = client.subscribeToSession('s1', second.callbacks);
+    await until(() => recorder.records.length === 2 && second.records.length === 2);
+    expect(server.requests.length).toBe(1);
+    expect(second.calls).toEqual(['connecting', 'connected']);
+    subscription.unsubscribe();
+    expect(server.aborted).toBe(0);
+    server.send(data(chunk(3)) + control(3));
+    await until(() => second.records.length === 3);
+    expect(recorder.records.length).toBe(2);
+    other.unsubscribe();
+    await until(() => server.aborted === 1);
+  });
+
+  it('lets a late subscriber catch up on a connection of its own and join', async () => {
+    const history = data(chunk(1), chunk(2)) + control(2);
+    const server = new FakeServer({ body: history }, { body: history });
+    const { client, recorder, subscription } = subscribe(server);
+    await until(() => recorder.records.length === 2);
+    const late = new Recorder();
+    const other = client.subscribeToSession('s1', late.callbacks);
+    await until(() => late.records.length === 2);
+    await until(() => server.aborted === 1, 'the second connection to be let go');
+    expect(server.offsets()).toEqual(['-1', '-1']);
+    expect([other.getState(), other.getLastOffset(), other.getLastCursor()]).toEqual(['connected', 2, 'c2']);
+    server.requests.length = 1;
+    expect(subscription.getState()).toBe('connected');
+    other.unsubscribe();
+    subscription.unsubscribe();
+  });
+
+  it('hands the connection on when the first subscriber leaves during catch-up', async () => {
+    const server = new FakeServer({ body: data(chunk(1), chunk(2)) + control(2) }, { body: data(chunk(1)) + control(1) });
+    const { client, recorder, subscription } = subscribe(server);
+    await until(() => recorder.records.length === 2);
+    const late = new Recorder();
+    const other = client.subscribeToSession('s1', late.callbacks);
+    await until(() => late.records.length === 1);
+    subscription.unsubscribe();
+    server.send(data(chunk(2), chunk(3)) + control(3));
+    await until(() => late.records.length === 3);
+    expect(late.ids()).toEqual(['e1', 'e2', 'e3']);
+    other.unsubscribe();
+    await until(() => server.aborted === 2);
+  });
+
+  it('keeps sessions apart', async () => {
+    const server = new FakeServer({ body: control(0) }, { body: control(0) });
+    const { client, subscription } = subscribe(server);
+    const other = client.subscribeToSession('s2', {});
+    await until(() => server.requests.length === 2);
+    expect(server.requests.map(({ url }) => url.pathname)).toEqual(['/v1/stream/sessions/s1', '/v1/stream/sessions/s2']);
+    subscription.unsubscribe();
+    other.unsubscribe();
+  });
+
+  it('has a default client', async () => {
+    const server = new FakeServer({ body: data(chunk(1)) });
+    configure({ url: 'http://fake.test', fetch: server.fetch, reconnect: FAST });
+    expect(getDurableStreamsClient()).toBe(getDurableStreamsClient());
+    const recorder = new Recorder();
+    const subscription = subscribeToSession('s1', recorder.callbacks);
+    await until(() => recorder.records.length === 1);
+    subscription.unsubscribe();
+  });
+
+  it('initialises once, whoever asks', async () => {
+    expect(init()).toBeInstanceOf(Promise);
+    await Promise.all([init(), init(new URL('http://never.fetched/'))]);
+  });
+});
+
+describe('memory', () => {
+  it('gives back what connections take', async () => {
+    const { BatchMemory } = (await import(new URL('../dist/batch.js', import.meta.url).href)) as { BatchMemory: unknown };
+    expect(BatchMemory).toBeDefined();
+    const { load } = (await import(new URL('../dist/init.js', import.meta.url).href)) as { load(): Promise<WebAssembly.Memory> };
+    const memory = await load();
+    const once = async (): Promise<void> => {
+      const server = new FakeServer({ body: data(...Array.from({ length: 200 }, (_, i) => chunk(i, { text: 'x'.repeat(500) }))) + control(200), pieces: 1 << 20 });
+      const { recorder, subscription } = subscribe(server);
+      await until(() => recorder.records.length === 200);
+      subscription.unsubscribe();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    };
+    for (let i = 0; i < 20; i += 1) {
+      await once();
+    }
+    const settled = memory.buffer.byteLength;
+    for (let i = 0; i < 200; i += 1) {
+      await once();
+    }
+    expect(memory.buffer.byteLength).toBe(settled);
+  });
+});
