@@ -20,9 +20,9 @@ pub(super) fn start(format: LogFormat, filter: Option<&str>) -> Result<(), Serve
         LogFormat::Json => registry
             .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
             .try_init(),
-        LogFormat::Text => {
-            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).try_init()
-        }
+        LogFormat::Text => registry
+            .with(tracing_subscriber::fmt::layer().with_ansi(is_coloured()).with_writer(std::io::stderr))
+            .try_init(),
     };
     // A subscriber that is already there is an embedding program's, and stays.
     let _ = started;
