@@ -2,6 +2,7 @@
 // Tools come from PATH and node_modules only. `--js-only` keeps the wasm that is there.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -31,12 +32,22 @@ function targetDir() {
   return JSON.parse(metadata.toString()).target_directory;
 }
 
+// Where a panic happened is kept in the module; whose machine built it is nobody's business.
+function remapped() {
+  const registry = join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'registry', 'src');
+  return [`--remap-path-prefix=${registry}=dependencies`, `--remap-path-prefix=${root}=.`];
+}
+
 function buildWasm() {
   const triple = 'wasm32-unknown-unknown';
   run('cargo', ['build', '--quiet', '--lib', '-p', crate, '--profile', 'wasm', '--target', triple], {
     cwd: root,
     // Names are needed until the panics are snipped; wasm-opt strips them.
-    env: { ...process.env, CARGO_PROFILE_WASM_STRIP: 'none' },
+    env: {
+      ...process.env,
+      CARGO_PROFILE_WASM_STRIP: 'none',
+      CARGO_ENCODED_RUSTFLAGS: remapped().join('\x1f'),
+    },
   });
   const built = join(targetDir(), triple, 'wasm', `${crate.replaceAll('-', '_')}.wasm`);
   mkdirSync(wasmDir, { recursive: true });

@@ -16,8 +16,11 @@ fn frame(name: &str, data: &Value) -> Vec<u8> {
 fn streaming() -> Subscription {
     let mut subscription = Subscription::new(SubscriptionConfig::default(), 1);
     subscription.handle(Millis(0), Input::Subscribe);
-    let head =
-        ResponseHead { status: 200, content_type: Some("text/event-stream".to_owned()), ..ResponseHead::default() };
+    let head = ResponseHead {
+        status: 200,
+        content_type: Some("text/event-stream".to_owned()),
+        ..ResponseHead::default()
+    };
     subscription.handle(Millis(0), Input::Response(head));
     subscription
 }
@@ -42,11 +45,18 @@ fn event(id: u64, data: Value) -> Value {
 
 fn short_stream() -> Vec<u8> {
     let mut bytes = b": ping\n\n".to_vec();
-    bytes.extend(frame("data", &json!([event(1, json!({ "text": "h\u{e9} \u{1f600}" })), event(2, json!({}))])));
+    bytes.extend(frame(
+        "data",
+        &json!([event(1, json!({ "text": "h\u{e9} \u{1f600}" })), event(2, json!({}))]),
+    ));
     bytes.extend(frame("control", &json!({ "streamNextOffset": "2", "streamMessageCount": 2 })));
     bytes.extend(b"event: data\ndata: [{\"id\":\"e3\", oops\n\n");
-    bytes.extend(frame("data", &json!([{ "id": "e4", "type": "app:own", "timestamp": 1, "data": [1, "x"] }])));
-    bytes.extend(frame("control", &json!({ "streamNextOffset": "3", "streamMessageCount": 3, "streamClosed": true })));
+    bytes
+        .extend(frame("data", &json!([{ "id": "e4", "type": "app:own", "timestamp": 1, "data": [1, "x"] }])));
+    bytes.extend(frame(
+        "control",
+        &json!({ "streamNextOffset": "3", "streamMessageCount": 3, "streamClosed": true }),
+    ));
     bytes
 }
 
@@ -74,7 +84,8 @@ fn every_split_gives_the_same_items() {
 #[test]
 fn aliases_unknown_fields_and_meta_arrive() {
     let meta = json!({ "schemaVersion": 1, "eventId": "e1", "sequence": 4 });
-    let mut sent = event(1, json!({ "delta": "x", "accumulated": "dropped", "zoom": { "a": [1, 2] }, "q\"": null }));
+    let mut sent =
+        event(1, json!({ "delta": "x", "accumulated": "dropped", "zoom": { "a": [1, 2] }, "q\"": null }));
     sent["meta"] = meta.clone();
     let mut expected = event(1, json!({ "text": "x", "zoom": { "a": [1, 2] }, "q\"": null }));
     expected["meta"] = meta;
@@ -96,8 +107,11 @@ fn a_frame_over_the_cap_is_reported_and_reading_goes_on() {
     let config = SubscriptionConfig { frame_bytes_max: 1024, ..SubscriptionConfig::default() };
     let mut subscription = Subscription::new(config, 1);
     subscription.handle(Millis(0), Input::Subscribe);
-    let head =
-        ResponseHead { status: 200, content_type: Some("text/event-stream".to_owned()), ..ResponseHead::default() };
+    let head = ResponseHead {
+        status: 200,
+        content_type: Some("text/event-stream".to_owned()),
+        ..ResponseHead::default()
+    };
     subscription.handle(Millis(0), Input::Response(head));
     subscription.push(&frame("data", &json!([event(1, json!({ "text": "x".repeat(5000) }))])));
     subscription.push(&frame("data", &json!([event(2, json!({ "text": "x" }))])));

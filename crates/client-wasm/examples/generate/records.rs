@@ -73,7 +73,8 @@ fn camel(name: &str) -> String {
 fn write_constructor(out: &mut String, constructor: &Constructor) {
     let event = constructor.example;
     let fields = event.payload.fields;
-    let fixed = constructor.events.iter().any(|event| matches!(event.discriminant, Discriminant::Fixed { .. }));
+    let fixed =
+        constructor.events.iter().any(|event| matches!(event.discriminant, Discriminant::Fixed { .. }));
     let _ = writeln!(
         out,
         "function {}(reader: ValueReader, absent: number, context: RecordContext, type: string{}) {{",
@@ -109,7 +110,8 @@ fn write_constructor(out: &mut String, constructor: &Constructor) {
         Discriminant::Fixed { field, .. } => data.push(format!("{field}: fixed")),
         Discriminant::ToolOutcome => {
             let is_error = fields.iter().position(|field: &FieldSpec| field.name == "isError");
-            let condition = is_error.map_or_else(|| String::from("false"), |index| format!("f{index} === true"));
+            let condition =
+                is_error.map_or_else(|| String::from("false"), |index| format!("f{index} === true"));
             data.push(format!("status: {condition} ? 'error' : 'complete'"));
         }
     }
@@ -126,7 +128,11 @@ fn write_constructor(out: &mut String, constructor: &Constructor) {
 
 fn write_tables(out: &mut String, constructors: &[Constructor]) {
     out.push_str("// Indexed by kind: the position of the event in the schema's table.\n");
-    let _ = writeln!(out, "/** How many event types this version knows. */\nexport const EVENT_KINDS = {};\n", EVENTS.len());
+    let _ = writeln!(
+        out,
+        "/** How many event types this version knows. */\nexport const EVENT_KINDS = {};\n",
+        EVENTS.len()
+    );
     let column = |out: &mut String, head: &str, cell: &dyn Fn(&EventSpec) -> String, tail: &str| {
         let _ = writeln!(out, "{head}");
         for event in EVENTS {
@@ -151,16 +157,24 @@ fn write_tables(out: &mut String, constructors: &[Constructor]) {
         },
         "];",
     );
-    out.push_str("/** Every channel, in the schema's order. */\nexport const CHANNELS: readonly Channel[] = [\n");
+    out.push_str(
+        "/** Every channel, in the schema's order. */\nexport const CHANNELS: readonly Channel[] = [\n",
+    );
     for channel in Channel::ALL {
         let _ = writeln!(out, "  '{}',", channel.name());
     }
     out.push_str("];\n\n/** Position in `CHANNELS` by kind. */\n");
     let positions: Vec<String> = EVENTS
         .iter()
-        .map(|event| Channel::ALL.iter().position(|channel| *channel == event.channel).unwrap_or(0).to_string())
+        .map(|event| {
+            Channel::ALL.iter().position(|channel| *channel == event.channel).unwrap_or(0).to_string()
+        })
         .collect();
-    let _ = writeln!(out, "export const CHANNEL_INDEX_OF_KIND: Uint8Array = new Uint8Array([{}]);\n", positions.join(", "));
+    let _ = writeln!(
+        out,
+        "export const CHANNEL_INDEX_OF_KIND: Uint8Array = new Uint8Array([{}]);\n",
+        positions.join(", ")
+    );
     out.push_str(
         "/** The record of an event whose values stand at `reader.at`; bit i of `absent` means that field i has none. */\n\
          export function construct(kind: number, reader: ValueReader, absent: number, context: RecordContext): ChannelRecord {\n  \

@@ -189,9 +189,12 @@ impl EventSink for BatchEncoder {
     fn bad_frame(&mut self, problem: &FrameProblem<'_>, count: u64) {
         let mut number = Vec::new();
         let (reason, path, expected, came) = match problem {
-            FrameProblem::Syntax { rejection, .. } => {
-                (rejection.code.as_str(), rejection.path.as_str(), rejection.expected.as_str(), rejection.came.as_str())
-            }
+            FrameProblem::Syntax { rejection, .. } => (
+                rejection.code.as_str(),
+                rejection.path.as_str(),
+                rejection.expected.as_str(),
+                rejection.came.as_str(),
+            ),
             FrameProblem::TooLarge { frame_bytes_max } => {
                 push_number(&mut number, *frame_bytes_max as u64);
                 ("too_large", "", "a frame within frameBytesMax", text_of(&number))

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use durable_sessions_client_core::{Input, Subscription};
-use wasm_bindgen::{JsError, JsValue};
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsError, JsValue};
 
 use super::hooks::ConnectionHooks;
 use super::link::Link;

@@ -43,9 +43,10 @@ fn plain(kind: &'static str, word: &'static str) -> Notice {
 
 fn caused(kind: &'static str, word: &'static str, cause: &Cause, attempt: u32, number: f64) -> Notice {
     let (status, detail) = match cause {
-        Cause::Network(detail) | Cause::Token(detail) | Cause::ContentType(detail) | Cause::Interrupted(detail) => {
-            (0, detail.as_str().to_owned())
-        }
+        Cause::Network(detail)
+        | Cause::Token(detail)
+        | Cause::ContentType(detail)
+        | Cause::Interrupted(detail) => (0, detail.as_str().to_owned()),
         Cause::Status(status) => (*status, String::new()),
         Cause::NoContent | Cause::EndedEarly | Cause::CutMidFrame | Cause::Silence | Cause::TrimmedAgain => {
             (0, String::new())

@@ -28,7 +28,12 @@ pub(crate) fn read(batch: &Batch<'_>, offset: &mut u64) -> Vec<Item> {
             word::CONTROL => {
                 let cursor = next().as_str().unwrap().to_owned();
                 *offset = next().as_u64().unwrap();
-                items.push(Item::Control(cursor, *offset, item & word::UP_TO_DATE != 0, item & word::CLOSED != 0));
+                items.push(Item::Control(
+                    cursor,
+                    *offset,
+                    item & word::UP_TO_DATE != 0,
+                    item & word::CLOSED != 0,
+                ));
             }
             word::REJECTED => {
                 let [code, _reason, event_type, path, _expected, _came] = [(); 6].map(|()| next());

@@ -50,7 +50,8 @@ fn connect(answers: &str) -> (Held, Script) {
     let script = script(answers);
     let hooks: ConnectionHooks = script.unchecked_ref::<JsValue>().clone().unchecked_into();
     let numbers = Box::new([1.0, 1.0, 1.0, 1.0, 2.0, 0.0, 0.0, 1e6, 1.0, 0.0]);
-    let connection = Connection::new(URL.to_owned(), None, numbers, hooks).unwrap_or_else(|_| panic!("options"));
+    let connection =
+        Connection::new(URL.to_owned(), None, numbers, hooks).unwrap_or_else(|_| panic!("options"));
     let held: Held = JsValue::from(connection).unchecked_into();
     attach(&script, &held, &wasm_bindgen::memory());
     held.start();
@@ -99,7 +100,11 @@ async fn the_cap_ends_in_lost_and_reconnect_resumes() {
     wait(&script, |script| script.count("lost") == 1).await;
     quiet(&script).await.unwrap();
     assert_eq!(script.urls().len(), 4, "no request leaves any more");
-    assert!(script.notices().contains(&"error SESSION_NOT_FOUND HTTP_STATUS".to_owned()), "{:?}", script.notices());
+    assert!(
+        script.notices().contains(&"error SESSION_NOT_FOUND HTTP_STATUS".to_owned()),
+        "{:?}",
+        script.notices()
+    );
     held.reconnect();
     wait(&script, |script| script.count("lost") == 2).await;
     assert_eq!(script.urls()[4], format!("{URL}?live=sse&offset=c1"));
@@ -112,7 +117,11 @@ async fn a_401_asks_for_a_fresh_token_once() {
     wait(&script, |script| script.count("lost") == 1).await;
     let refreshed: Vec<bool> = script.refreshed().iter().map(JsValue::is_truthy).collect();
     assert_eq!(refreshed, [false, true]);
-    assert!(script.notices().contains(&"error UNAUTHORIZED HTTP_STATUS".to_owned()), "{:?}", script.notices());
+    assert!(
+        script.notices().contains(&"error UNAUTHORIZED HTTP_STATUS".to_owned()),
+        "{:?}",
+        script.notices()
+    );
     release(&script);
 }
 
