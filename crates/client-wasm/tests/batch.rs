@@ -1,5 +1,12 @@
 //! From bytes of a stream to batches, without a browser: nothing lost, doubled or changed, however the bytes are cut.
 #![cfg(not(target_arch = "wasm32"))]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "a test fails by panicking"
+)]
 
 mod common;
 

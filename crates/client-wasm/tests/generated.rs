@@ -1,5 +1,6 @@
 //! `pkg/src/generated` is what the schema says today.
 #![cfg(not(target_arch = "wasm32"))]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../examples/generate/records.rs"]
 mod records;

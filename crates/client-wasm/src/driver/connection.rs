@@ -28,7 +28,7 @@ impl Connection {
     pub fn new(
         url: String,
         cursor: Option<String>,
-        numbers: Box<[f64]>,
+        numbers: &[f64],
         hooks: ConnectionHooks,
     ) -> Result<Connection, JsError> {
         let malformed = || JsError::new("malformed cursor or options");
@@ -36,7 +36,7 @@ impl Connection {
             Some(cursor) => Some(cursor.parse().map_err(|_| malformed())?),
             None => None,
         };
-        let (config, seed) = config(&numbers, cursor).ok_or_else(malformed)?;
+        let (config, seed) = config(numbers, cursor).ok_or_else(malformed)?;
         Ok(Self { link: Link::new(hooks, url, Subscription::new(config, seed)) })
     }
 

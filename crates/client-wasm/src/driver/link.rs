@@ -115,13 +115,13 @@ impl Link {
             Output::CancelTimer(kind) => self.wakeups.cancel_timer(kind),
             other => {
                 if let Some(notice) = notice::of(&other) {
-                    self.notice(notice);
+                    self.notice(&notice);
                 }
             }
         }
     }
 
-    fn notice(&self, notice: Notice) {
+    fn notice(&self, notice: &Notice) {
         if let Ok(notice) = notice.into_ts() {
             // The facade reports what its callbacks throw; whatever still comes through must not end the loop.
             let _ = self.hooks.notice(notice);
@@ -131,7 +131,7 @@ impl Link {
     fn open(self: &Rc<Self>, request: OpenRequest) {
         self.drop_request();
         let turn = self.turn.get();
-        self.notice(notice::opening(request.attempt));
+        self.notice(&notice::opening(request.attempt));
         if self.turn.get() != turn {
             return;
         }

@@ -49,7 +49,7 @@ const EVENT: &str = r#"{"id":"e1","type":"chunk","timestamp":5,"data":{"text":"h
 fn connect(answers: &str) -> (Held, Script) {
     let script = script(answers);
     let hooks: ConnectionHooks = script.unchecked_ref::<JsValue>().clone().unchecked_into();
-    let numbers = Box::new([1.0, 1.0, 1.0, 1.0, 2.0, 0.0, 0.0, 1e6, 1.0, 0.0]);
+    let numbers = &[1.0, 1.0, 1.0, 1.0, 2.0, 0.0, 0.0, 1e6, 1.0, 0.0];
     let connection =
         Connection::new(URL.to_owned(), None, numbers, hooks).unwrap_or_else(|_| panic!("options"));
     let held: Held = JsValue::from(connection).unchecked_into();
@@ -139,7 +139,7 @@ async fn closing_aborts_and_nothing_is_called_afterwards() {
 #[wasm_bindgen_test]
 fn malformed_options_are_refused() {
     let hooks = || -> ConnectionHooks { script("[]").unchecked_into::<JsValue>().unchecked_into() };
-    assert!(Connection::new(URL.to_owned(), None, Box::new([1.0]), hooks()).is_err());
+    assert!(Connection::new(URL.to_owned(), None, &[1.0], hooks()).is_err());
     let cursor = Some("x".repeat(1000));
-    assert!(Connection::new(URL.to_owned(), cursor, Box::new([1.0; 10]), hooks()).is_err());
+    assert!(Connection::new(URL.to_owned(), cursor, &[1.0; 10], hooks()).is_err());
 }
