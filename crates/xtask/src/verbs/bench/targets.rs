@@ -26,6 +26,11 @@ enum Limit {
 const KIB: f64 = 1024.0;
 
 const TARGETS: &[Target] = &[
+    // Parse, validate and deliver, in Chromium: against eventsource-parser and zod 4, and against JSON.parse
+    // with no validation at all.
+    Target { name: "client.chromium.mixed.*.vs_zod", limit: Limit::Floor(1.4) },
+    Target { name: "client.chromium.chunks.*.vs_zod", limit: Limit::Floor(2.0) },
+    Target { name: "client.chromium.chunks.*.vs_parse", limit: Limit::Floor(1.0) },
     // What the hand-written stack of @durable-streams/client and zod 4 costs, and zod 4 alone.
     Target { name: "size.package.gzip", limit: Limit::Ceiling(35.0 * KIB) },
     Target { name: "size.package.gzip", limit: Limit::Ceiling(29.0 * KIB) },
