@@ -12,8 +12,8 @@ pub const INTEGER_MAX: u64 = 9_007_199_254_740_991;
 pub const NUMBER_EXPONENT_MAX: i64 = 308;
 /// Most fields one object of the catalogue may define (presence is kept as one bit per field).
 pub const FIELDS_MAX: usize = 16;
-/// Longest JSON text the parser takes, in bytes: positions are kept in 32 bits.
-pub const TEXT_BYTES_MAX: usize = u32::MAX as usize;
+/// Longest JSON text the parser takes, in bytes: positions are kept in 32 bits, the one after the end included.
+pub const TEXT_BYTES_MAX: usize = u32::MAX as usize - 1;
 /// Longest excerpt of offending input in a rejection, in bytes.
 pub const EXCERPT_BYTES_MAX: usize = 64;
 /// Longest JSON path in a rejection, in bytes (a longer one ends in an ellipsis).
