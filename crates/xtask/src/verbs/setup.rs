@@ -33,7 +33,12 @@ pub(crate) fn for_testing(bench: &Workbench) -> Result<(), Stopped> {
 
 /// What the wasm client's own tests need.
 pub(crate) fn for_testing_wasm(bench: &Workbench) -> Result<(), Stopped> {
-    browsers::ensure(bench)?;
-    cargo_tools::ensure(bench, &cargo_tools::GECKODRIVER)?;
+    for_driving_browsers(bench)?;
     cargo_tools::ensure(bench, &cargo_tools::WASM_PACK)
+}
+
+/// Both browsers and what drives them.
+pub(crate) fn for_driving_browsers(bench: &Workbench) -> Result<(), Stopped> {
+    browsers::ensure(bench)?;
+    cargo_tools::ensure(bench, &cargo_tools::GECKODRIVER)
 }

@@ -154,7 +154,7 @@ impl Tests {
     fn end_to_end(&self) -> Result<(), Stopped> {
         let bench = &self.bench;
         setup::for_building(bench)?;
-        browsers::ensure(bench)?;
+        setup::for_driving_browsers(bench)?;
         build::browser_package(bench)?;
         build::web_demo(bench)?;
         build::server_and_agent(bench)?;
