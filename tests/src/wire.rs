@@ -95,7 +95,8 @@ impl Subscriber {
     /// As the socket says, or when the answer is not 200.
     pub async fn open(address: SocketAddr, path: &str) -> io::Result<Self> {
         let mut socket = TcpStream::connect(address).await?;
-        let request = format!("GET /v1/stream/{path}?offset=now&live=sse HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
+        let request =
+            format!("GET /v1/stream/{path}?offset=now&live=sse HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
         socket.write_all(request.as_bytes()).await?;
         let mut subscriber = Self { socket, pending: Vec::new() };
         loop {
