@@ -1,4 +1,4 @@
-// The three ways to get events out of a body: ours, eventsource-parser + zod 4, eventsource-parser + JSON.parse alone.
+// The ways to get events out of a body: ours, eventsource-parser + zod 4, eventsource-parser + JSON.parse alone.
 // Each reads the same body and calls `onEvent` once per event, and answers with how many it delivered.
 import { createParser } from 'eventsource-parser';
 import * as z from 'zod';
@@ -55,23 +55,55 @@ async function readFrames(body, onFrame) {
   }
 }
 
-/** eventsource-parser + JSON.parse + zod 4. */
-export async function zodStack(body, total, onEvent) {
+const CHANNELS = {
+  chunk: 'chunks',
+  'tool:start': 'toolCalls',
+  'tool:result': 'toolCalls',
+  'presence:joined': 'presence',
+  'terminal:input': 'terminal',
+  'terminal:output': 'terminal',
+  'state:update': 'agentState',
+  'agent:turn': 'agent',
+};
+
+// The channel record that a hand-written client makes of an event, and that ours delivers.
+function record(event, offset, cursor) {
+  const data = { ...event.data, sessionId: 'bench', timestamp: event.timestamp };
+  if (event.type === 'tool:start') {
+    data.status = 'running';
+  } else if (event.type === 'tool:result') {
+    data.status = event.data.isError === true ? 'error' : 'complete';
+  }
+  return { channel: CHANNELS[event.type], type: event.type, id: event.id, data, offset, cursor, meta: event.meta };
+}
+
+async function validate(body, deliver) {
   let delivered = 0;
+  let cursor = null;
   await readFrames(body, (frame) => {
     if (frame.event === 'control') {
-      JSON.parse(frame.data);
+      cursor = JSON.parse(frame.data).streamNextOffset;
       return;
     }
     for (const candidate of JSON.parse(frame.data)) {
       const result = schema.safeParse(candidate);
       if (result.success) {
         delivered += 1;
-        onEvent(result.data);
+        deliver(result.data, delivered, cursor);
       }
     }
   });
   return delivered;
+}
+
+/** eventsource-parser + JSON.parse + zod 4, delivering channel records as ours does. */
+export function zodStack(body, total, onEvent) {
+  return validate(body, (event, offset, cursor) => onEvent(record(event, offset, cursor)));
+}
+
+/** The same, delivering the events as they are. */
+export function zodRawStack(body, total, onEvent) {
+  return validate(body, onEvent);
 }
 
 /** eventsource-parser + JSON.parse: no validation, no records. The floor. */

@@ -14,6 +14,7 @@ const FLAG_META = 1 << 8;
 const FLAG_EXTRAS = 1 << 9;
 const FLAG_UP_TO_DATE = 1 << 8;
 const FLAG_CLOSED = 1 << 9;
+const FLAG_COUNT = 1 << 10;
 
 // Safari's TextDecoder fails for good after 2 GB, so a fresh one is taken well before.
 const DECODER_BYTES_MAX = 2 ** 30;
@@ -22,6 +23,8 @@ const DECODER_BYTES_MAX = 2 ** 30;
 export interface ValueReader {
   readonly values: readonly unknown[];
   at: number;
+  /** Of the event before; values hold differences. */
+  timestamp: number;
 }
 
 /** What every record of a connection takes from it. */
@@ -107,7 +110,7 @@ export function readBatch(
   context: RecordContext,
   sink: BatchSink,
 ): void {
-  const reader: ValueReader = { values, at: 0 };
+  const reader: ValueReader = { values, at: 0, timestamp: 0 };
   for (let i = 0; i < count; i += 1) {
     const word = words[i] as number;
     const kind = word & KIND_MASK;
@@ -127,7 +130,9 @@ export function readBatch(
       sink.record(record, kind);
     } else if (kind === KIND_CONTROL) {
       context.cursor = reader.values[reader.at++] as string;
-      context.offset = reader.values[reader.at++] as number;
+      if ((word & FLAG_COUNT) !== 0) {
+        context.offset = reader.values[reader.at++] as number;
+      }
       sink.control((word & FLAG_UP_TO_DATE) !== 0, (word & FLAG_CLOSED) !== 0);
     } else if (kind === KIND_POSITION) {
       context.offset = reader.values[reader.at++] as number;
@@ -152,7 +157,7 @@ function unknownRecord(reader: ValueReader, context: RecordContext): SessionReco
   reader.at = at + 4;
   const type = values[at + 1] as string;
   const data = values[at + 3];
-  const own = { type, sessionId: context.sessionId, timestamp: values[at + 2] as number };
+  const own = { type, sessionId: context.sessionId, timestamp: (reader.timestamp += values[at + 2] as number) };
   return {
     channel: 'unknown',
     type,

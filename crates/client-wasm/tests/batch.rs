@@ -129,8 +129,36 @@ fn a_frame_over_the_cap_is_reported_and_reading_goes_on() {
     assert!(matches!(&items[1], Item::Event(event, _) if event["id"] == "e2"));
 }
 
+#[test]
+fn ids_that_come_again_are_not_taken_from_a_frame_that_was_taken_back() {
+    let with = |id: u64, agent: &str| event(id, json!({ "text": "x", "agentId": agent }));
+    let mut bytes = frame("data", &json!([with(1, "one"), with(2, "one")]));
+    bytes.extend(format!("event: data\ndata: [{}, oops\n\n", with(3, "two")).into_bytes());
+    bytes.extend(frame("data", &json!([with(4, "two"), with(5, "one"), with(6, "one")])));
+    let agents: Vec<Value> = deliver([&bytes[..]])
+        .into_iter()
+        .filter_map(|item| {
+            if let Item::Event(event, _) = item { Some(event["data"]["agentId"].clone()) } else { None }
+        })
+        .collect();
+    assert_eq!(agents, ["one", "one", "two", "one", "one"]);
+}
+
+#[test]
+fn timestamps_may_go_back() {
+    let at = |id: u64, timestamp: u64| {
+        let mut event = event(id, json!({ "text": "x" }));
+        event["timestamp"] = json!(timestamp);
+        event
+    };
+    let events = [at(1, (1 << 53) - 1), at(2, 0), at(3, 1_790_000_000_000), at(4, 1_790_000_000_000)];
+    let expected: Vec<Item> =
+        events.iter().cloned().zip(1..).map(|(event, n)| Item::Event(event, n)).collect();
+    assert_eq!(deliver([&frame("data", &json!(events))[..]]), expected);
+}
+
 prop_compose! {
-    fn chunk()(text in ".{0,80}", agent in proptest::option::of("[a-z]{1,40}"), turn in proptest::option::of(0u32..99),
+    fn chunk()(text in ".{0,80}", agent in proptest::option::of("[a-z]{40}|[ab]"), turn in proptest::option::of(0u32..99),
         extra in proptest::option::of(any::<i32>())) -> Value {
         let mut data = json!({ "text": text });
         if let Some(agent) = agent { data["agentId"] = json!(agent); }

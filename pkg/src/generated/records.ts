@@ -3,17 +3,29 @@
 import type { RecordContext, ValueReader } from '../batch.js';
 import type { Channel, ChannelRecord } from './types.js';
 
-type Construct = (reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) => unknown;
+type Construct = (
+  reader: ValueReader,
+  absent: number,
+  context: RecordContext,
+  type: string,
+  ids: unknown[],
+  fixed: string,
+) => unknown;
 
-function chunk(reader: ValueReader, absent: number, context: RecordContext, type: string) {
+// The number 0 stands for the id that the last event of the kind had.
+function recall(ids: unknown[], field: number, value: unknown): unknown {
+  return value === 0 ? ids[field] : (ids[field] = value);
+}
+
+function chunk(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[]) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
   const f0 = values[at++];
-  const f1 = (absent & 2) !== 0 ? undefined : values[at++];
+  const f1 = (absent & 2) !== 0 ? undefined : recall(ids, 1, values[at++]);
   const f2 = (absent & 4) !== 0 ? undefined : values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
+  const f3 = (absent & 8) !== 0 ? undefined : recall(ids, 3, values[at++]);
   reader.at = at;
   return {
     channel: 'chunks',
@@ -26,12 +38,12 @@ function chunk(reader: ValueReader, absent: number, context: RecordContext, type
   };
 }
 
-function toolStart(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function toolStart(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   const f1 = values[at++];
   const f2 = (absent & 4) !== 0 ? undefined : values[at++];
   const f3 = (absent & 8) !== 0 ? undefined : values[at++];
@@ -49,12 +61,12 @@ function toolStart(reader: ValueReader, absent: number, context: RecordContext, 
   };
 }
 
-function toolResult(reader: ValueReader, absent: number, context: RecordContext, type: string) {
+function toolResult(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[]) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   const f1 = values[at++];
   const f2 = (absent & 4) !== 0 ? undefined : values[at++];
   const f3 = (absent & 8) !== 0 ? undefined : values[at++];
@@ -72,12 +84,12 @@ function toolResult(reader: ValueReader, absent: number, context: RecordContext,
   };
 }
 
-function presenceJoined(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function presenceJoined(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   const f1 = (absent & 2) !== 0 ? undefined : values[at++];
   const f2 = (absent & 4) !== 0 ? undefined : values[at++];
   const f3 = (absent & 8) !== 0 ? undefined : values[at++];
@@ -94,11 +106,11 @@ function presenceJoined(reader: ValueReader, absent: number, context: RecordCont
   };
 }
 
-function terminalInput(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function terminalInput(reader: ValueReader, absent: number, context: RecordContext, type: string, _ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
   const f0 = values[at++];
   const f1 = (absent & 2) !== 0 ? undefined : values[at++];
   reader.at = at;
@@ -113,12 +125,12 @@ function terminalInput(reader: ValueReader, absent: number, context: RecordConte
   };
 }
 
-function approvalRequested(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function approvalRequested(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = (absent & 1) !== 0 ? undefined : values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = (absent & 1) !== 0 ? undefined : recall(ids, 0, values[at++]);
   const f1 = (absent & 2) !== 0 ? undefined : values[at++];
   const f2 = values[at++];
   reader.at = at;
@@ -133,14 +145,14 @@ function approvalRequested(reader: ValueReader, absent: number, context: RecordC
   };
 }
 
-function stateUpdate(reader: ValueReader, absent: number, context: RecordContext, type: string) {
+function stateUpdate(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[]) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = (absent & 1) !== 0 ? undefined : values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = (absent & 1) !== 0 ? undefined : recall(ids, 0, values[at++]);
   const f1 = values[at++];
-  const f2 = (absent & 4) !== 0 ? undefined : values[at++];
+  const f2 = (absent & 4) !== 0 ? undefined : recall(ids, 2, values[at++]);
   const f3 = (absent & 8) !== 0 ? undefined : values[at++];
   const f4 = (absent & 16) !== 0 ? undefined : values[at++];
   const f5 = (absent & 32) !== 0 ? undefined : values[at++];
@@ -158,13 +170,13 @@ function stateUpdate(reader: ValueReader, absent: number, context: RecordContext
   };
 }
 
-function agentStarted(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentStarted(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
-  const f1 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
+  const f1 = recall(ids, 1, values[at++]);
   const f2 = (absent & 4) !== 0 ? undefined : values[at++];
   const f3 = (absent & 8) !== 0 ? undefined : values[at++];
   const f4 = (absent & 16) !== 0 ? undefined : values[at++];
@@ -180,13 +192,13 @@ function agentStarted(reader: ValueReader, absent: number, context: RecordContex
   };
 }
 
-function agentPlanning(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentPlanning(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
-  const f1 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
+  const f1 = recall(ids, 1, values[at++]);
   const f2 = (absent & 4) !== 0 ? undefined : values[at++];
   reader.at = at;
   return {
@@ -200,13 +212,13 @@ function agentPlanning(reader: ValueReader, absent: number, context: RecordConte
   };
 }
 
-function agentPlanReady(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentPlanReady(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
-  const f1 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
+  const f1 = recall(ids, 1, values[at++]);
   const f2 = values[at++];
   reader.at = at;
   return {
@@ -220,12 +232,12 @@ function agentPlanReady(reader: ValueReader, absent: number, context: RecordCont
   };
 }
 
-function agentTurn(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentTurn(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   const f1 = values[at++];
   const f2 = (absent & 4) !== 0 ? undefined : values[at++];
   const f3 = (absent & 8) !== 0 ? undefined : values[at++];
@@ -242,12 +254,12 @@ function agentTurn(reader: ValueReader, absent: number, context: RecordContext, 
   };
 }
 
-function agentTurnLimit(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentTurnLimit(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   const f1 = values[at++];
   const f2 = values[at++];
   reader.at = at;
@@ -262,13 +274,13 @@ function agentTurnLimit(reader: ValueReader, absent: number, context: RecordCont
   };
 }
 
-function agentCompleted(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentCompleted(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
-  const f1 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
+  const f1 = recall(ids, 1, values[at++]);
   const f2 = values[at++];
   const f3 = (absent & 8) !== 0 ? undefined : values[at++];
   reader.at = at;
@@ -283,13 +295,13 @@ function agentCompleted(reader: ValueReader, absent: number, context: RecordCont
   };
 }
 
-function agentError(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentError(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
-  const f1 = (absent & 2) !== 0 ? undefined : values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
+  const f1 = (absent & 2) !== 0 ? undefined : recall(ids, 1, values[at++]);
   const f2 = values[at++];
   const f3 = (absent & 8) !== 0 ? undefined : values[at++];
   reader.at = at;
@@ -304,12 +316,12 @@ function agentError(reader: ValueReader, absent: number, context: RecordContext,
   };
 }
 
-function agentWarning(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentWarning(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   reader.at = at;
   return {
     channel: 'agent',
@@ -322,13 +334,13 @@ function agentWarning(reader: ValueReader, absent: number, context: RecordContex
   };
 }
 
-function agentStopped(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentStopped(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
-  const f1 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
+  const f1 = recall(ids, 1, values[at++]);
   const f2 = values[at++];
   reader.at = at;
   return {
@@ -342,13 +354,13 @@ function agentStopped(reader: ValueReader, absent: number, context: RecordContex
   };
 }
 
-function agentMetrics(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentMetrics(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
-  const f1 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
+  const f1 = recall(ids, 1, values[at++]);
   const f2 = (absent & 4) !== 0 ? undefined : values[at++];
   const f3 = (absent & 8) !== 0 ? undefined : values[at++];
   const f4 = (absent & 16) !== 0 ? undefined : values[at++];
@@ -366,13 +378,13 @@ function agentMetrics(reader: ValueReader, absent: number, context: RecordContex
   };
 }
 
-function agentToolProgress(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentToolProgress(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
-  const f1 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
+  const f1 = recall(ids, 1, values[at++]);
   const f2 = values[at++];
   const f3 = values[at++];
   reader.at = at;
@@ -387,12 +399,12 @@ function agentToolProgress(reader: ValueReader, absent: number, context: RecordC
   };
 }
 
-function agentCompacted(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentCompacted(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   const f1 = values[at++];
   const f2 = values[at++];
   reader.at = at;
@@ -407,12 +419,12 @@ function agentCompacted(reader: ValueReader, absent: number, context: RecordCont
   };
 }
 
-function agentRateLimit(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function agentRateLimit(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   const f1 = values[at++];
   const f2 = (absent & 4) !== 0 ? undefined : values[at++];
   reader.at = at;
@@ -427,12 +439,12 @@ function agentRateLimit(reader: ValueReader, absent: number, context: RecordCont
   };
 }
 
-function containerStatus(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerStatus(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
   const f2 = values[at++];
   const f3 = values[at++];
@@ -448,12 +460,12 @@ function containerStatus(reader: ValueReader, absent: number, context: RecordCon
   };
 }
 
-function containerStarted(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerStarted(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
   const f2 = values[at++];
   const f3 = values[at++];
@@ -469,12 +481,12 @@ function containerStarted(reader: ValueReader, absent: number, context: RecordCo
   };
 }
 
-function containerToken(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerToken(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
   const f2 = values[at++];
   reader.at = at;
@@ -489,12 +501,12 @@ function containerToken(reader: ValueReader, absent: number, context: RecordCont
   };
 }
 
-function containerTurn(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerTurn(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
   const f2 = values[at++];
   const f3 = values[at++];
@@ -511,15 +523,15 @@ function containerTurn(reader: ValueReader, absent: number, context: RecordConte
   };
 }
 
-function containerToolStart(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerToolStart(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
   const f2 = values[at++];
-  const f3 = values[at++];
+  const f3 = recall(ids, 3, values[at++]);
   const f4 = values[at++];
   reader.at = at;
   return {
@@ -533,15 +545,15 @@ function containerToolStart(reader: ValueReader, absent: number, context: Record
   };
 }
 
-function containerToolResult(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerToolResult(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
   const f2 = values[at++];
-  const f3 = values[at++];
+  const f3 = recall(ids, 3, values[at++]);
   const f4 = values[at++];
   const f5 = values[at++];
   const f6 = values[at++];
@@ -557,12 +569,12 @@ function containerToolResult(reader: ValueReader, absent: number, context: Recor
   };
 }
 
-function containerMessage(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerMessage(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
   const f2 = values[at++];
   const f3 = values[at++];
@@ -578,12 +590,12 @@ function containerMessage(reader: ValueReader, absent: number, context: RecordCo
   };
 }
 
-function containerComplete(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerComplete(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
   const f2 = values[at++];
   const f3 = values[at++];
@@ -600,12 +612,12 @@ function containerComplete(reader: ValueReader, absent: number, context: RecordC
   };
 }
 
-function containerError(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerError(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
   const f2 = values[at++];
   const f3 = (absent & 8) !== 0 ? undefined : values[at++];
@@ -622,12 +634,12 @@ function containerError(reader: ValueReader, absent: number, context: RecordCont
   };
 }
 
-function containerCancelled(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerCancelled(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
   const f2 = values[at++];
   reader.at = at;
@@ -642,12 +654,12 @@ function containerCancelled(reader: ValueReader, absent: number, context: Record
   };
 }
 
-function containerPlanReady(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerPlanReady(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
   const f2 = values[at++];
   const f3 = (absent & 8) !== 0 ? undefined : values[at++];
@@ -663,14 +675,14 @@ function containerPlanReady(reader: ValueReader, absent: number, context: Record
   };
 }
 
-function containerWorktree(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerWorktree(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
-  const f2 = values[at++];
+  const f2 = recall(ids, 2, values[at++]);
   const f3 = values[at++];
   const f4 = values[at++];
   reader.at = at;
@@ -685,12 +697,12 @@ function containerWorktree(reader: ValueReader, absent: number, context: RecordC
   };
 }
 
-function containerFileChanged(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function containerFileChanged(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   at += 1;
   const f2 = values[at++];
   const f3 = values[at++];
@@ -709,13 +721,13 @@ function containerFileChanged(reader: ValueReader, absent: number, context: Reco
   };
 }
 
-function topologySpawned(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function topologySpawned(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
-  const f1 = (absent & 2) !== 0 ? undefined : values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
+  const f1 = (absent & 2) !== 0 ? undefined : recall(ids, 1, values[at++]);
   const f2 = values[at++];
   const f3 = values[at++];
   const f4 = values[at++];
@@ -731,12 +743,12 @@ function topologySpawned(reader: ValueReader, absent: number, context: RecordCon
   };
 }
 
-function topologyProgress(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function topologyProgress(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   const f1 = values[at++];
   const f2 = values[at++];
   const f3 = values[at++];
@@ -753,12 +765,12 @@ function topologyProgress(reader: ValueReader, absent: number, context: RecordCo
   };
 }
 
-function topologyCompleted(reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) {
+function topologyCompleted(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
   const { values } = reader;
   let at = reader.at;
   const id = values[at++];
-  const timestamp = values[at++];
-  const f0 = values[at++];
+  const timestamp = (reader.timestamp += values[at++] as number);
+  const f0 = recall(ids, 0, values[at++]);
   const f1 = values[at++];
   const f2 = (absent & 4) !== 0 ? undefined : values[at++];
   const f3 = (absent & 8) !== 0 ? undefined : values[at++];
@@ -930,6 +942,9 @@ const FIXED: readonly string[] = [
   'topology:agent_completed',
 ];
 
+// Good within one batch only.
+const IDS: readonly unknown[][] = TYPES.map(() => Array<unknown>(16).fill(''));
+
 /** Every channel, in the schema's order. */
 export const CHANNELS: readonly Channel[] = [
   'chunks',
@@ -949,5 +964,5 @@ export const CHANNEL_INDEX_OF_KIND: Uint8Array = new Uint8Array([0, 1, 1, 2, 2, 
 
 /** The record of an event whose values stand at `reader.at`; bit i of `absent` means that field i has none. */
 export function construct(kind: number, reader: ValueReader, absent: number, context: RecordContext): ChannelRecord {
-  return (CONSTRUCTORS[kind] as Construct)(reader, absent, context, TYPES[kind] as string, FIXED[kind] as string) as ChannelRecord;
+  return (CONSTRUCTORS[kind] as Construct)(reader, absent, context, TYPES[kind] as string, IDS[kind] as unknown[], FIXED[kind] as string) as ChannelRecord;
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use durable_sessions_schema::{Channel, Discriminant, EVENTS, EventSpec, FieldSpec};
+use durable_sessions_schema::{Channel, Discriminant, EVENTS, EventSpec, FIELDS_MAX, FieldSpec, Kind};
 
 /// Fields of `data` that come from the stream and the envelope.
 const ADDED_BY_MAPPING: [&str; 2] = ["sessionId", "timestamp"];
@@ -23,7 +23,13 @@ pub(crate) fn records() -> String {
          // One constructor of constant shape per payload: what is absent is an own property with the value undefined.\n\
          import type { RecordContext, ValueReader } from '../batch.js';\n\
          import type { Channel, ChannelRecord } from './types.js';\n\n\
-         type Construct = (reader: ValueReader, absent: number, context: RecordContext, type: string, fixed: string) => unknown;\n\n",
+         type Construct = (\n  reader: ValueReader,\n  absent: number,\n  context: RecordContext,\n  type: string,\n  ids: unknown[],\n  fixed: string,\n) => unknown;\n\n",
+    );
+    out.push_str(
+        "// The number 0 stands for the id that the last event of the kind had.\n\
+         function recall(ids: unknown[], field: number, value: unknown): unknown {\n  \
+           return value === 0 ? ids[field] : (ids[field] = value);\n\
+         }\n\n",
     );
     for constructor in &constructors {
         write_constructor(&mut out, constructor);
@@ -75,14 +81,22 @@ fn write_constructor(out: &mut String, constructor: &Constructor) {
     let fields = event.payload.fields;
     let fixed =
         constructor.events.iter().any(|event| matches!(event.discriminant, Discriminant::Fixed { .. }));
+    let ids = fields.iter().any(|field| field.kind == Kind::Id);
     let _ = writeln!(
         out,
-        "function {}(reader: ValueReader, absent: number, context: RecordContext, type: string{}) {{",
+        "function {}(reader: ValueReader, absent: number, context: RecordContext, type: string{}{}) {{",
         constructor.name,
+        match (ids, fixed) {
+            (true, _) => ", ids: unknown[]",
+            (false, true) => ", _ids: unknown[]",
+            (false, false) => "",
+        },
         if fixed { ", fixed: string" } else { "" },
     );
     out.push_str("  const { values } = reader;\n  let at = reader.at;\n");
-    out.push_str("  const id = values[at++];\n  const timestamp = values[at++];\n");
+    out.push_str(
+        "  const id = values[at++];\n  const timestamp = (reader.timestamp += values[at++] as number);\n",
+    );
     for (index, field) in fields.iter().enumerate() {
         let _ = if ADDED_BY_MAPPING.contains(&field.name) {
             // Its value is passed over.
@@ -91,10 +105,17 @@ fn write_constructor(out: &mut String, constructor: &Constructor) {
             } else {
                 writeln!(out, "  at += (absent & {}) !== 0 ? 0 : 1;", 1u32 << index)
             }
-        } else if field.required {
-            writeln!(out, "  const f{index} = values[at++];")
         } else {
-            writeln!(out, "  const f{index} = (absent & {}) !== 0 ? undefined : values[at++];", 1u32 << index)
+            let value = if field.kind == Kind::Id {
+                format!("recall(ids, {index}, values[at++])")
+            } else {
+                String::from("values[at++]")
+            };
+            if field.required {
+                writeln!(out, "  const f{index} = {value};")
+            } else {
+                writeln!(out, "  const f{index} = (absent & {}) !== 0 ? undefined : {value};", 1u32 << index)
+            }
         };
     }
     out.push_str("  reader.at = at;\n");
@@ -157,6 +178,10 @@ fn write_tables(out: &mut String, constructors: &[Constructor]) {
         },
         "];",
     );
+    let _ = writeln!(
+        out,
+        "// Good within one batch only.\nconst IDS: readonly unknown[][] = TYPES.map(() => Array<unknown>({FIELDS_MAX}).fill(''));\n"
+    );
     out.push_str(
         "/** Every channel, in the schema's order. */\nexport const CHANNELS: readonly Channel[] = [\n",
     );
@@ -178,7 +203,7 @@ fn write_tables(out: &mut String, constructors: &[Constructor]) {
     out.push_str(
         "/** The record of an event whose values stand at `reader.at`; bit i of `absent` means that field i has none. */\n\
          export function construct(kind: number, reader: ValueReader, absent: number, context: RecordContext): ChannelRecord {\n  \
-           return (CONSTRUCTORS[kind] as Construct)(reader, absent, context, TYPES[kind] as string, FIXED[kind] as string) as ChannelRecord;\n\
+           return (CONSTRUCTORS[kind] as Construct)(reader, absent, context, TYPES[kind] as string, IDS[kind] as unknown[], FIXED[kind] as string) as ChannelRecord;\n\
          }\n",
     );
 }

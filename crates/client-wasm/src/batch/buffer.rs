@@ -5,6 +5,8 @@
 //! costs several times the copy. So short values are copied in whole blocks of 16 bytes, past their end, which needs
 //! the source to go on behind the value and the buffer to have room behind its end.
 
+use super::text::write_digits;
+
 /// Copied at once; a pair of 64-bit loads and stores.
 const BLOCK: usize = 16;
 /// Longer values are worth the call.
@@ -59,6 +61,12 @@ impl Buffer {
         self.reserve(bytes.len());
         self.bytes[self.end..self.end + bytes.len()].copy_from_slice(bytes);
         self.end += bytes.len();
+    }
+
+    pub(super) fn push_number(&mut self, number: u64) {
+        let mut digits = [0; 20];
+        let at = write_digits(&mut digits, number);
+        self.extend_from_slice(&digits[at..]);
     }
 
     /// Appends a comma and `value`, which is a part of `text`. The caller has reserved for it.

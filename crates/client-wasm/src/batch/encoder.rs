@@ -1,16 +1,19 @@
 //! Writes the items of a batch. Must not know where the messages come from or who reads the batch.
 
 use durable_sessions_client_core::{EventSink, FrameProblem};
-use durable_sessions_schema::{EventKind, EventView, FIELDS_MAX, Rejection};
+use durable_sessions_schema::{EventKind, EventView, FIELDS_MAX, FieldSpec, Kind, Rejection};
 
 use super::ascii::escape_non_ascii;
 use super::buffer::Buffer;
+use super::repeats::Repeats;
 use super::text::{push_number, push_string};
 use super::word;
 
 /// Capacity that is kept from one batch to the next; a single huge batch does not hold its memory for good.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 const KEPT_WORDS_MAX: usize = KEPT_BYTES_MAX / 16;
+/// Stands for an id that is the same as in the last event of the kind: no id is a number.
+const REPEAT: u8 = b'0';
 /// `code` of a message that is JSON but no valid event.
 const CODE_INVALID_EVENT: &str = "INVALID_EVENT";
 
@@ -22,6 +25,9 @@ pub struct BatchEncoder {
     scratch: Vec<u8>,
     /// Messages before the next event, as the reader counts them.
     count: Option<u64>,
+    /// Of the event before, or 0.
+    timestamp_ms: u64,
+    repeats: Repeats,
     checkpoint: Checkpoint,
 }
 
@@ -31,6 +37,7 @@ struct Checkpoint {
     text: usize,
     words: usize,
     count: Option<u64>,
+    timestamp_ms: u64,
 }
 
 /// What one delivery carries.
@@ -72,6 +79,8 @@ impl BatchEncoder {
         self.text.clear(KEPT_BYTES_MAX);
         reuse(&mut self.scratch, KEPT_BYTES_MAX);
         reuse(&mut self.words, KEPT_WORDS_MAX);
+        self.timestamp_ms = 0;
+        self.repeats.forget();
     }
 
     /// The reader counts along, so only a jump is written out.
@@ -84,17 +93,33 @@ impl BatchEncoder {
         self.count = Some(count);
     }
 
-    fn known(&mut self, view: &EventView<'_, '_>, index: usize, fields: usize) {
+    /// A timestamp as the difference from the one before: engines read small integers at a fraction of the cost.
+    fn timestamp(&mut self, view: &EventView<'_, '_>) {
+        let now_ms = view.timestamp_ms();
+        let before_ms = core::mem::replace(&mut self.timestamp_ms, now_ms);
+        self.text.push(b',');
+        if now_ms < before_ms {
+            self.text.push(b'-');
+        }
+        self.text.push_number(now_ms.abs_diff(before_ms));
+    }
+
+    fn known(&mut self, view: &EventView<'_, '_>, index: usize, fields: &[FieldSpec]) {
         let at = self.words.len();
         // An index is below the number of events, which a word's low byte holds.
         self.words.push(index as u32);
         let text = view.text();
-        // The values are parts of the event and no more than twice as many as its fields; commas come on top.
+        // The values are parts of the event, and there are no more of them than fields; commas come on top, and a
+        // timestamp may become longer by its sign.
         self.text.reserve(view.raw().len() + 2 * FIELDS_MAX);
         self.text.push_part(text, view.id_raw());
-        self.text.push_part(text, view.timestamp_raw());
-        for field in 0..fields {
-            if let Some(value) = view.field(field) {
+        self.timestamp(view);
+        for (i, field) in fields.iter().enumerate() {
+            let Some(value) = view.field(i) else { continue };
+            if field.kind == Kind::Id && self.repeats.is_repeat(&self.text, index * FIELDS_MAX + i, value) {
+                self.text.push(b',');
+                self.text.push(REPEAT);
+            } else {
                 self.text.push_part(text, value);
             }
         }
@@ -123,7 +148,7 @@ impl BatchEncoder {
         self.words.push(word::UNKNOWN);
         self.raw(view.id_raw());
         self.raw(view.event_type_raw());
-        self.raw(view.timestamp_raw());
+        self.timestamp(view);
         self.raw(view.data());
         if let Some(meta) = view.meta() {
             self.words[at] |= word::META;
@@ -156,10 +181,8 @@ impl BatchEncoder {
     }
 
     fn number(&mut self, value: u64) {
-        self.scratch.clear();
-        push_number(&mut self.scratch, value);
         self.text.push(b',');
-        self.text.extend_from_slice(&self.scratch);
+        self.text.push_number(value);
     }
 }
 
@@ -167,7 +190,7 @@ impl EventSink for BatchEncoder {
     fn event(&mut self, view: &EventView<'_, '_>, count: u64) {
         self.place(count);
         match view.kind() {
-            EventKind::Known(index) => self.known(view, index.position(), index.spec().payload.fields.len()),
+            EventKind::Known(index) => self.known(view, index.position(), index.spec().payload.fields),
             EventKind::Custom(_) | EventKind::Unknown => self.unknown(view),
         }
     }
@@ -210,23 +233,34 @@ impl EventSink for BatchEncoder {
     }
 
     fn control(&mut self, cursor: &str, count: u64, up_to_date: bool, closed: bool) {
-        let up_to_date = if up_to_date { word::UP_TO_DATE } else { 0 };
-        let closed = if closed { word::CLOSED } else { 0 };
-        self.words.push(word::CONTROL | up_to_date | closed);
+        let at = self.words.len();
+        self.words.push(word::CONTROL);
         self.string(cursor);
-        self.number(count);
+        let mut bits = if up_to_date { word::UP_TO_DATE } else { 0 } | if closed { word::CLOSED } else { 0 };
+        if self.count != Some(count) {
+            bits |= word::COUNT;
+            self.number(count);
+        }
+        self.words[at] |= bits;
         self.count = Some(count);
     }
 
     fn checkpoint(&mut self) {
-        self.checkpoint = Checkpoint { text: self.text.len(), words: self.words.len(), count: self.count };
+        self.checkpoint = Checkpoint {
+            text: self.text.len(),
+            words: self.words.len(),
+            count: self.count,
+            timestamp_ms: self.timestamp_ms,
+        };
     }
 
     fn rollback(&mut self) {
-        let Checkpoint { text, words, count } = self.checkpoint;
+        let Checkpoint { text, words, count, timestamp_ms } = self.checkpoint;
         self.text.truncate(text);
         self.words.truncate(words);
         self.count = count;
+        self.timestamp_ms = timestamp_ms;
+        self.repeats.forget();
     }
 }
 

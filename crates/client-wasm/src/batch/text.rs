@@ -30,8 +30,14 @@ pub(super) fn push_escape(out: &mut Vec<u8>, unit: u16) {
 }
 
 /// Appends `number` in decimal.
-pub(super) fn push_number(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0u8; 20];
+pub(super) fn push_number(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20];
+    let at = write_digits(&mut digits, number);
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Writes `number` to the end of `digits` and answers where it begins.
+pub(super) fn write_digits(digits: &mut [u8; 20], mut number: u64) -> usize {
     let mut at = digits.len();
     loop {
         at -= 1;
@@ -39,10 +45,9 @@ pub(super) fn push_number(out: &mut Vec<u8>, mut number: u64) {
         digits[at] = b'0' + (number % 10) as u8;
         number /= 10;
         if number == 0 {
-            break;
+            return at;
         }
     }
-    out.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

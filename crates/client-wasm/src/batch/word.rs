@@ -19,3 +19,5 @@ pub const ABSENT_SHIFT: u32 = 10;
 pub const UP_TO_DATE: u32 = 1 << 8;
 /// Controls: the stream has ended.
 pub const CLOSED: u32 = 1 << 9;
+/// Controls: the offset follows.
+pub const COUNT: u32 = 1 << 10;

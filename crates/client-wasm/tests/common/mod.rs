@@ -1,8 +1,10 @@
 //! Reads a batch the way `pkg/src/batch.ts` does, by the table of `batch`'s documentation, so that the layout is
 //! checked from the outside.
 
+use std::collections::HashMap;
+
 use durable_sessions_client_wasm::batch::{Batch, word};
-use durable_sessions_schema::EVENTS;
+use durable_sessions_schema::{EVENTS, Kind};
 use serde_json::{Map, Value, json};
 
 /// An item of a batch.
@@ -22,12 +24,15 @@ pub(crate) fn read(batch: &Batch<'_>, offset: &mut u64) -> Vec<Item> {
     let mut values = values.into_iter();
     let mut next = move || values.next().expect("a value for every word");
     let mut items = Vec::new();
+    let mut memory = Memory { timestamp: 0, ids: HashMap::new() };
     for &item in batch.words {
         match item & 0xff {
             word::POSITION => *offset = next().as_u64().unwrap(),
             word::CONTROL => {
                 let cursor = next().as_str().unwrap().to_owned();
-                *offset = next().as_u64().unwrap();
+                if item & word::COUNT != 0 {
+                    *offset = next().as_u64().unwrap();
+                }
                 items.push(Item::Control(
                     cursor,
                     *offset,
@@ -43,28 +48,45 @@ pub(crate) fn read(batch: &Batch<'_>, offset: &mut u64) -> Vec<Item> {
             }
             kind => {
                 *offset += 1;
-                items.push(Item::Event(event(kind, item, &mut next), *offset));
+                items.push(Item::Event(event(kind, item, &mut next, &mut memory), *offset));
             }
         }
     }
     items
 }
 
-fn event(kind: u32, item: u32, next: &mut dyn FnMut() -> Value) -> Value {
+/// What a batch refers back to.
+struct Memory {
+    timestamp: i64,
+    ids: HashMap<(u32, usize), Value>,
+}
+
+fn event(kind: u32, item: u32, next: &mut dyn FnMut() -> Value, memory: &mut Memory) -> Value {
+    let mut timestamp = |difference: Value| {
+        memory.timestamp += difference.as_i64().unwrap();
+        json!(memory.timestamp)
+    };
     let mut event = Map::new();
     event.insert("id".into(), next());
     if kind == word::UNKNOWN {
         event.insert("type".into(), next());
-        event.insert("timestamp".into(), next());
+        event.insert("timestamp".into(), timestamp(next()));
         event.insert("data".into(), next());
     } else {
         let spec = &EVENTS[kind as usize];
         event.insert("type".into(), json!(spec.event_type));
-        event.insert("timestamp".into(), next());
+        event.insert("timestamp".into(), timestamp(next()));
         let mut data = Map::new();
         for (i, field) in spec.payload.fields.iter().enumerate() {
             if item & 1 << (word::ABSENT_SHIFT + i as u32) == 0 {
-                data.insert(field.name.into(), next());
+                let mut value = next();
+                if field.kind == Kind::Id {
+                    if value == json!(0) {
+                        value = memory.ids[&(kind, i)].clone();
+                    }
+                    memory.ids.insert((kind, i), value.clone());
+                }
+                data.insert(field.name.into(), value);
             }
         }
         event.insert("data".into(), Value::Object(data));
