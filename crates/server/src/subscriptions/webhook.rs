@@ -1,0 +1,198 @@
+//! Calls webhooks: resolves the host, connects only to an address the rules permit, follows nothing. Must not
+//! know subscriptions: a body goes out, an answer comes back.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderValue, Method, Request};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsConnector;
+use url::Host;
+
+use super::webhook_url::{RefusedUrl, WebhookUrl};
+
+/// `{"done":true}` needs far less; a longer answer is not read.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// The longest a handler may take to answer; one that needs longer answers at once and calls back.
+const CALL_TIME_MAX: Duration = Duration::from_secs(30);
+/// Addresses of one host that are tried.
+const ADDRESSES_MAX: usize = 4;
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Name of the header with the signature.
+const WEBHOOK_SIGNATURE: &str = "webhook-signature";
+
+/// Sends signed bodies, so many at a time.
+pub(crate) struct Caller {
+    tls: Option<TlsConnector>,
+    places: Arc<Semaphore>,
+    development: bool,
+}
+
+/// What a handler answered with a status of success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// `{"done":true}`.
+    Done,
+    /// Anything else.
+    Accepted,
+}
+
+/// Why a call failed. Texts hold no URL: it may hold secrets of its owner.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    #[error("the URL is not permitted: {0}")]
+    Url(#[from] RefusedUrl),
+    #[error("the host does not resolve: {0}")]
+    Resolve(std::io::Error),
+    #[error("the host resolves to no address that is permitted")]
+    Address,
+    #[error("no connection: {0}")]
+    Connect(std::io::Error),
+    #[error("no certificates to verify https with")]
+    Tls,
+    #[error("the request failed: {0}")]
+    Http(#[from] hyper::Error),
+    #[error("the request cannot be made")]
+    Request,
+    #[error("the answer has status {0}")]
+    Status(u16),
+    #[error("no answer in time")]
+    Timeout,
+}
+
+impl Caller {
+    pub(crate) fn new(calls_max: usize, development: bool) -> Self {
+        Self { tls: connector(), places: Arc::new(Semaphore::new(calls_max)), development }
+    }
+
+    pub(crate) fn check(&self, url: &str) -> Result<WebhookUrl, RefusedUrl> {
+        WebhookUrl::parse(url, self.development)
+    }
+
+    /// One call. Waits for a free place first; `body` is made then, so that its signature is fresh.
+    pub(crate) async fn call(
+        &self,
+        url: &str,
+        time_max: Duration,
+        body: impl FnOnce() -> (Bytes, String),
+    ) -> Result<Answer, CallError> {
+        let url = self.check(url)?;
+        // Never closed.
+        let _place = self.places.acquire().await;
+        let (body, signature) = body();
+        let call = self.exchange(&url, body, &signature);
+        tokio::time::timeout(time_max.min(CALL_TIME_MAX), call).await.map_err(|_| CallError::Timeout)?
+    }
+
+    async fn exchange(&self, url: &WebhookUrl, body: Bytes, signature: &str) -> Result<Answer, CallError> {
+        let request = request(url, body, signature).ok_or(CallError::Request)?;
+        let socket = connect(url).await?;
+        if !url.tls {
+            return send(socket, request).await;
+        }
+        let tls = self.tls.as_ref().ok_or(CallError::Tls)?;
+        let name = match &url.host {
+            Host::Domain(name) => ServerName::try_from(name.clone()).map_err(|_| CallError::Request)?,
+            Host::Ipv4(address) => ServerName::from(IpAddr::V4(*address)),
+            Host::Ipv6(address) => ServerName::from(IpAddr::V6(*address)),
+        };
+        send(tls.connect(name, socket).await.map_err(CallError::Connect)?, request).await
+    }
+}
+
+/// Certificates as the system trusts them; without any, plain http in development still works.
+fn connector() -> Option<TlsConnector> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(rustls::ConfigBuilder::with_platform_verifier);
+    match config {
+        Ok(config) => Some(TlsConnector::from(Arc::new(config.with_no_client_auth()))),
+        Err(error) => {
+            tracing::warn!(error_id = "webhook-tls-setup", %error, "https webhooks cannot be called");
+            None
+        }
+    }
+}
+
+fn request(url: &WebhookUrl, body: Bytes, signature: &str) -> Option<Request<Full<Bytes>>> {
+    let target = match url.url.query() {
+        Some(query) => format!("{}?{query}", url.url.path()),
+        None => url.url.path().to_owned(),
+    };
+    let host = match url.url.port() {
+        Some(port) => format!("{}:{port}", url.host),
+        None => url.host.to_string(),
+    };
+    Request::builder()
+        .method(Method::POST)
+        .uri(target)
+        .header(HOST, host)
+        .header(CONTENT_TYPE, "application/json")
+        .header(USER_AGENT, HeaderValue::from_static(concat!("durable-sessions/", env!("CARGO_PKG_VERSION"))))
+        .header(WEBHOOK_SIGNATURE, signature)
+        .body(Full::new(body))
+        .ok()
+}
+
+/// The address that is checked is the one that is connected to: nothing resolves the name a second time.
+async fn connect(url: &WebhookUrl) -> Result<TcpStream, CallError> {
+    let addresses: Vec<SocketAddr> = match &url.host {
+        Host::Ipv4(address) => vec![(*address, url.port).into()],
+        Host::Ipv6(address) => vec![(*address, url.port).into()],
+        Host::Domain(name) => tokio::net::lookup_host((name.as_str(), url.port))
+            .await
+            .map_err(CallError::Resolve)?
+            .collect(),
+    };
+    let mut failure = CallError::Address;
+    for address in addresses.into_iter().filter(|address| url.permits(address.ip())).take(ADDRESSES_MAX) {
+        match tokio::time::timeout(CONNECT_TIME_MAX, TcpStream::connect(address)).await {
+            Ok(Ok(socket)) => return Ok(socket),
+            Ok(Err(error)) => failure = CallError::Connect(error),
+            Err(_) => failure = CallError::Timeout,
+        }
+    }
+    Err(failure)
+}
+
+async fn send<S>(socket: S, request: Request<Full<Bytes>>) -> Result<Answer, CallError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
+    let exchange = async move {
+        let response = sender.send_request(request).await?;
+        if !response.status().is_success() {
+            // Redirects too: where they lead was never checked.
+            return Err(CallError::Status(response.status().as_u16()));
+        }
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let done = body
+            .ok()
+            .and_then(|body| serde_json::from_slice::<serde_json::Value>(&body.to_bytes()).ok())
+            .is_some_and(|answer| answer.get("done") == Some(&serde_json::Value::Bool(true)));
+        Ok(if done { Answer::Done } else { Answer::Accepted })
+    };
+    // Driven here and not in a task of its own, so that dropping the call closes the connection.
+    let mut exchange = std::pin::pin!(exchange);
+    tokio::select! {
+        biased;
+        answer = &mut exchange => answer,
+        ended = connection => match ended {
+            Ok(()) => exchange.await,
+            Err(error) => Err(error.into()),
+        },
+    }
+}
