@@ -22,6 +22,8 @@ export interface ServerOptions {
 export class Server {
   #log = ''
   #address: string | undefined
+  /** A run that is broken off leaves no server behind. */
+  readonly #kill = () => void this.child.kill('SIGKILL')
 
   private constructor(
     readonly directory: string,
@@ -29,6 +31,7 @@ export class Server {
     readonly token: string,
     private readonly child: ChildProcess,
   ) {
+    process.once('exit', this.#kill)
     child.stderr?.on('data', (text: Buffer) => (this.#log = (this.#log + text.toString()).slice(-64_000)))
     child.stdout?.on('data', (text: Buffer) => {
       this.#address ??= /https?:\/\/\S+/.exec(text.toString())?.[0].replace(/\/$/, '')
@@ -87,9 +90,10 @@ export class Server {
   async stop(): Promise<void> {
     if (this.child.exitCode === null && this.child.signalCode === null) {
       const ended = new Promise((resolve) => this.child.once('exit', resolve))
-      this.child.kill('SIGKILL')
+      this.#kill()
       await ended
     }
+    process.off('exit', this.#kill)
     rmSync(this.directory, { recursive: true, force: true })
   }
 }
