@@ -35,7 +35,14 @@ pub(crate) struct ErrorMark(pub(crate) Code);
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            inner: Box::new(Inner { status, code, message: message.into(), details: None, fields: vec![], headers: vec![] }),
+            inner: Box::new(Inner {
+                status,
+                code,
+                message: message.into(),
+                details: None,
+                fields: vec![],
+                headers: vec![],
+            }),
         }
     }
 

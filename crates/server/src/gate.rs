@@ -85,7 +85,11 @@ impl Gate {
             self.app.cors.mark_preflight(response.headers_mut());
             return response;
         }
-        let caller = if is_protected(path) && !is_public(request.method(), path) { self.admit(&request) } else { Ok(None) };
+        let caller = if is_protected(path) && !is_public(request.method(), path) {
+            self.admit(&request)
+        } else {
+            Ok(None)
+        };
         let mut request = request.map(Body::new);
         match caller {
             Ok(Some(caller)) => {

@@ -36,7 +36,9 @@ pub(crate) const STREAM_ROOT: &str = "/v1/stream/";
 
 pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     if subscriptions::is_reserved(request.uri().path()) {
-        return subscriptions::handle(&app, request).await.unwrap_or_else(axum::response::IntoResponse::into_response);
+        return subscriptions::handle(&app, request)
+            .await
+            .unwrap_or_else(axum::response::IntoResponse::into_response);
     }
     let target = match Target::of_url(request.uri().path()) {
         Ok(target) => target,

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use durable_sessions_protocol::{ContentType, StreamPath};
-use durable_sessions_storage::{
-    Append, AppendError, AttributesChange, Batch, DeleteError, ReadError,
-};
+use durable_sessions_storage::{Append, AppendError, AttributesChange, Batch, DeleteError, ReadError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -44,12 +42,29 @@ type Reply<T> = oneshot::Sender<Result<T, Failure>>;
 pub(crate) enum Command {
     View(Reply<Subscription>),
     /// The subscription with the claim in it, and the wake id.
-    Claim { worker: String, reply: Reply<(Subscription, String)> },
+    Claim {
+        worker: String,
+        reply: Reply<(Subscription, String)>,
+    },
     /// Whether more is pending.
-    Ack { wake: WakeRef, acks: Vec<(String, u64)>, done: bool, reply: Reply<bool> },
-    Release { wake: WakeRef, reply: Reply<()> },
-    Link { paths: Vec<String>, reply: Reply<()> },
-    Unlink { path: String, reply: Reply<()> },
+    Ack {
+        wake: WakeRef,
+        acks: Vec<(String, u64)>,
+        done: bool,
+        reply: Reply<bool>,
+    },
+    Release {
+        wake: WakeRef,
+        reply: Reply<()>,
+    },
+    Link {
+        paths: Vec<String>,
+        reply: Reply<()>,
+    },
+    Unlink {
+        path: String,
+        reply: Reply<()>,
+    },
     Delete(Reply<()>),
 }
 
@@ -225,7 +240,9 @@ impl Actor {
         }
         if full {
             tracing::warn!(
-                error_id = "subscription-links-full", subscription = self.state.id, max,
+                error_id = "subscription-links-full",
+                subscription = self.state.id,
+                max,
                 "a matching stream is not followed: the subscription links as many streams as it may"
             );
         }
@@ -308,10 +325,8 @@ impl Actor {
             return Ok(());
         }
         loop {
-            let change = AttributesChange {
-                expected_version: self.version,
-                value: Bytes::copy_from_slice(&value),
-            };
+            let change =
+                AttributesChange { expected_version: self.version, value: Bytes::copy_from_slice(&value) };
             let append = Append { attributes: Some(change), ..Append::default() };
             match self.shared.store.append(&self.path, append).await {
                 Ok(_) => {
@@ -413,7 +428,6 @@ pub(crate) async fn sight(shared: &Shared, path: &str) -> Result<Option<Sighting
         Err(error) => Err(error),
     }
 }
-
 
 async fn sleep(wait: Option<Duration>) {
     match wait {

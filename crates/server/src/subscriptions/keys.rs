@@ -96,7 +96,9 @@ impl Keys {
 impl Record {
     fn fresh() -> Result<Self, KeysError> {
         let (mut seed, mut tokens) = ([0; 32], [0; 32]);
-        getrandom::fill(&mut seed).and_then(|()| getrandom::fill(&mut tokens)).map_err(|_| KeysError::Random)?;
+        getrandom::fill(&mut seed)
+            .and_then(|()| getrandom::fill(&mut tokens))
+            .map_err(|_| KeysError::Random)?;
         let encode = |secret: [u8; 32]| URL_SAFE_NO_PAD.encode(secret);
         Ok(Self { version: 1, signing_seed: encode(seed), token_key: encode(tokens) })
     }

@@ -52,7 +52,9 @@ pub(crate) struct Subscription {
 enum Phase {
     Idle,
     /// A wake event was written, nobody has claimed it.
-    Announced { wake_id: String },
+    Announced {
+        wake_id: String,
+    },
     /// A worker or webhook handler has it.
     Held {
         wake_id: String,
@@ -166,12 +168,14 @@ impl Subscription {
 
     /// From its stored form. Waiting times that a clock set back would stretch are cut to their maximum.
     pub(crate) fn decode(stored: &[u8], now_ms: i64) -> Option<Self> {
-        let mut this: Self = serde_json::from_slice(stored).ok().filter(|this: &Self| this.version == VERSION)?;
+        let mut this: Self =
+            serde_json::from_slice(stored).ok().filter(|this: &Self| this.version == VERSION)?;
         for link in this.links.values_mut() {
             link.tail = link.acked;
         }
         if let Some(retry) = &mut this.retry {
-            retry.next_attempt_at_ms = retry.next_attempt_at_ms.min(now_ms.saturating_add(backoff::LONGEST_MS));
+            retry.next_attempt_at_ms =
+                retry.next_attempt_at_ms.min(now_ms.saturating_add(backoff::LONGEST_MS));
         }
         let lease_max = now_ms.saturating_add(this.specification.lease_ttl_ms);
         if let Phase::Held { lease_until_ms, .. } = &mut this.phase {
@@ -188,7 +192,9 @@ impl Subscription {
     /// What was begun before a restart, and may not have happened.
     pub(crate) fn interrupted(&self) -> Option<Effect> {
         match &self.phase {
-            Phase::Held { wake_id, delivering: true, .. } => Some(Effect::Deliver { wake_id: wake_id.clone() }),
+            Phase::Held { wake_id, delivering: true, .. } => {
+                Some(Effect::Deliver { wake_id: wake_id.clone() })
+            }
             Phase::Announced { wake_id } => self.announcement(wake_id.clone()),
             Phase::Idle | Phase::Held { .. } => None,
         }

@@ -198,7 +198,8 @@ async fn resume_all(shared: &Arc<Shared>) -> Result<(), ReadError> {
             let stored = head.attributes.as_deref().unwrap_or_default();
             let Some(state) = Subscription::decode(stored, shared.clock.now_ms()) else {
                 tracing::error!(
-                    error_id = "subscription-unreadable", path = path.as_str(),
+                    error_id = "subscription-unreadable",
+                    path = path.as_str(),
                     "a stored subscription cannot be read; it is left as it is"
                 );
                 continue;

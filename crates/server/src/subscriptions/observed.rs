@@ -30,7 +30,11 @@ pub(crate) async fn append(app: &App, path: &StreamPath, append: Append) -> Resu
 }
 
 /// A creation; its first content wakes as an append does.
-pub(crate) async fn create(app: &App, path: &StreamPath, create: CreateStream) -> Result<Created, CreateError> {
+pub(crate) async fn create(
+    app: &App,
+    path: &StreamPath,
+    create: CreateStream,
+) -> Result<Created, CreateError> {
     let shared = app.subscriptions.shared.clone();
     let followed = shared.concerns(path.as_str());
     let path = path.clone();

@@ -17,13 +17,13 @@ use super::machine::{Refusal, Subscription, WakeRef};
 use super::specification::{self, Delivery, InvalidSpecification, Specification};
 use super::token::{Grant, Purpose};
 use super::{SubscribeError, view};
+use crate::Code;
 use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::auth::bearer_token;
 use crate::error::ApiError;
 use crate::store_error::StoreError as _;
 use crate::stream::{Namespace, STREAM_ROOT, body, percent_decode};
-use crate::Code;
 
 const BODY_BYTES_MAX: usize = 1 << 20;
 const ID_LEN_MAX: usize = 128;
@@ -299,7 +299,11 @@ async fn json_body(app: &App, request: Request<Body>) -> Result<Value, ApiError>
     let body = body::read_up_to(request, max, limits.body_read_timeout).await?;
     serde_json::from_slice(&body)
         .map_err(|_| ApiError::bad_request(Code::InvalidJson, "the body must be a JSON object"))
-        .and_then(|body: Value| if body.is_object() { Ok(body) } else { Err(wrong("the body must be a JSON object")) })
+        .and_then(
+            |body: Value| {
+                if body.is_object() { Ok(body) } else { Err(wrong("the body must be a JSON object")) }
+            },
+        )
 }
 
 /// How the caller reached this server, when nothing better is configured.
@@ -312,9 +316,7 @@ fn subscription_id(encoded: &str) -> Result<String, ApiError> {
     percent_decode(encoded)
         .filter(|id| (1..=ID_LEN_MAX).contains(&id.len()) && !id.contains('/'))
         .filter(|id| format!("{}{id}", super::ROOT).parse::<durable_sessions_protocol::StreamPath>().is_ok())
-        .ok_or_else(|| {
-            wrong(format!("a subscription id is one path segment of 1 to {ID_LEN_MAX} bytes"))
-        })
+        .ok_or_else(|| wrong(format!("a subscription id is one path segment of 1 to {ID_LEN_MAX} bytes")))
 }
 
 fn answer(body: Value) -> Response {

@@ -52,7 +52,11 @@ impl Specification {
         let delivery = match text(body, "type")? {
             Some("webhook") => match body.get("webhook").map(|webhook| text(webhook, "url")).transpose()? {
                 Some(Some(url)) if url.len() <= URL_LEN_MAX => Delivery::Webhook { url: url.to_owned() },
-                _ => return invalid(format!("a webhook subscription needs webhook.url, at most {URL_LEN_MAX} bytes")),
+                _ => {
+                    return invalid(format!(
+                        "a webhook subscription needs webhook.url, at most {URL_LEN_MAX} bytes"
+                    ));
+                }
             },
             Some("pull-wake") => match text(body, "wake_stream")? {
                 Some(stream) => Delivery::PullWake { wake_stream: wake_stream(stream)? },

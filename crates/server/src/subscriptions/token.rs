@@ -39,7 +39,13 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
-    pub(crate) fn new(subscription: &str, birth: u64, generation: u64, purpose: Purpose, now_ms: i64) -> Self {
+    pub(crate) fn new(
+        subscription: &str,
+        birth: u64,
+        generation: u64,
+        purpose: Purpose,
+        now_ms: i64,
+    ) -> Self {
         let subscription = subscription.to_owned();
         Self { subscription, birth, generation, purpose, expires_at_ms: now_ms.saturating_add(LIFETIME_MS) }
     }

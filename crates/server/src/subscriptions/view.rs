@@ -22,9 +22,7 @@ pub(crate) fn subscription(of: &Subscription, base_url: &str, kid: Option<&str>)
         }
         Delivery::PullWake { wake_stream } => ("pull-wake", Value::Null, json!(wake_stream)),
     };
-    let link = |(path, link): (&String, &Link)| {
-        json!({ "path": path, "link_type": link_type(link), "acked_offset": offset(link.acked) })
-    };
+    let link = |(path, link): (&String, &Link)| json!({ "path": path, "link_type": link_type(link), "acked_offset": offset(link.acked) });
     let created = Duration::from_millis(u64::try_from(of.created_at_ms).unwrap_or_default());
     json!({
         "id": of.id,

@@ -151,10 +151,9 @@ async fn connect(url: &WebhookUrl) -> Result<TcpStream, CallError> {
     let addresses: Vec<SocketAddr> = match &url.host {
         Host::Ipv4(address) => vec![(*address, url.port).into()],
         Host::Ipv6(address) => vec![(*address, url.port).into()],
-        Host::Domain(name) => tokio::net::lookup_host((name.as_str(), url.port))
-            .await
-            .map_err(CallError::Resolve)?
-            .collect(),
+        Host::Domain(name) => {
+            tokio::net::lookup_host((name.as_str(), url.port)).await.map_err(CallError::Resolve)?.collect()
+        }
     };
     let mut failure = CallError::Address;
     for address in addresses.into_iter().filter(|address| url.permits(address.ip())).take(ADDRESSES_MAX) {

@@ -45,7 +45,11 @@ impl WebhookUrl {
         let port = url.port_or_known_default().ok_or(RefusedUrl::Malformed)?;
         if !tls {
             let loopback = development && is_loopback(&host);
-            return if loopback { Ok(Self { url, host, port, tls, loopback }) } else { Err(RefusedUrl::Scheme) };
+            return if loopback {
+                Ok(Self { url, host, port, tls, loopback })
+            } else {
+                Err(RefusedUrl::Scheme)
+            };
         }
         let public = match &host {
             Host::Domain(name) => is_public_name(name),
