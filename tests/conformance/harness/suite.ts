@@ -5,7 +5,7 @@ import type { Engine } from './server.ts'
 import { withServer } from './world.ts'
 
 /** Whether the binary has the subscription API (`__ds`); without it the suite's tests of that API are skipped. */
-export const HAS_SUBSCRIPTIONS = false
+export const HAS_SUBSCRIPTIONS = true
 
 /** Short, since the suite waits for it to pass; long enough for what it does meanwhile on a busy machine. */
 const LONG_POLL_TIMEOUT_MS = 1_000
