@@ -1,24 +1,24 @@
 //! The task of one subscription: owns its state machine, persists each change before it acts on it, and runs its
 //! deliveries. Requests come in through a channel and appends through the inbox, so nothing needs a lock.
 
+mod effects;
+mod looking;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, StreamPath};
-use durable_sessions_storage::{Append, AppendError, AttributesChange, Batch, DeleteError, ReadError};
+use durable_sessions_protocol::StreamPath;
+use durable_sessions_storage::{Append, AppendError, AttributesChange, DeleteError, ReadError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::listing;
-use super::machine::{Delivered, Effect, Now, Refusal, Sighting, Subscription, WakeRef};
+use super::machine::{Delivered, Effect, Now, Refusal, Subscription, WakeRef};
 use super::shared::{Handle, Shared, until};
-use super::specification::Delivery;
-use super::token::{Grant, Purpose};
-use super::view;
-use super::webhook::{Answer, CallError};
 use crate::app::until_draining;
+
+pub(crate) use looking::sight;
 
 /// After the store refused a change. Requests are answered with its error; this is for what nobody waits for.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -192,9 +192,9 @@ impl Actor {
             let sighting = sight(&self.shared, &path).await?;
             seen.push((path, sighting));
         }
-        let max = self.shared.links_max;
+        let room = self.shared.room;
         let linked = self.change(|state, _| {
-            seen.iter().try_for_each(|(path, sighting)| state.link_at_tail(path, *sighting, true, max))
+            seen.iter().try_for_each(|(path, sighting)| state.link_at_tail(path, *sighting, true, room))
         });
         let linked = linked.await;
         if linked.is_err() {
@@ -207,82 +207,6 @@ impl Actor {
 
     fn is_explicit(&self, path: &str) -> bool {
         self.state.links.get(path).is_some_and(|link| link.explicit)
-    }
-
-    /// Looks at the streams that may have changed.
-    async fn look(&mut self) {
-        let changed = self.handle.inbox.take();
-        if changed.is_empty() {
-            return;
-        }
-        let all = changed.all;
-        let seen = match self.see(changed).await {
-            Ok(seen) => seen,
-            Err(error) => return self.pause_after(&error.into()),
-        };
-        let (handle, max) = (self.handle.clone(), self.shared.links_max);
-        let mut full = false;
-        let merged = self.change(|state, _| {
-            for (path, sighting, before) in &seen {
-                full |= !state.sighted(path, *sighting, *before, handle.glob.as_ref(), max);
-            }
-            Ok(())
-        });
-        if let Err(error) = merged.await {
-            self.pause_after(&error);
-            if !all {
-                for (path, _, before) in seen {
-                    self.handle.inbox.put(&path, before);
-                }
-            } else {
-                self.handle.inbox.put_all();
-            }
-        }
-        if full {
-            tracing::warn!(
-                error_id = "subscription-links-full",
-                subscription = self.state.id,
-                max,
-                "a matching stream is not followed: the subscription links as many streams as it may"
-            );
-        }
-    }
-
-    /// The streams that may have changed as they are now.
-    async fn see(
-        &self,
-        changed: super::inbox::Changed,
-    ) -> Result<Vec<(String, Option<Sighting>, Option<u64>)>, ReadError> {
-        let mut seen = Vec::new();
-        if changed.all {
-            for path in self.state.links.keys() {
-                seen.push((path.clone(), sight(&self.shared, path).await?, None));
-            }
-            if let Some(glob) = &self.handle.glob {
-                let matching = listing::matching(&*self.shared.store, glob, self.shared.links_max + 1).await;
-                let matching = matching.inspect_err(|_| self.handle.inbox.put_all())?;
-                seen.extend(
-                    matching
-                        .into_iter()
-                        .filter(|(path, _)| !self.state.links.contains_key(path))
-                        .map(|(path, sighting)| (path, Some(sighting), None)),
-                );
-            }
-            return Ok(seen);
-        }
-        let mut streams = changed.streams.into_iter();
-        while let Some((path, before)) = streams.next() {
-            match sight(&self.shared, &path).await {
-                Ok(sighting) => seen.push((path, sighting, before)),
-                Err(error) => {
-                    self.handle.inbox.put(&path, before);
-                    seen.into_iter().for_each(|(path, _, before)| self.handle.inbox.put(&path, before));
-                    streams.for_each(|(path, before)| self.handle.inbox.put(&path, before));
-                    return Err(error);
-                }
-            }
-        }
-        Ok(seen)
     }
 
     /// A change nobody waits for.
@@ -341,91 +265,6 @@ impl Actor {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    async fn perform(&mut self, effect: Effect) {
-        match effect {
-            Effect::Deliver { wake_id } => self.deliver(wake_id).await,
-            Effect::Announce { wake_id, stream } => {
-                let written = self.announce(&stream).await;
-                if let Err(error) = &written {
-                    tracing::warn!(
-                        error_id = "wake-not-written", subscription = self.state.id, %error,
-                        "a wake event was not written; another one is scheduled"
-                    );
-                }
-                self.step(|state, now| state.announced(now, &wake_id, written.is_ok())).await;
-            }
-        }
-    }
-
-    async fn announce(&self, stream: &str) -> Result<(), AppendError> {
-        let Some(wake_stream) = self.state.specification.wake_stream() else { return Ok(()) };
-        let path: StreamPath = wake_stream.parse().map_err(|_| AppendError::NotFound)?;
-        let event = view::wake_event(&self.state, stream, self.shared.clock.now_ms());
-        let batch = Batch::message(event.to_string().into()).map_err(|_| AppendError::Empty)?;
-        let append =
-            Append { content_type: Some(ContentType::json()), batch: Some(batch), ..Append::default() };
-        let appended = self.shared.store.append(&path, append).await?;
-        self.shared.changed(wake_stream, appended.next_offset.position().checked_sub(1));
-        Ok(())
-    }
-
-    async fn deliver(&mut self, wake_id: String) {
-        let Delivery::Webhook { url } = self.state.specification.delivery.clone() else { return };
-        // A call of an earlier wake has nothing to say any more.
-        self.calls.abort_all();
-        if let Err(error) = self.shared.keys().await {
-            tracing::error!(error_id = "webhook-keys", %error, "a webhook cannot be signed");
-            return self.step(|state, now| state.delivered(now, &wake_id, Delivered::Failed)).await;
-        }
-        let shared = self.shared.clone();
-        let state = self.state.clone();
-        let time_max = Duration::from_millis(state.specification.lease_ttl_ms.unsigned_abs());
-        self.calls.spawn(async move {
-            let outcome = call(&shared, &state, &wake_id, &url, time_max).await;
-            let delivered = match outcome {
-                Ok(Answer::Done) => Delivered::Done(view::tails(&state)),
-                Ok(Answer::Accepted) => Delivered::Accepted,
-                Err(error) => {
-                    tracing::warn!(
-                        error_id = "webhook-failed", subscription = state.id,
-                        generation = state.generation, %error, "a webhook failed; another call is scheduled"
-                    );
-                    Delivered::Failed
-                }
-            };
-            (wake_id, delivered)
-        });
-    }
-}
-
-async fn call(
-    shared: &Shared,
-    state: &Subscription,
-    wake_id: &str,
-    url: &str,
-    time_max: Duration,
-) -> Result<Answer, CallError> {
-    let keys = shared.keys().await.map_err(|_| CallError::Request)?;
-    let body = || {
-        let now_ms = shared.clock.now_ms();
-        let grant = Grant::new(&state.id, state.birth, state.generation, Purpose::Callback, now_ms);
-        let base = shared.base_url(&state.base_url);
-        let body = view::wake(state, wake_id, base, &grant.seal(&keys.tokens)).to_string();
-        let signature = keys.signature(now_ms / 1000, body.as_bytes());
-        (Bytes::from(body), signature)
-    };
-    shared.caller.call(url, time_max, body).await
-}
-
-/// A stream as it is now; `None` when there is none.
-pub(crate) async fn sight(shared: &Shared, path: &str) -> Result<Option<Sighting>, ReadError> {
-    let Ok(path) = path.parse::<StreamPath>() else { return Ok(None) };
-    match shared.store.head(&path).await {
-        Ok(head) => Ok(Some(Sighting::of(&head))),
-        Err(ReadError::NotFound | ReadError::Gone) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

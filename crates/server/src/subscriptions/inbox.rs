@@ -27,8 +27,12 @@ pub(crate) struct Changed {
 impl Inbox {
     pub(crate) fn put(&self, path: &str, before: Option<u64>) {
         let mut changed = self.lock();
-        // The first offset is the one before all that has not been looked at.
-        if changed.all || changed.streams.contains_key(path) {
+        if changed.all {
+            return;
+        }
+        if let Some(known) = changed.streams.get_mut(path) {
+            // Appends may come in another order than they were made.
+            *known = known.zip(before).map(|(a, b)| a.min(b)).or(*known).or(before);
             return;
         }
         if changed.streams.len() >= STREAMS_MAX {
@@ -72,8 +76,9 @@ mod tests {
     #[test]
     fn a_stream_is_in_it_once_with_its_first_offset() {
         let inbox = Inbox::default();
-        inbox.put("a", Some(3));
-        inbox.put("a", Some(4));
+        for before in [None, Some(4), Some(3), None, Some(5)] {
+            inbox.put("a", before);
+        }
         let changed = inbox.take();
         assert_eq!(changed.streams, HashMap::from([("a".to_owned(), Some(3))]));
         assert!(inbox.take().is_empty());

@@ -20,7 +20,7 @@ pub(crate) async fn matching(
     let mut found = Vec::new();
     let mut after: Option<StreamPath> = None;
     loop {
-        let page = store.list(&prefix, after.as_ref(), PAGE).await?;
+        let page = store.list(prefix, after.as_ref(), PAGE).await?;
         let last = page.last().map(|(path, _)| path.clone());
         let is_last = page.len() < PAGE;
         for (path, head) in &page {

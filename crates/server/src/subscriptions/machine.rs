@@ -10,13 +10,16 @@
 //! Every change is made on a copy, persisted, and only then acted on, so nothing is seen outside that a restart
 //! could forget; a generation that was given out is never given out again.
 
+mod links;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::backoff;
-use super::glob::Glob;
 use super::specification::{Delivery, Specification};
+
+pub(crate) use links::{Link, Room, Sighting};
 
 /// Format of the stored record.
 const VERSION: u32 = 1;
@@ -73,32 +76,6 @@ struct Retry {
     next_attempt_at_ms: i64,
 }
 
-/// Cursor of one stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Link {
-    #[serde(rename = "a")]
-    pub(crate) acked: u64,
-    /// Added by name; otherwise the pattern matched.
-    #[serde(rename = "e", default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) explicit: bool,
-    /// Which stream the cursor is of, when there is one: paths can be used again.
-    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
-    stream_id: Option<u64>,
-    /// Not stored: the stream knows better.
-    #[serde(skip)]
-    pub(crate) tail: u64,
-}
-
-/// What is known about a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sighting {
-    pub(crate) stream_id: u64,
-    /// First position of its own: a fork's begin at the fork offset.
-    pub(crate) start: u64,
-    pub(crate) tail: u64,
-    pub(crate) created_at_ms: i64,
-}
-
 /// Something to be done once the state is persisted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -141,6 +118,8 @@ pub(crate) enum Refusal {
     BeyondTail { stream: String },
     #[error("a subscription links at most {max} streams")]
     TooManyStreams { max: usize },
+    #[error("the paths of the streams of a subscription need more than {max} bytes")]
+    TooManyBytes { max: usize },
 }
 
 impl Subscription {
@@ -302,7 +281,8 @@ impl Subscription {
     ) -> Result<(), Refusal> {
         self.check(now, wake)?;
         for (stream, offset) in acks {
-            if self.links.get(stream).is_some_and(|link| *offset > link.tail) {
+            let link = self.links.get(stream).filter(|link| link.replaced_in != Some(self.generation));
+            if link.is_some_and(|link| *offset > link.tail) {
                 return Err(Refusal::BeyondTail { stream: stream.clone() });
             }
         }
@@ -324,79 +304,6 @@ impl Subscription {
         Ok(())
     }
 
-    /// What a stream looks like now. `before` is the offset before the append that led here, for streams that
-    /// are linked only now. `false` when there is no room to link it.
-    pub(crate) fn sighted(
-        &mut self,
-        path: &str,
-        seen: Option<Sighting>,
-        before: Option<u64>,
-        glob: Option<&Glob>,
-        links_max: usize,
-    ) -> bool {
-        let Some(seen) = seen else {
-            self.vanished(path);
-            return true;
-        };
-        if let Some(link) = self.links.get_mut(path) {
-            if link.stream_id != Some(seen.stream_id) {
-                // Another stream than the cursor was of, or the first one: nothing of it is processed.
-                link.acked = seen.start;
-                link.stream_id = Some(seen.stream_id);
-            }
-            link.tail = seen.tail;
-            return true;
-        }
-        if !self.wants(path, glob) {
-            return true;
-        }
-        if self.links.len() >= links_max {
-            return false;
-        }
-        // One that is newer than the subscription is new from its start; of an older one, the past is past.
-        let unseen = if seen.created_at_ms >= self.created_at_ms { seen.start } else { seen.tail };
-        let acked = before.unwrap_or(unseen).min(seen.tail);
-        self.link(path, Link { acked, explicit: false, stream_id: Some(seen.stream_id), tail: seen.tail });
-        true
-    }
-
-    /// Links a stream at its tail. One that is linked keeps its cursor.
-    pub(crate) fn link_at_tail(
-        &mut self,
-        path: &str,
-        seen: Option<Sighting>,
-        explicit: bool,
-        links_max: usize,
-    ) -> Result<(), Refusal> {
-        if let Some(link) = self.links.get_mut(path) {
-            link.explicit |= explicit;
-            return Ok(());
-        }
-        if self.links.len() >= links_max {
-            return Err(Refusal::TooManyStreams { max: links_max });
-        }
-        let tail = seen.map_or(0, |seen| seen.tail);
-        let stream_id = seen.map(|seen| seen.stream_id);
-        self.link(path, Link { acked: tail, explicit, stream_id, tail });
-        Ok(())
-    }
-
-    /// Takes an explicit link back; the pattern's stays.
-    pub(crate) fn unlink(&mut self, path: &str, glob: Option<&Glob>) {
-        let wanted = self.wants(path, glob);
-        if let Some(link) = self.links.get_mut(path) {
-            link.explicit = false;
-            if !wanted || link.stream_id.is_none() {
-                self.links.remove(path);
-            }
-        }
-    }
-
-    /// Whether the pattern takes this stream. Its own wake stream never: every wake would cause the next.
-    pub(crate) fn wants(&self, path: &str, glob: Option<&Glob>) -> bool {
-        glob.is_some_and(|glob| glob.matches(path)) && self.specification.wake_stream() != Some(path)
-    }
-
     pub(crate) fn has_pending(&self) -> bool {
         self.links.values().any(Link::is_pending)
     }
@@ -413,23 +320,6 @@ impl Subscription {
     fn announcement(&self, wake_id: String) -> Option<Effect> {
         let stream = self.first_pending().or_else(|| self.links.keys().next())?.clone();
         Some(Effect::Announce { wake_id, stream })
-    }
-
-    fn link(&mut self, path: &str, link: Link) {
-        self.links.insert(path.to_owned(), link);
-    }
-
-    /// The stream is gone. A link by name waits for the next stream of this path.
-    fn vanished(&mut self, path: &str) {
-        match self.links.get_mut(path) {
-            Some(link) if link.explicit => {
-                *link = Link { acked: 0, explicit: true, stream_id: None, tail: 0 };
-            }
-            Some(_) => {
-                self.links.remove(path);
-            }
-            None => {}
-        }
     }
 
     fn expire(&mut self, now: Now) {
@@ -455,15 +345,6 @@ impl Subscription {
         }
     }
 
-    /// Cursors only go forward. A stream that was unlinked in the meantime has none.
-    fn advance(&mut self, acks: &[(String, u64)]) {
-        for (stream, offset) in acks {
-            if let Some(link) = self.links.get_mut(stream) {
-                link.acked = link.acked.max((*offset).min(link.tail));
-            }
-        }
-    }
-
     fn fail(&mut self, now: Now) {
         let attempts = self.retry.as_ref().map_or(0, |retry| retry.attempts).saturating_add(1);
         let wait = backoff::delay_ms(attempts, now.entropy as u64);
@@ -478,12 +359,6 @@ impl Subscription {
 
     fn lease_end(&self, now: Now) -> i64 {
         now.ms.saturating_add(self.specification.lease_ttl_ms)
-    }
-}
-
-impl Link {
-    pub(crate) fn is_pending(&self) -> bool {
-        self.tail > self.acked
     }
 }
 

@@ -12,7 +12,7 @@
 //! | `machine`, `backoff`, `glob`, `specification` | what subscriptions mean; pure |
 //! | `token`, `keys`, `webhook_url` | who may answer a wake, who called, who may be called |
 //! | `actor`, `inbox`, `shared`, `listing`, `webhook` | one task per subscription, and its IO |
-//! | `observed`, `routes`, `view` | where appends and requests come in |
+//! | `observed`, `routes`, `refusals`, `view` | where appends and requests come in |
 //!
 //! State is kept in the attributes of streams below `__ds/`, which clients cannot reach, so it is as durable as
 //! the streams are. Bounded: subscriptions, streams of each, requests waiting for each, calls at a time.
@@ -25,6 +25,7 @@ mod keys;
 mod listing;
 mod machine;
 mod observed;
+mod refusals;
 mod routes;
 mod shared;
 mod specification;
@@ -42,7 +43,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 
 use crate::config::{AuthConfig, ServerConfig};
 use actor::{Actor, Command, Failure, sight};
-use machine::{Refusal, Subscription};
+use machine::{Refusal, Room, Subscription};
 use shared::{Handle, Shared};
 use specification::Specification;
 use webhook::Caller;
@@ -54,6 +55,8 @@ pub(crate) use routes::{handle, is_public, is_reserved};
 const ROOT: &str = "__ds/subscriptions/";
 /// Records read at a time at start.
 const PAGE: usize = 100;
+/// What a record needs beside its streams: the texts of the longest configuration, escaped, and the wake.
+const RECORD_BYTES: usize = 24 << 10;
 
 /// All subscriptions of a server.
 pub(crate) struct Subscriptions {
@@ -63,7 +66,7 @@ pub(crate) struct Subscriptions {
     max: usize,
 }
 
-/// Why a subscription was not created.
+/// Why a subscription was not created or deleted.
 #[derive(Debug, thiserror::Error)]
 enum SubscribeError {
     #[error("a subscription with this id and another configuration exists")]
@@ -91,7 +94,10 @@ impl Subscriptions {
             store,
             config.store_options.clock.clone(),
             Caller::new(limits.webhook_calls_max, development),
-            limits.subscription_streams_max,
+            Room {
+                links_max: limits.subscription_streams_max,
+                bytes_max: config.store_options.attributes_bytes_max.saturating_sub(RECORD_BYTES),
+            },
             config.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
             draining,
         ));
@@ -121,7 +127,7 @@ impl Subscriptions {
         let now = self.shared.now();
         let birth = (now.entropy >> 64) as u64;
         let state = Subscription::new(&id, specification, base_url, birth, now.ms);
-        let (handle, commands) = Handle::new(&state.specification);
+        let (handle, commands) = Handle::new(&state.specification, state.specification.streams.iter());
         // In the index before the tails are read: what is appended from now on comes through the inbox.
         self.shared.insert(&id, handle.clone());
         let (state, version) = match begin(&self.shared, state, &handle, &path).await {
@@ -137,15 +143,12 @@ impl Subscriptions {
     }
 
     /// `false` when there is none.
-    async fn unsubscribe(self: Arc<Self>, id: String) -> Result<bool, Failure> {
+    async fn unsubscribe(self: Arc<Self>, id: String) -> Result<bool, SubscribeError> {
         let _alone = self.changes.lock().await;
         let Some(handle) = self.shared.get(&id) else { return Ok(false) };
         let (reply, answer) = oneshot::channel();
-        if handle.commands.send(Command::Delete(reply)).await.is_ok()
-            && let Ok(deleted) = answer.await
-        {
-            deleted?;
-        }
+        handle.commands.send(Command::Delete(reply)).await.map_err(|_| SubscribeError::Gone)?;
+        answer.await.map_err(|_| SubscribeError::Gone)??;
         self.shared.remove(&id);
         Ok(true)
     }
@@ -158,17 +161,18 @@ async fn begin(
     handle: &Handle,
     path: &StreamPath,
 ) -> Result<(Subscription, u64), SubscribeError> {
-    let max = shared.links_max;
+    let room = shared.room;
     let refused = |why: Refusal| SubscribeError::Failed(why.into());
     for stream in state.specification.streams.clone() {
         let seen = sight(shared, &stream).await.map_err(Failure::from)?;
-        state.link_at_tail(&stream, seen, true, max).map_err(refused)?;
+        state.link_at_tail(&stream, seen, true, room).map_err(refused)?;
     }
     if let Some(glob) = &handle.glob {
-        let found = listing::matching(&*shared.store, glob, max + 1).await.map_err(Failure::from)?;
+        let found =
+            listing::matching(&*shared.store, glob, room.links_max + 1).await.map_err(Failure::from)?;
         for (stream, seen) in found {
             if state.wants(&stream, Some(glob)) {
-                state.link_at_tail(&stream, Some(seen), false, max).map_err(refused)?;
+                state.link_at_tail(&stream, Some(seen), false, room).map_err(refused)?;
             }
         }
     }
@@ -204,14 +208,8 @@ async fn resume_all(shared: &Arc<Shared>) -> Result<(), ReadError> {
                 );
                 continue;
             };
-            let (handle, commands) = Handle::new(&state.specification);
-            for (stream, link) in &state.links {
-                if link.explicit {
-                    handle.follow(stream);
-                } else {
-                    handle.unfollow(stream);
-                }
-            }
+            let explicit = state.links.iter().filter(|(_, link)| link.explicit).map(|(path, _)| path);
+            let (handle, commands) = Handle::new(&state.specification, explicit);
             // Appends and wakes may have crossed with the end of the last process.
             handle.inbox.put_all();
             shared.insert(&state.id, handle.clone());

@@ -9,27 +9,29 @@ use durable_sessions_protocol::Offset;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use super::actor::{Command, Failure};
-use super::keys::KeysError;
 use super::machine::{Refusal, Subscription, WakeRef};
+use super::refusals::{
+    failed, gone, invalid, no_keys, not_found, not_subscribed, overloaded, stopping, wrong,
+};
 use super::specification::{self, Delivery, InvalidSpecification, Specification};
 use super::token::{Grant, Purpose};
-use super::{SubscribeError, view};
+use super::view;
 use crate::Code;
 use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::auth::bearer_token;
 use crate::error::ApiError;
-use crate::store_error::StoreError as _;
-use crate::stream::{Namespace, STREAM_ROOT, body, percent_decode};
+use crate::stream::{STREAM_ROOT, body, percent_decode};
 
 const BODY_BYTES_MAX: usize = 1 << 20;
 const ID_LEN_MAX: usize = 128;
 const WORKER_LEN_MAX: usize = 256;
-/// After how many seconds a subscription whose queue is full is worth another try.
-const OVERLOAD_RETRY_SECS: u32 = 1;
+/// Longest host of a URL that is kept: a name of DNS and a port.
+const HOST_LEN_MAX: usize = 261;
 
 /// Whether a request needs no credentials of the server: the public keys, and requests that carry the token of
 /// one wake, which is checked here, with or without authentication.
@@ -136,7 +138,7 @@ async fn get(app: &App, id: &str) -> Result<Response, ApiError> {
 
 async fn delete(app: &App, id: String) -> Result<Response, ApiError> {
     let deleting = tokio::spawn(app.subscriptions.clone().unsubscribe(id));
-    match deleting.await.map_err(|_| stopping())?.map_err(failed)? {
+    match deleting.await.map_err(|_| stopping())?.map_err(not_subscribed)? {
         true => Ok(no_content()),
         false => Err(not_found()),
     }
@@ -267,15 +269,8 @@ async fn ask<T>(
     let (reply, answer) = oneshot::channel();
     match handle.commands.try_send(command(reply)) {
         Ok(()) => {}
-        Err(tokio::sync::mpsc::error::TrySendError::Full(_)) => {
-            return Err(ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                Code::StreamUnavailable,
-                "too many requests of this subscription are pending",
-            )
-            .retry_after(OVERLOAD_RETRY_SECS));
-        }
-        Err(tokio::sync::mpsc::error::TrySendError::Closed(_)) => return Err(gone(app)),
+        Err(TrySendError::Full(_)) => return Err(overloaded()),
+        Err(TrySendError::Closed(_)) => return Err(gone(app)),
     }
     answer.await.map_err(|_| gone(app))?.map_err(failed)
 }
@@ -308,7 +303,12 @@ async fn json_body(app: &App, request: Request<Body>) -> Result<Value, ApiError>
 
 /// How the caller reached this server, when nothing better is configured.
 fn base_url(headers: &HeaderMap) -> String {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.filter(|host| {
+        host.len() <= HOST_LEN_MAX
+            && host.parse::<http::uri::Authority>().is_ok_and(|given| given.as_str() == *host)
+    });
+    let host = host.unwrap_or("localhost");
     format!("http://{host}")
 }
 
@@ -325,70 +325,4 @@ fn answer(body: Value) -> Response {
 
 fn no_content() -> Response {
     (StatusCode::NO_CONTENT, [(CACHE_CONTROL, NO_STORE)]).into_response()
-}
-
-fn wrong(why: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
-    ApiError::bad_request(Code::InvalidRequest, why)
-}
-
-fn invalid(why: &InvalidSpecification) -> ApiError {
-    wrong(why.to_string())
-}
-
-fn not_found() -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, Code::SubscriptionNotFound, "the subscription does not exist")
-}
-
-fn stopping() -> ApiError {
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, Code::ShuttingDown, "the server is shutting down")
-        .retry_after(OVERLOAD_RETRY_SECS)
-}
-
-/// The subscription ended while it was asked.
-fn gone(app: &App) -> ApiError {
-    if app.is_draining() { stopping() } else { not_found() }
-}
-
-fn no_keys(why: &KeysError) -> ApiError {
-    tracing::error!(error_id = "subscription-keys", %why, "the keys of subscriptions are not available");
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, "the store is unavailable")
-        .retry_after(OVERLOAD_RETRY_SECS)
-}
-
-fn not_subscribed(why: SubscribeError) -> ApiError {
-    let message = why.to_string();
-    match why {
-        SubscribeError::Exists => {
-            ApiError::new(StatusCode::CONFLICT, Code::SubscriptionAlreadyExists, message)
-        }
-        SubscribeError::TooMany(max) => limit(message, max),
-        SubscribeError::Failed(failure) => failed(failure),
-        SubscribeError::Create(why) => why.answer(Namespace::Plain),
-        SubscribeError::Gone => stopping(),
-    }
-}
-
-fn limit(message: String, max: usize) -> ApiError {
-    ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::SubscriptionLimit, message)
-        .details(json!({ "limit": max }))
-}
-
-fn failed(why: Failure) -> ApiError {
-    let message = why.to_string();
-    match why {
-        Failure::Refused(refusal) => match refusal {
-            Refusal::Fenced => ApiError::new(StatusCode::CONFLICT, Code::Fenced, message),
-            Refusal::AlreadyClaimed { holder, generation } => {
-                ApiError::new(StatusCode::CONFLICT, Code::AlreadyClaimed, message)
-                    .field("current_holder", holder.into())
-                    .field("generation", generation.into())
-            }
-            Refusal::NoPendingWork => ApiError::new(StatusCode::CONFLICT, Code::NoPendingWork, message),
-            Refusal::BeyondTail { .. } => ApiError::bad_request(Code::InvalidOffset, message),
-            Refusal::TooManyStreams { max } => limit(message, max),
-        },
-        Failure::Write(why) => why.answer(Namespace::Plain),
-        Failure::Read(why) => why.answer(Namespace::Plain),
-        Failure::Delete(why) => why.answer(Namespace::Plain),
-    }
 }

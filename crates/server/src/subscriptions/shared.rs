@@ -11,7 +11,7 @@ use super::actor::Command;
 use super::glob::Glob;
 use super::inbox::Inbox;
 use super::keys::{Keys, KeysError};
-use super::machine::{Now, Sighting};
+use super::machine::{Now, Room, Sighting};
 use super::specification::Specification;
 use super::webhook::Caller;
 
@@ -22,7 +22,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn StreamStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) caller: Caller,
-    pub(crate) links_max: usize,
+    pub(crate) room: Room,
     pub(crate) public_url: Option<String>,
     pub(crate) draining: watch::Receiver<bool>,
     keys: OnceCell<Keys>,
@@ -43,12 +43,12 @@ impl Shared {
         store: Arc<dyn StreamStore>,
         clock: Arc<dyn Clock>,
         caller: Caller,
-        links_max: usize,
+        room: Room,
         public_url: Option<String>,
         draining: watch::Receiver<bool>,
     ) -> Self {
         let (keys, index) = (OnceCell::new(), RwLock::default());
-        Self { store, clock, caller, links_max, public_url, draining, keys, index }
+        Self { store, clock, caller, room, public_url, draining, keys, index }
     }
 
     /// Made at first use: a server without subscriptions has no keys to lose.
@@ -106,14 +106,18 @@ impl Shared {
 }
 
 impl Handle {
-    pub(crate) fn new(specification: &Specification) -> (Arc<Self>, mpsc::Receiver<Command>) {
+    /// `explicit` are the streams that were added by name.
+    pub(crate) fn new<'p>(
+        specification: &Specification,
+        explicit: impl Iterator<Item = &'p String>,
+    ) -> (Arc<Self>, mpsc::Receiver<Command>) {
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let handle = Self {
             inbox: Inbox::default(),
             commands,
             glob: specification.glob(),
             wake_stream: specification.wake_stream().map(str::to_owned),
-            explicit: RwLock::new(specification.streams.iter().cloned().collect()),
+            explicit: RwLock::new(explicit.cloned().collect()),
         };
         (Arc::new(handle), received)
     }

@@ -195,3 +195,47 @@ where
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// A listener that counts who connects.
+    async fn listener() -> (TcpListener, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    }
+
+    #[tokio::test]
+    async fn a_name_that_resolves_to_this_machine_is_not_connected_to() {
+        let (listener, port) = listener().await;
+        // What a foreign name looks like whose owner lets it resolve to us.
+        let mut url = WebhookUrl::parse(&format!("https://worker.example:{port}/"), true).unwrap();
+        url.host = Host::Domain("localhost".into());
+        assert!(matches!(connect(&url).await, Err(CallError::Address)));
+        let development = WebhookUrl::parse(&format!("http://localhost:{port}/"), true).unwrap();
+        assert!(connect(&development).await.is_ok());
+        listener.accept().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_url_is_checked_again_at_every_call() {
+        let (_listener, port) = listener().await;
+        let called = Caller::new(1, false)
+            .call(&format!("http://127.0.0.1:{port}/"), CALL_TIME_MAX, || (Bytes::new(), String::new()))
+            .await;
+        assert!(matches!(called, Err(CallError::Url(RefusedUrl::Scheme))));
+    }
+
+    #[tokio::test]
+    async fn who_does_not_answer_is_not_waited_for() {
+        let (listener, port) = listener().await;
+        let url = format!("http://127.0.0.1:{port}/");
+        let caller = Caller::new(1, true);
+        let call = caller.call(&url, Duration::from_millis(20), || (Bytes::from("{}"), "t=0".into()));
+        let (called, _socket) = tokio::join!(call, listener.accept());
+        assert!(matches!(called, Err(CallError::Timeout)));
+    }
+}

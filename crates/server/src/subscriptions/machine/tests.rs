@@ -4,9 +4,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::subscriptions::glob::Glob;
 
 const LEASE_MS: i64 = 1_000;
-const MAX: usize = 8;
+const LINKS_MAX: usize = 8;
+const MAX: Room = Room { links_max: LINKS_MAX, bytes_max: 10_000 };
 
 fn at(ms: i64) -> Now {
     // Chance that never repeats is all a test needs of it.
@@ -265,7 +267,7 @@ fn an_ack_is_taken_whole_or_not_and_never_goes_back() {
     let wake = p.wake();
     let both = [("a/x".to_owned(), 3), ("named".to_owned(), 1)];
     assert_eq!(p.ack(at(1), &wake, &both, false), Err(Refusal::BeyondTail { stream: "named".into() }));
-    assert_eq!(p.acked(), 2);
+    assert_eq!(p.acked(), 0);
     let unknown = [("a/x".to_owned(), 3), ("elsewhere".to_owned(), 9)];
     assert_eq!(p.ack(at(1), &wake, &unknown, false), Ok(()));
     assert_eq!(p.ack(at(1), &wake, &ack(1), false), Ok(()));
@@ -279,9 +281,9 @@ fn streams_are_linked_at_the_right_place() {
         s.sighted(path, sighting, before, Some(&glob()), MAX)
     };
     let acked = |s: &Subscription, path: &str| s.links.get(path).map(|link| link.acked);
-    see(&mut s, "a/appended", Some(seen(5)), Some(3));
+    see(&mut s, "a/appended", Some(Sighting { created_at_ms: -1, ..seen(5) }), Some(3));
     assert_eq!(acked(&s, "a/appended"), Some(3), "before the append that discovered it");
-    see(&mut s, "a/newer", Some(Sighting { start: 2, ..seen(5) }), None);
+    see(&mut s, "a/newer", Some(Sighting { start: 2, ..seen(5) }), Some(4));
     assert_eq!(acked(&s, "a/newer"), Some(2), "newer than the subscription: from its start");
     see(&mut s, "a/older", Some(Sighting { created_at_ms: -1, ..seen(5) }), None);
     assert_eq!(acked(&s, "a/older"), Some(5), "the past is past");
@@ -339,15 +341,61 @@ fn an_explicit_link_hides_the_one_of_the_pattern() {
 }
 
 #[test]
-fn links_have_a_limit() {
+fn what_a_wake_acks_is_not_of_a_stream_that_came_later() {
+    let mut p = pull();
+    p.append(5);
+    p.settle(at(0));
+    p.claim(at(0), "w").unwrap();
+    let wake = p.wake();
+    p.sighted("a/x", None, None, Some(&glob()), MAX);
+    p.sighted("a/x", Some(Sighting { stream_id: 2, ..seen(3) }), None, Some(&glob()), MAX);
+    assert_eq!(p.ack(at(1), &wake, &ack(5), true), Ok(()));
+    assert_eq!((p.acked(), p.has_pending()), (0, true));
+    p.settle(at(1));
+    p.claim(at(1), "w").unwrap();
+    assert_eq!(p.ack(at(1), &p.wake().clone(), &ack(3), true), Ok(()));
+    assert_eq!((p.acked(), p.has_pending()), (3, false));
+    // The same for a webhook that answers done.
     let mut s = webhook();
-    for n in 1..MAX {
+    s.append(5);
+    s.settle(at(0));
+    s.sighted("a/x", Some(Sighting { stream_id: 2, ..seen(3) }), None, Some(&glob()), MAX);
+    s.delivered(at(1), &s.wake().wake_id.clone(), Delivered::Done(ack(5)));
+    assert_eq!((s.acked(), s.has_pending()), (0, true));
+}
+
+#[test]
+fn links_have_limits() {
+    let mut s = webhook();
+    for n in 1..LINKS_MAX {
         assert!(s.sighted(&format!("a/{n}"), Some(seen(1)), None, Some(&glob()), MAX));
     }
     assert!(!s.sighted("a/more", Some(seen(1)), None, Some(&glob()), MAX));
-    assert_eq!(s.link_at_tail("more", None, true, MAX), Err(Refusal::TooManyStreams { max: MAX }));
+    assert_eq!(s.link_at_tail("more", None, true, MAX), Err(Refusal::TooManyStreams { max: LINKS_MAX }));
     assert_eq!(s.link_at_tail("named", None, true, MAX), Ok(()));
-    assert_eq!(s.links.len(), MAX);
+    assert_eq!(s.links.len(), LINKS_MAX);
+}
+
+proptest! {
+    /// What the machine links fits the place where it is stored.
+    #[test]
+    fn a_record_is_no_longer_than_its_room(
+        paths in proptest::collection::vec("[a\"\\\\é/]{1,40}", 1..60),
+        bytes_max in 0usize..8_000,
+        explicit: bool,
+    ) {
+        let room = Room { links_max: 100, bytes_max };
+        let mut s = pull();
+        let empty = s.encode().len();
+        let big = Sighting { stream_id: u64::MAX, start: 0, tail: u64::MAX, created_at_ms: 0 };
+        s.phase = Phase::Held { wake_id: String::new(), lease_until_ms: 0, holder: None, delivering: false };
+        s.generation = u64::MAX;
+        let longer = s.encode().len() - empty;
+        for path in paths {
+            let _ = s.link_at_tail(&path, Some(big), explicit, room);
+        }
+        prop_assert!(s.encode().len() <= empty + longer + bytes_max);
+    }
 }
 
 #[derive(Debug, Clone)]
