@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use common::{Answer, TestServer, request, request_with, within};
 use durable_sessions_server::{AuthConfig, Secret, StoreConfig};
+use durable_sessions_storage::ManualClock;
 use http::{HeaderMap, StatusCode};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
@@ -476,6 +477,27 @@ async fn limits_have_answers() {
     assert_eq!((third.status.as_u16(), third.code().as_str()), (507, "SUBSCRIPTION_LIMIT"));
     event(&server, "events/d").await;
     assert_eq!(server.get(SUB).await.json()["streams"].as_array().unwrap().len(), 2);
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn streams_that_expired_make_room_for_others() {
+    let clock = Arc::new(ManualClock::new(1_000_000));
+    let server = TestServer::start_with(|config| {
+        config.limits.subscription_streams_max = 1;
+        config.store_options.clock = clock.clone();
+        // So that nothing but the subscription finds out.
+        config.store_options.sweep_interval = std::time::Duration::from_secs(3600);
+    })
+    .await;
+    subscribe(&server, &pull()).await;
+    let short = [JSON, ("stream-ttl", "5")];
+    server.send(request_with("PUT", "/v1/stream/events/a", &short, "1")).await;
+    when(&server, |seen| acked(seen, "events/a").is_some()).await;
+    clock.advance(std::time::Duration::from_secs(6));
+    event(&server, "events/b").await;
+    when(&server, |seen| acked(seen, "events/b") == Some(&offset(0))).await;
+    assert_eq!(server.post(&format!("{SUB}/claim"), r#"{"worker":"w"}"#).await.status.as_u16(), 200);
     server.stopped().await;
 }
 

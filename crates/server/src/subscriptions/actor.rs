@@ -79,6 +79,8 @@ pub(crate) struct Actor {
     effects: Vec<Effect>,
     calls: JoinSet<(String, Delivered)>,
     paused_until: Option<Instant>,
+    /// When the links were last searched for streams that are gone, for want of room.
+    searched_at: Option<Instant>,
 }
 
 impl Actor {
@@ -91,7 +93,8 @@ impl Actor {
     ) -> Self {
         let stored = state.encode();
         let (effects, calls) = (Vec::new(), JoinSet::new());
-        Self { shared, handle, state, path, stored, version, effects, calls, paused_until: None }
+        let (paused_until, searched_at) = (None, None);
+        Self { shared, handle, state, path, stored, version, effects, calls, paused_until, searched_at }
     }
 
     /// Until the subscription is deleted or the server stops.

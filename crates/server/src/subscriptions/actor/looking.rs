@@ -1,13 +1,19 @@
 //! How a subscription learns of appends: it looks at the streams its inbox names.
 
+use std::time::Duration;
+
 use durable_sessions_protocol::StreamPath;
 use durable_sessions_storage::ReadError;
+use tokio::time::Instant;
 
 use super::Actor;
 use crate::subscriptions::inbox::Changed;
 use crate::subscriptions::listing;
 use crate::subscriptions::machine::Sighting;
 use crate::subscriptions::shared::Shared;
+
+/// A full subscription is not searched more often: it means one look at each of its streams.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Actor {
     /// Looks at the streams that may have changed.
@@ -40,13 +46,24 @@ impl Actor {
             }
         }
         if full {
-            tracing::warn!(
-                error_id = "subscription-links-full",
-                subscription = self.state.id,
-                links = self.state.links.len(),
-                "a matching stream is not followed: the subscription links as many streams as it may"
-            );
+            self.make_room();
         }
+    }
+
+    /// Streams that expired, which nobody tells about, leave their links behind: looking at all of them drops
+    /// those, and finds what there was no room for.
+    pub(super) fn make_room(&mut self) {
+        if self.searched_at.is_some_and(|at| at.elapsed() < SEARCH_INTERVAL) {
+            return;
+        }
+        self.searched_at = Some(Instant::now());
+        self.handle.inbox.put_all();
+        tracing::warn!(
+            error_id = "subscription-links-full",
+            subscription = self.state.id,
+            links = self.state.links.len(),
+            "the subscription links as many streams as it may; others are not followed"
+        );
     }
 
     /// The streams that may have changed as they are now.
