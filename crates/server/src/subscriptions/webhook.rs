@@ -97,7 +97,15 @@ impl Caller {
 
     async fn exchange(&self, url: &WebhookUrl, body: Bytes, signature: &str) -> Result<Answer, CallError> {
         let request = request(url, body, signature).ok_or(CallError::Request)?;
-        let socket = connect(url).await?;
+        self.over(connect(url).await?, url, request).await
+    }
+
+    async fn over(
+        &self,
+        socket: TcpStream,
+        url: &WebhookUrl,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Answer, CallError> {
         if !url.tls {
             return send(socket, request).await;
         }
@@ -113,8 +121,7 @@ impl Caller {
 
 /// Certificates as the system trusts them; without any, plain http in development still works.
 fn connector() -> Option<TlsConnector> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let config = rustls::ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .and_then(rustls::ConfigBuilder::with_platform_verifier);
     match config {
@@ -124,6 +131,10 @@ fn connector() -> Option<TlsConnector> {
             None
         }
     }
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 fn request(url: &WebhookUrl, body: Bytes, signature: &str) -> Option<Request<Full<Bytes>>> {
@@ -237,5 +248,62 @@ mod tests {
         let call = caller.call(&url, Duration::from_millis(20), || (Bytes::from("{}"), "t=0".into()));
         let (called, _socket) = tokio::join!(call, listener.accept());
         assert!(matches!(called, Err(CallError::Timeout)));
+    }
+
+    /// Answers one TLS connection with `done`, as `name`; hands out the certificate and the port.
+    async fn tls_receiver(name: &str) -> (rustls::pki_types::CertificateDer<'static>, u16) {
+        let issued = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        let certificate = issued.cert.der().clone();
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(issued.signing_key.serialize_der().into());
+        let config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+        let (listener, port) = listener().await;
+        tokio::spawn(async move {
+            let (socket, _) = listener.accept().await.unwrap();
+            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+            let Ok(socket) = acceptor.accept(socket).await else { return };
+            let service = hyper::service::service_fn(async |request: Request<hyper::body::Incoming>| {
+                assert_eq!(request.headers()[HOST], "worker.example");
+                Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(Bytes::from(
+                    r#"{"done":true}"#,
+                ))))
+            });
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(socket), service)
+                .await;
+        });
+        (certificate, port)
+    }
+
+    #[tokio::test]
+    async fn https_is_verified() {
+        let url = WebhookUrl::parse("https://worker.example/hook", false).unwrap();
+        let calls = |trusted: bool, name: &'static str| {
+            let url = url.clone();
+            async move {
+                let (certificate, port) = tls_receiver(name).await;
+                let mut caller = Caller::new(1, false);
+                if trusted {
+                    let mut roots = rustls::RootCertStore::empty();
+                    roots.add(certificate).unwrap();
+                    let config = rustls::ClientConfig::builder_with_provider(provider())
+                        .with_safe_default_protocol_versions()
+                        .unwrap()
+                        .with_root_certificates(roots)
+                        .with_no_client_auth();
+                    caller.tls = Some(TlsConnector::from(Arc::new(config)));
+                }
+                let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let request = request(&url, Bytes::from("{}"), "t=0").unwrap();
+                caller.over(socket, &url, request).await
+            }
+        };
+        assert!(matches!(calls(true, "worker.example").await, Ok(Answer::Done)));
+        assert!(matches!(calls(true, "elsewhere.example").await, Err(CallError::Connect(_))));
+        assert!(matches!(calls(false, "worker.example").await, Err(CallError::Connect(_))));
     }
 }
