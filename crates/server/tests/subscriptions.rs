@@ -22,6 +22,9 @@ use tokio::sync::mpsc;
 const JSON: (&str, &str) = ("content-type", "application/json");
 const SUB: &str = "/v1/stream/__ds/subscriptions/s";
 
+/// The status of a receiver that never answers.
+const SILENCE: u16 = 0;
+
 /// Somebody who is called, and answers as told.
 struct Receiver {
     address: SocketAddr,
@@ -69,6 +72,9 @@ async fn receive(
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     let _ = tell.send(Call { path: parts.uri.to_string(), headers: parts.headers, body });
     let (status, answer) = answer.lock().unwrap().clone();
+    if status == SILENCE {
+        std::future::pending::<()>().await;
+    }
     let mut headers = HeaderMap::new();
     if (300..400).contains(&status) {
         headers.insert("location", answer.parse().unwrap());
@@ -341,6 +347,26 @@ async fn what_was_appended_before_a_restart_wakes_after_it() {
         acked(seen, "events/a") == Some(&offset(1)) && acked(seen, "events/b") == Some(&offset(1))
     })
     .await;
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn a_call_that_a_restart_cut_off_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = StoreConfig::Embedded { dir: dir.path().to_owned() };
+    let server = TestServer::start_with(|config| config.store = store.clone()).await;
+    let mut receiver = Receiver::start(SILENCE, "").await;
+    subscribe(&server, &webhook(&receiver.url())).await;
+    event(&server, "events/a").await;
+    let cut = receiver.call().await.json();
+    server.stopped().await;
+    receiver.answer_from_now_on(200, r#"{"done":true}"#);
+    let server = TestServer::start_with(|config| config.store = store).await;
+    let again = receiver.call().await.json();
+    for same in ["wake_id", "generation", "streams"] {
+        assert_eq!(again[same], cut[same], "{same}");
+    }
+    when(&server, |seen| acked(seen, "events/a") == Some(&offset(1))).await;
     server.stopped().await;
 }
 

@@ -15,6 +15,9 @@ use crate::subscriptions::shared::Shared;
 /// A full subscription is not searched more often: it means one look at each of its streams.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(60);
 
+/// A stream as it is now, if it is, and the offset before the append that led to it.
+type Seen = (String, Option<Sighting>, Option<u64>);
+
 impl Actor {
     /// Looks at the streams that may have changed.
     pub(super) async fn look(&mut self) {
@@ -52,7 +55,7 @@ impl Actor {
 
     /// Streams that expired, which nobody tells about, leave their links behind: looking at all of them drops
     /// those, and finds what there was no room for.
-    pub(super) fn make_room(&mut self) {
+    fn make_room(&mut self) {
         if self.searched_at.is_some_and(|at| at.elapsed() < SEARCH_INTERVAL) {
             return;
         }
@@ -67,25 +70,12 @@ impl Actor {
     }
 
     /// The streams that may have changed as they are now.
-    async fn see(&self, changed: Changed) -> Result<Vec<(String, Option<Sighting>, Option<u64>)>, ReadError> {
-        let mut seen = Vec::new();
+    async fn see(&self, changed: Changed) -> Result<Vec<Seen>, ReadError> {
         if changed.all {
-            for path in self.state.links.keys() {
-                seen.push((path.clone(), sight(&self.shared, path).await?, None));
-            }
-            if let Some(glob) = &self.handle.glob {
-                let matching =
-                    listing::matching(&*self.shared.store, glob, self.shared.room.links_max + 1).await;
-                let matching = matching.inspect_err(|_| self.handle.inbox.put_all())?;
-                seen.extend(
-                    matching
-                        .into_iter()
-                        .filter(|(path, _)| !self.state.links.contains_key(path))
-                        .map(|(path, sighting)| (path, Some(sighting), None)),
-                );
-            }
-            return Ok(seen);
+            // What could not be looked at is looked at again.
+            return self.see_all().await.inspect_err(|_| self.handle.inbox.put_all());
         }
+        let mut seen = Vec::new();
         let mut streams = changed.streams.into_iter();
         while let Some((path, before)) = streams.next() {
             match sight(&self.shared, &path).await {
@@ -97,6 +87,21 @@ impl Actor {
                     return Err(error);
                 }
             }
+        }
+        Ok(seen)
+    }
+
+    /// Every linked stream, and every one the pattern matches.
+    async fn see_all(&self) -> Result<Vec<Seen>, ReadError> {
+        let mut seen = Vec::new();
+        for path in self.state.links.keys() {
+            seen.push((path.clone(), sight(&self.shared, path).await?, None));
+        }
+        if let Some(glob) = &self.handle.glob {
+            let max = self.shared.room.links_max + 1;
+            let matching = listing::matching(&*self.shared.store, glob, max).await?;
+            let new = matching.into_iter().filter(|(path, _)| !self.state.links.contains_key(path));
+            seen.extend(new.map(|(path, sighting)| (path, Some(sighting), None)));
         }
         Ok(seen)
     }
