@@ -122,6 +122,7 @@ async fn configuration(settings: &Settings) -> Result<ServerConfig, ServeError> 
     let listen = resolve(settings.listen.as_deref().unwrap_or(LISTEN_DEFAULT)).await?;
     let mut config = ServerConfig::new(listen, store, auth);
     config.web_root.clone_from(&settings.web_root);
+    config.public_url.clone_from(&settings.public_url);
     if let Some(origins) = &settings.cors_origin {
         config.cors = if origins.iter().any(|origin| origin == "*") {
             CorsOrigins::Any
@@ -164,6 +165,9 @@ fn limits(settings: &Settings, limits: &mut Limits) {
         (settings.append_messages_max, &mut limits.append_messages_max),
         (settings.sse_subscribers_max, &mut limits.sse_subscribers_max),
         (settings.connections_max, &mut limits.connections_max),
+        (settings.subscriptions_max, &mut limits.subscriptions_max),
+        (settings.subscription_streams_max, &mut limits.subscription_streams_max),
+        (settings.webhook_calls_max, &mut limits.webhook_calls_max),
     ] {
         if let Some(number) = value {
             *field = number;

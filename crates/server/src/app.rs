@@ -11,12 +11,14 @@ use crate::cors::Cors;
 use crate::fanout::Fanout;
 use crate::request_id::RequestIds;
 use crate::static_files::StaticFiles;
+use crate::subscriptions::Subscriptions;
 
 /// Shared by all requests of one server.
 pub(crate) struct App {
     pub(crate) config: ServerConfig,
     pub(crate) store: Arc<dyn StreamStore>,
     pub(crate) fanout: Fanout,
+    pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) cors: Cors,
     pub(crate) request_ids: RequestIds,
     pub(crate) static_files: Option<StaticFiles>,

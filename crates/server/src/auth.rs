@@ -21,14 +21,24 @@ pub(crate) fn authenticate(config: &AuthConfig, headers: &HeaderMap) -> Result<C
         AuthConfig::DevNoAuth => return Ok(ADMIN),
         AuthConfig::Token(secret) => secret,
     };
-    // Two Authorization headers are ambiguous: a proxy may look at the other one.
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(unauthorized("a bearer token is required"));
-    };
+    let Some(value) = single(headers) else { return Err(unauthorized("a bearer token is required")) };
     match bearer(value) {
         Some(token) if secret.matches(token) => Ok(ADMIN),
         _ => Err(unauthorized("the bearer token is not valid")),
+    }
+}
+
+/// The bearer token of a request, if it has exactly one.
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
+    single(headers).and_then(bearer)
+}
+
+/// Two Authorization headers are ambiguous: a proxy may look at the other one.
+fn single(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Some(value),
+        _ => None,
     }
 }
 

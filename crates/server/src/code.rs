@@ -70,6 +70,22 @@ pub enum Code {
     InvalidFork,
     /// Attributes changed in between.
     Conflict,
+    /// A request to a subscription that makes no sense.
+    InvalidRequest,
+    /// No such subscription.
+    SubscriptionNotFound,
+    /// Another subscription has this id.
+    SubscriptionAlreadyExists,
+    /// A limit on subscriptions or their streams is reached.
+    SubscriptionLimit,
+    /// A webhook URL that the server does not call.
+    WebhookUrlRejected,
+    /// A newer wake has taken the place of the one this request is about.
+    Fenced,
+    /// Another worker holds the subscription.
+    AlreadyClaimed,
+    /// Nothing of the subscription is pending.
+    NoPendingWork,
     /// No such route or file.
     NotFound,
     /// The route exists, the method does not.
@@ -123,6 +139,14 @@ impl Code {
             Self::SequenceConflict => "SEQUENCE_CONFLICT",
             Self::InvalidFork => "INVALID_FORK",
             Self::Conflict => "CONFLICT",
+            Self::InvalidRequest => "INVALID_REQUEST",
+            Self::SubscriptionNotFound => "SUBSCRIPTION_NOT_FOUND",
+            Self::SubscriptionAlreadyExists => "SUBSCRIPTION_ALREADY_EXISTS",
+            Self::SubscriptionLimit => "SUBSCRIPTION_LIMIT",
+            Self::WebhookUrlRejected => "WEBHOOK_URL_REJECTED",
+            Self::Fenced => "FENCED",
+            Self::AlreadyClaimed => "ALREADY_CLAIMED",
+            Self::NoPendingWork => "NO_PENDING_WORK",
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::RequestTimeout => "REQUEST_TIMEOUT",

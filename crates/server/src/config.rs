@@ -21,6 +21,9 @@ pub struct ServerConfig {
     pub auth: AuthConfig,
     /// Browser origins that may read answers.
     pub cors: CorsOrigins,
+    /// Where callers and webhook receivers reach this server, behind a proxy: scheme, host and possibly a path, such
+    /// as `https://streams.example`. Without it, callback URLs begin as the subscription's creator reached it.
+    pub public_url: Option<String>,
     /// Directory of a built web application, served at `/`.
     pub web_root: Option<PathBuf>,
     /// How long a long-poll waits for data.
@@ -46,6 +49,7 @@ impl ServerConfig {
             store,
             auth,
             cors: CorsOrigins::Loopback,
+            public_url: None,
             web_root: None,
             long_poll_timeout: Duration::from_secs(30),
             sse_max_age: Duration::from_secs(60),
@@ -67,6 +71,11 @@ impl ServerConfig {
             }
             AuthConfig::Token(secret) if !secret.is_presentable() => return Err(InvalidConfig::Token),
             AuthConfig::DevNoAuth | AuthConfig::Token(_) => {}
+        }
+        if let Some(url) = &self.public_url
+            && !is_base_url(url)
+        {
+            return Err(InvalidConfig::PublicUrl);
         }
         for (name, duration) in [
             ("long-poll timeout", self.long_poll_timeout),
@@ -90,6 +99,7 @@ impl ServerConfig {
             ("sse_subscribers_max", limits.sse_subscribers_max),
             ("connections_max", limits.connections_max),
             ("head_bytes_max", limits.head_bytes_max),
+            ("webhook_calls_max", limits.webhook_calls_max),
         ] {
             if value == 0 {
                 return Err(InvalidConfig::Zero(name));
@@ -102,6 +112,18 @@ impl ServerConfig {
     }
 }
 
+/// Whether paths can be put behind a URL.
+fn is_base_url(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
+}
+
 /// Why a configuration is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidConfig {
@@ -111,6 +133,9 @@ pub enum InvalidConfig {
     /// A token no client could send.
     #[error("the token must have 1 to 512 visible ASCII characters without spaces")]
     Token,
+    /// A public URL that paths cannot be put behind.
+    #[error("the public URL must be http or https, with a host and without credentials, query or fragment")]
+    PublicUrl,
     /// A duration is zero or longer than a day.
     #[error("{0} must be more than zero and at most a day")]
     Duration(&'static str),
@@ -217,6 +242,13 @@ pub struct Limits {
     pub header_read_timeout: Duration,
     /// How long a client may take to send a request body: 408 beyond.
     pub body_read_timeout: Duration,
+    /// Subscriptions there may be: 507 beyond.
+    pub subscriptions_max: usize,
+    /// Streams one subscription may link: 507 beyond, and a matching stream that is new is not followed. The
+    /// store bounds the bytes of a subscription as well.
+    pub subscription_streams_max: usize,
+    /// Webhooks called at once; more wait.
+    pub webhook_calls_max: usize,
 }
 
 impl Default for Limits {
@@ -234,6 +266,9 @@ impl Default for Limits {
             url_bytes_max: 4096,
             header_read_timeout: Duration::from_secs(75),
             body_read_timeout: Duration::from_secs(60),
+            subscriptions_max: 1_000,
+            subscription_streams_max: 1_000,
+            webhook_calls_max: 64,
         }
     }
 }
@@ -250,6 +285,21 @@ mod tests {
         assert_eq!(open("127.0.0.1:0"), Ok(()));
         assert_eq!(open("[::1]:0"), Ok(()));
         assert!(matches!(open("0.0.0.0:4437"), Err(InvalidConfig::NoAuthBeyondLoopback(_))));
+    }
+
+    #[test]
+    fn a_public_url_is_a_base() {
+        let with = |url: &str| {
+            let listen = "127.0.0.1:0".parse().unwrap();
+            let config = ServerConfig::new(listen, StoreConfig::Memory, AuthConfig::DevNoAuth);
+            ServerConfig { public_url: Some(url.to_owned()), ..config }.validate()
+        };
+        for good in ["https://streams.example", "https://a.example/base/", "http://127.0.0.1:8080"] {
+            assert_eq!(with(good), Ok(()), "{good}");
+        }
+        for bad in ["", "streams.example", "ftp://a", "https://u@a", "https://a/?q", "https://a/#f"] {
+            assert_eq!(with(bad), Err(InvalidConfig::PublicUrl), "{bad}");
+        }
     }
 
     #[test]

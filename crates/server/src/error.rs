@@ -24,6 +24,7 @@ struct Inner {
     code: Code,
     message: Cow<'static, str>,
     details: Option<Value>,
+    fields: Vec<(&'static str, Value)>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -34,7 +35,14 @@ pub(crate) struct ErrorMark(pub(crate) Code);
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            inner: Box::new(Inner { status, code, message: message.into(), details: None, headers: vec![] }),
+            inner: Box::new(Inner {
+                status,
+                code,
+                message: message.into(),
+                details: None,
+                fields: vec![],
+                headers: vec![],
+            }),
         }
     }
 
@@ -44,6 +52,12 @@ impl ApiError {
 
     pub(crate) fn details(mut self, details: Value) -> Self {
         self.inner.details = Some(details);
+        self
+    }
+
+    /// A member the protocol wants beside the code.
+    pub(crate) fn field(mut self, name: &'static str, value: Value) -> Self {
+        self.inner.fields.push((name, value));
         self
     }
 
@@ -82,10 +96,11 @@ impl ApiError {
     }
 
     fn body(&self) -> Value {
-        let Inner { code, message, details, .. } = &*self.inner;
+        let Inner { code, message, details, fields, .. } = &*self.inner;
         let mut error = json!({ "code": code.as_str(), "message": message });
-        if let (Some(details), Some(object)) = (details, error.as_object_mut()) {
-            object.insert("details".into(), details.clone());
+        if let Some(object) = error.as_object_mut() {
+            object.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+            object.extend(details.iter().map(|details| ("details".to_owned(), details.clone())));
         }
         error
     }

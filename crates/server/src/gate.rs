@@ -22,6 +22,7 @@ use crate::auth::{Caller, authenticate};
 use crate::config::AuthConfig;
 use crate::error::{ApiError, ErrorMark};
 use crate::request_id::X_REQUEST_ID;
+use crate::subscriptions::is_public;
 
 /// The whole server as one service of hyper.
 #[derive(Clone)]
@@ -84,7 +85,11 @@ impl Gate {
             self.app.cors.mark_preflight(response.headers_mut());
             return response;
         }
-        let caller = if is_protected(path) { self.admit(&request) } else { Ok(None) };
+        let caller = if is_protected(path) && !is_public(request.method(), path) {
+            self.admit(&request)
+        } else {
+            Ok(None)
+        };
         let mut request = request.map(Body::new);
         match caller {
             Ok(Some(caller)) => {
@@ -119,7 +124,7 @@ impl Gate {
     }
 }
 
-/// Everything but health, static files and preflights needs a caller, unknown routes included: a stranger learns
+/// Everything but health, static files, preflights and what subscriptions protect themselves needs a caller, unknown routes included: a stranger learns
 /// nothing about what exists.
 fn is_protected(path: &str) -> bool {
     ["/v1", "/api"]

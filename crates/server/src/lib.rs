@@ -35,6 +35,7 @@ mod socket;
 mod static_files;
 mod store_error;
 mod stream;
+mod subscriptions;
 
 pub use code::Code;
 pub use config::{AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig};

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use durable_sessions_storage::OpenError;
+use durable_sessions_storage::{OpenError, ReadError};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
@@ -21,6 +21,7 @@ use crate::gate::Gate;
 use crate::request_id::RequestIds;
 use crate::router::router;
 use crate::static_files::StaticFiles;
+use crate::subscriptions::Subscriptions;
 
 /// How long accepting pauses when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -64,6 +65,9 @@ pub enum StartError {
     /// The store did not open.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The store opened, but its subscriptions cannot be read.
+    #[error("cannot read the subscriptions: {0}")]
+    Subscriptions(#[source] ReadError),
 }
 
 impl StartError {
@@ -102,6 +106,9 @@ impl Server {
         let local_addr = listener.local_addr().map_err(listen)?;
         let store = config.store.open(config.store_options.clone())?;
         let (drain, draining) = watch::channel(false);
+        let subscriptions = Subscriptions::open(&config, store.clone(), draining.clone())
+            .await
+            .map_err(StartError::Subscriptions)?;
         let limits = &config.limits;
         let app = Arc::new(App {
             fanout: Fanout::new(limits.ring_bytes_max, limits.rings_bytes_max),
@@ -110,6 +117,7 @@ impl Server {
             static_files,
             subscribers: Gauge::new(limits.sse_subscribers_max),
             jitter: Jitter::new(),
+            subscriptions,
             draining,
             store,
             config,

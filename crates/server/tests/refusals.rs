@@ -48,7 +48,7 @@ const TABLE: &[Row] = &[
     ("an encoded slash",           "PUT",    "/v1/stream/sessions/a%2Fb",                 &[],     "",                 400, "INVALID_SESSION_ID",    "letters"),
     ("no session id",              "PUT",    "/v1/stream/sessions",                       &[],     "",                 400, "MISSING_SESSION_ID",    "id"),
     ("a path that climbs",         "PUT",    "/v1/stream/a/%2e%2e/b",                     &[],     "",                 400, "INVALID_STREAM_PATH",   "segment"),
-    ("a reserved path",            "GET",    "/v1/stream/__ds/subscriptions/1",           &[],     "",                 404, "NOT_FOUND",             "reserved"),
+    ("a reserved path",            "GET",    "/v1/stream/__ds/subscriptions/1",           &[],     "",                 404, "SUBSCRIPTION_NOT_FOUND", "subscription"),
     ("a session of text",          "PUT",    "/v1/stream/sessions/new",                   &[TEXT], "",                 400, "CONTENT_TYPE_MISMATCH", "application/json"),
     ("a session with bad events",  "PUT",    "/v1/stream/sessions/new",                   &[JSON], "[{}]",             400, "INVALID_EVENT",         "expected"),
     ("a bad offset",               "GET",    "/v1/stream/sessions/known?offset=12",       &[],     "",                 400, "INVALID_OFFSET",        "20 digits"),

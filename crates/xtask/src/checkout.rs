@@ -72,6 +72,10 @@ impl Checkout {
         self.root.join("tests/browser")
     }
 
+    pub(crate) fn conformance_tests(&self) -> PathBuf {
+        self.root.join("tests/conformance")
+    }
+
     pub(crate) fn client_wasm(&self) -> PathBuf {
         self.root.join("crates/client-wasm")
     }

@@ -75,6 +75,9 @@ settings! {
     /// Let everybody in; only on a loopback address
     #[arg(long, env = "DURABLE_SESSIONS_DEV_NO_AUTH", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     dev_no_auth: bool,
+    /// Where this server is reached from outside, for callback and key URLs behind a proxy [default: as the caller did]
+    #[arg(long, env = "DURABLE_SESSIONS_PUBLIC_URL", value_name = "URL")]
+    public_url: String,
     /// Directory of a built web application, served at /
     #[arg(long, env = "DURABLE_SESSIONS_WEB_ROOT", value_name = "DIR")]
     web_root: PathBuf,
@@ -135,6 +138,15 @@ settings! {
     /// How long a request body may take [default: 60s]
     #[arg(long, env = "DURABLE_SESSIONS_BODY_READ_TIMEOUT", value_name = "DURATION", help_heading = "Limits")]
     body_read_timeout: Span,
+    /// Subscriptions there may be [default: 1000]
+    #[arg(long, env = "DURABLE_SESSIONS_SUBSCRIPTIONS_MAX", value_name = "N", help_heading = "Limits")]
+    subscriptions_max: usize,
+    /// Streams one subscription may link [default: 1000]
+    #[arg(long, env = "DURABLE_SESSIONS_SUBSCRIPTION_STREAMS_MAX", value_name = "N", help_heading = "Limits")]
+    subscription_streams_max: usize,
+    /// Webhooks called at once [default: 64]
+    #[arg(long, env = "DURABLE_SESSIONS_WEBHOOK_CALLS_MAX", value_name = "N", help_heading = "Limits")]
+    webhook_calls_max: usize,
     /// What the memory store may hold [default: 1GiB]
     #[arg(long, env = "DURABLE_SESSIONS_MEMORY_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
     memory_bytes_max: Size,

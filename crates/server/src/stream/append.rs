@@ -14,6 +14,7 @@ use crate::answer::{NO_STORE, TRUE, number_value, offset_value};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::store_error::StoreError as _;
+use crate::subscriptions;
 
 pub(crate) async fn append(app: &App, target: &Target, request: Request<Body>) -> Result<Response, ApiError> {
     let given = request.headers();
@@ -47,7 +48,8 @@ pub(crate) async fn append(app: &App, target: &Target, request: Request<Body>) -
 
     let has_data = batch.is_some();
     let append = Append { content_type, batch, close, producer, stream_seq, attributes: None };
-    let appended = app.store.append(&target.path, append).await.map_err(|e| e.answer(target.namespace))?;
+    let appended =
+        subscriptions::append(app, &target.path, append).await.map_err(|e| e.answer(target.namespace))?;
     Ok(answer(&appended, has_data))
 }
 

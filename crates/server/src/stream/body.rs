@@ -20,7 +20,15 @@ const DISCARD_TIME_MAX: Duration = Duration::from_secs(5);
 /// The whole body, in an allocation of its own: a slice of the connection's read buffer would keep all of that
 /// buffer alive for as long as the store remembers the row.
 pub(crate) async fn read(request: Request<Body>, limits: &Limits) -> Result<Bytes, ApiError> {
-    let max = limits.body_bytes_max;
+    read_up_to(request, limits.body_bytes_max, limits.body_read_timeout).await
+}
+
+/// The same with limits of its own.
+pub(crate) async fn read_up_to(
+    request: Request<Body>,
+    max: usize,
+    time_max: Duration,
+) -> Result<Bytes, ApiError> {
     let announced = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -35,7 +43,7 @@ pub(crate) async fn read(request: Request<Body>, limits: &Limits) -> Result<Byte
     }
     let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
     let body = request.into_body();
-    match tokio::time::timeout(limits.body_read_timeout, collect(body, expected, max)).await {
+    match tokio::time::timeout(time_max, collect(body, expected, max)).await {
         Ok(body) => body,
         Err(_) => Err(ApiError::new(
             StatusCode::REQUEST_TIMEOUT,

@@ -14,6 +14,7 @@ use crate::answer::{NO_STORE, TRUE, content_type_value, offset_value};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::store_error::StoreError as _;
+use crate::subscriptions;
 
 pub(crate) async fn create(app: &App, target: &Target, request: Request<Body>) -> Result<Response, ApiError> {
     let given = request.headers();
@@ -45,7 +46,8 @@ pub(crate) async fn create(app: &App, target: &Target, request: Request<Body>) -
     };
 
     let create = CreateStream { content_type, lifetime, initial, closed, fork, attributes: None };
-    let created = app.store.create(&target.path, create).await.map_err(|e| e.answer(target.namespace))?;
+    let created =
+        subscriptions::create(app, &target.path, create).await.map_err(|e| e.answer(target.namespace))?;
 
     let status = if created.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = status.into_response();

@@ -9,8 +9,9 @@ use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::store_error::StoreError as _;
+use crate::subscriptions;
 
 pub(crate) async fn delete(app: &App, target: &Target) -> Result<Response, ApiError> {
-    app.store.delete(&target.path).await.map_err(|e| e.answer(target.namespace))?;
+    subscriptions::delete(app, &target.path).await.map_err(|e| e.answer(target.namespace))?;
     Ok((StatusCode::NO_CONTENT, [(CACHE_CONTROL, NO_STORE)]).into_response())
 }

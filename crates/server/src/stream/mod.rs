@@ -1,7 +1,7 @@
 //! The Durable Streams protocol under `/v1/stream/`, one module per operation.
 
 mod append;
-mod body;
+pub(crate) mod body;
 mod create;
 mod delete;
 mod fork;
@@ -26,6 +26,7 @@ use http::{Method, Request};
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::subscriptions;
 
 pub(crate) use page::matches_etag;
 pub(crate) use target::{Namespace, Target, percent_decode};
@@ -34,6 +35,11 @@ pub(crate) use target::{Namespace, Target, percent_decode};
 pub(crate) const STREAM_ROOT: &str = "/v1/stream/";
 
 pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    if subscriptions::is_reserved(request.uri().path()) {
+        return subscriptions::handle(&app, request)
+            .await
+            .unwrap_or_else(axum::response::IntoResponse::into_response);
+    }
     let target = match Target::of_url(request.uri().path()) {
         Ok(target) => target,
         Err(error) => return error.into_response(),

@@ -158,9 +158,18 @@ impl Tests {
         build::browser_package(bench)?;
         build::web_demo(bench)?;
         build::server_and_agent(bench)?;
+        let conformance = self.protocol();
+        self.go_on(conformance)?;
         let directory = bench.checkout.browser_tests();
         node::packages(bench, &directory)?;
         self.npm_test(&directory, "end to end", "release server, real browser, kills and cuts")
+    }
+
+    /// The protocol as others see it: their suite, their clients, and the examples we print.
+    fn protocol(&self) -> Result<(), Stopped> {
+        let directory = self.bench.checkout.conformance_tests();
+        node::packages(&self.bench, &directory)?;
+        self.npm_test(&directory, "protocol", "public conformance suite and clients, examples of the docs")
     }
 
     fn npm_test(&self, directory: &std::path::Path, name: &str, purpose: &str) -> Result<(), Stopped> {
