@@ -60,7 +60,8 @@ function buildWasm() {
   const features = ['--enable-bulk-memory', '--enable-nontrapping-float-to-int', '--enable-sign-ext', '--enable-mutable-globals', '--enable-reference-types', '--enable-multivalue'];
   const strip = ['--strip-debug', '--strip-producers', '--strip-target-features'];
   const level = process.env.DURABLE_SESSIONS_WASM_OPT ?? '-O3';
-  const names = execFileSync(bin('wasm-opt'), [wasm, '-o', optimised, level, '--minify-imports-and-exports-and-modules', ...features, ...strip], { cwd: pkg });
+  // The first 1024 bytes are the far end of the stack: no address wraps around into them.
+  const names = execFileSync(bin('wasm-opt'), [wasm, '-o', optimised, level, '--low-memory-unused', '--minify-imports-and-exports-and-modules', ...features, ...strip], { cwd: pkg });
   renameSync(optimised, wasm);
   const glue = join(wasmDir, 'durable_sessions.js');
   writeFileSync(glue, minifyGlue(readFileSync(glue, 'utf8'), names.toString()));
