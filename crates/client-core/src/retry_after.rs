@@ -3,11 +3,11 @@
 /// Milliseconds to wait, if the header gives seconds. A date gives none: backoff then decides alone.
 #[must_use]
 pub fn retry_after_ms(value: &str) -> Option<u64> {
-    let digits = value.trim();
+    let digits = value.trim_ascii();
     if digits.is_empty() || digits.len() > 9 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    digits.parse::<u64>().ok().map(|seconds| seconds * 1000)
+    Some(digits.bytes().fold(0, |number, digit| number * 10 + u64::from(digit & 15)) * 1000)
 }
 
 #[cfg(test)]

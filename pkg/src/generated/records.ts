@@ -22,20 +22,17 @@ function chunk(reader: ValueReader, absent: number, context: RecordContext, type
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = values[at++];
-  const f1 = (absent & 2) !== 0 ? undefined : recall(ids, 1, values[at++]);
-  const f2 = (absent & 4) !== 0 ? undefined : values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : recall(ids, 3, values[at++]);
-  reader.at = at;
-  return {
+  const record = {
     channel: 'chunks',
     type,
     id,
-    data: { text: f0, agentId: f1, turn: f2, messageId: f3, sessionId: context.sessionId, timestamp },
+    data: { text: values[at++], agentId: absent & 2 ? undefined : recall(ids, 1, values[at++]), turn: absent & 4 ? undefined : values[at++], messageId: absent & 8 ? undefined : recall(ids, 3, values[at++]), sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function toolStart(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -43,22 +40,17 @@ function toolStart(reader: ValueReader, absent: number, context: RecordContext, 
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = values[at++];
-  const f2 = (absent & 4) !== 0 ? undefined : values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
-  const f4 = (absent & 16) !== 0 ? undefined : values[at++];
-  const f5 = (absent & 32) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'toolCalls',
     type,
     id,
-    data: { id: f0, tool: f1, input: f2, output: f3, isError: f4, duration: f5, status: fixed, sessionId: context.sessionId, timestamp },
+    data: { id: recall(ids, 0, values[at++]), tool: values[at++], input: absent & 4 ? undefined : values[at++], output: absent & 8 ? undefined : values[at++], isError: absent & 16 ? undefined : values[at++], duration: absent & 32 ? undefined : values[at++], status: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function toolResult(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[]) {
@@ -66,22 +58,18 @@ function toolResult(reader: ValueReader, absent: number, context: RecordContext,
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = values[at++];
-  const f2 = (absent & 4) !== 0 ? undefined : values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
-  const f4 = (absent & 16) !== 0 ? undefined : values[at++];
-  const f5 = (absent & 32) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  let isError;
+  const record = {
     channel: 'toolCalls',
     type,
     id,
-    data: { id: f0, tool: f1, input: f2, output: f3, isError: f4, duration: f5, status: f4 === true ? 'error' : 'complete', sessionId: context.sessionId, timestamp },
+    data: { id: recall(ids, 0, values[at++]), tool: values[at++], input: absent & 4 ? undefined : values[at++], output: absent & 8 ? undefined : values[at++], isError: (isError = absent & 16 ? undefined : values[at++]), duration: absent & 32 ? undefined : values[at++], status: isError === true ? 'error' : 'complete', sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function presenceJoined(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -89,21 +77,17 @@ function presenceJoined(reader: ValueReader, absent: number, context: RecordCont
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = (absent & 2) !== 0 ? undefined : values[at++];
-  const f2 = (absent & 4) !== 0 ? undefined : values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
-  const f4 = (absent & 16) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'presence',
     type,
     id,
-    data: { userId: f0, displayName: f1, avatarUrl: f2, cursor: f3, activeFile: f4, action: fixed, sessionId: context.sessionId, timestamp },
+    data: { userId: recall(ids, 0, values[at++]), displayName: absent & 2 ? undefined : values[at++], avatarUrl: absent & 4 ? undefined : values[at++], cursor: absent & 8 ? undefined : values[at++], activeFile: absent & 16 ? undefined : values[at++], action: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function terminalInput(reader: ValueReader, absent: number, context: RecordContext, type: string, _ids: unknown[], fixed: string) {
@@ -111,18 +95,17 @@ function terminalInput(reader: ValueReader, absent: number, context: RecordConte
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = values[at++];
-  const f1 = (absent & 2) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'terminal',
     type,
     id,
-    data: { data: f0, source: f1, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { data: values[at++], source: absent & 2 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function approvalRequested(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -130,19 +113,17 @@ function approvalRequested(reader: ValueReader, absent: number, context: RecordC
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = (absent & 1) !== 0 ? undefined : recall(ids, 0, values[at++]);
-  const f1 = (absent & 2) !== 0 ? undefined : values[at++];
-  const f2 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'workflow',
     type,
     id,
-    data: { taskId: f0, actor: f1, payload: f2, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: absent & 1 ? undefined : recall(ids, 0, values[at++]), actor: absent & 2 ? undefined : values[at++], payload: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function stateUpdate(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[]) {
@@ -150,24 +131,17 @@ function stateUpdate(reader: ValueReader, absent: number, context: RecordContext
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = (absent & 1) !== 0 ? undefined : recall(ids, 0, values[at++]);
-  const f1 = values[at++];
-  const f2 = (absent & 4) !== 0 ? undefined : recall(ids, 2, values[at++]);
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
-  const f4 = (absent & 16) !== 0 ? undefined : values[at++];
-  const f5 = (absent & 32) !== 0 ? undefined : values[at++];
-  const f6 = (absent & 64) !== 0 ? undefined : values[at++];
-  const f7 = (absent & 128) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agentState',
     type,
     id,
-    data: { agentId: f0, status: f1, taskId: f2, turn: f3, progress: f4, currentTool: f5, message: f6, error: f7, sessionId: context.sessionId, timestamp },
+    data: { agentId: absent & 1 ? undefined : recall(ids, 0, values[at++]), status: values[at++], taskId: absent & 4 ? undefined : recall(ids, 2, values[at++]), turn: absent & 8 ? undefined : values[at++], progress: absent & 16 ? undefined : values[at++], currentTool: absent & 32 ? undefined : values[at++], message: absent & 64 ? undefined : values[at++], error: absent & 128 ? undefined : values[at++], sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentStarted(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -175,21 +149,17 @@ function agentStarted(reader: ValueReader, absent: number, context: RecordContex
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = recall(ids, 1, values[at++]);
-  const f2 = (absent & 4) !== 0 ? undefined : values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
-  const f4 = (absent & 16) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, runId: f1, maxTurns: f2, model: f3, phase: f4, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), runId: recall(ids, 1, values[at++]), maxTurns: absent & 4 ? undefined : values[at++], model: absent & 8 ? undefined : values[at++], phase: absent & 16 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentPlanning(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -197,19 +167,17 @@ function agentPlanning(reader: ValueReader, absent: number, context: RecordConte
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = recall(ids, 1, values[at++]);
-  const f2 = (absent & 4) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, runId: f1, model: f2, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), runId: recall(ids, 1, values[at++]), model: absent & 4 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentPlanReady(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -217,19 +185,17 @@ function agentPlanReady(reader: ValueReader, absent: number, context: RecordCont
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = recall(ids, 1, values[at++]);
-  const f2 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, runId: f1, plan: f2, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), runId: recall(ids, 1, values[at++]), plan: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentTurn(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -237,21 +203,17 @@ function agentTurn(reader: ValueReader, absent: number, context: RecordContext, 
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = values[at++];
-  const f2 = (absent & 4) !== 0 ? undefined : values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
-  const f4 = (absent & 16) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, turn: f1, maxTurns: f2, remaining: f3, usage: f4, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), turn: values[at++], maxTurns: absent & 4 ? undefined : values[at++], remaining: absent & 8 ? undefined : values[at++], usage: absent & 16 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentTurnLimit(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -259,19 +221,17 @@ function agentTurnLimit(reader: ValueReader, absent: number, context: RecordCont
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = values[at++];
-  const f2 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, turn: f1, maxTurns: f2, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), turn: values[at++], maxTurns: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentCompleted(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -279,20 +239,17 @@ function agentCompleted(reader: ValueReader, absent: number, context: RecordCont
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = recall(ids, 1, values[at++]);
-  const f2 = values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, runId: f1, turnCount: f2, usage: f3, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), runId: recall(ids, 1, values[at++]), turnCount: values[at++], usage: absent & 8 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentError(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -300,20 +257,17 @@ function agentError(reader: ValueReader, absent: number, context: RecordContext,
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = (absent & 2) !== 0 ? undefined : recall(ids, 1, values[at++]);
-  const f2 = values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, runId: f1, error: f2, phase: f3, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), runId: absent & 2 ? undefined : recall(ids, 1, values[at++]), error: values[at++], phase: absent & 8 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentWarning(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -321,17 +275,17 @@ function agentWarning(reader: ValueReader, absent: number, context: RecordContex
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentStopped(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -339,19 +293,17 @@ function agentStopped(reader: ValueReader, absent: number, context: RecordContex
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = recall(ids, 1, values[at++]);
-  const f2 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, runId: f1, reason: f2, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), runId: recall(ids, 1, values[at++]), reason: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentMetrics(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -359,23 +311,17 @@ function agentMetrics(reader: ValueReader, absent: number, context: RecordContex
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = recall(ids, 1, values[at++]);
-  const f2 = (absent & 4) !== 0 ? undefined : values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
-  const f4 = (absent & 16) !== 0 ? undefined : values[at++];
-  const f5 = (absent & 32) !== 0 ? undefined : values[at++];
-  const f6 = (absent & 64) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, runId: f1, totalCostUsd: f2, durationMs: f3, numTurns: f4, usage: f5, stopReason: f6, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), runId: recall(ids, 1, values[at++]), totalCostUsd: absent & 4 ? undefined : values[at++], durationMs: absent & 8 ? undefined : values[at++], numTurns: absent & 16 ? undefined : values[at++], usage: absent & 32 ? undefined : values[at++], stopReason: absent & 64 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentToolProgress(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -383,20 +329,17 @@ function agentToolProgress(reader: ValueReader, absent: number, context: RecordC
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = recall(ids, 1, values[at++]);
-  const f2 = values[at++];
-  const f3 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, toolUseId: f1, toolName: f2, elapsedSeconds: f3, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), toolUseId: recall(ids, 1, values[at++]), toolName: values[at++], elapsedSeconds: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentCompacted(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -404,19 +347,17 @@ function agentCompacted(reader: ValueReader, absent: number, context: RecordCont
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = values[at++];
-  const f2 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, trigger: f1, preTokens: f2, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), trigger: values[at++], preTokens: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function agentRateLimit(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -424,19 +365,17 @@ function agentRateLimit(reader: ValueReader, absent: number, context: RecordCont
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = values[at++];
-  const f2 = (absent & 4) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'agent',
     type,
     id,
-    data: { agentId: f0, status: f1, resetsAt: f2, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), status: values[at++], resetsAt: absent & 4 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerStatus(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -444,20 +383,17 @@ function containerStatus(reader: ValueReader, absent: number, context: RecordCon
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = values[at++];
-  const f3 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, stage: f2, message: f3, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), stage: (at++, values[at++]), message: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerStarted(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -465,20 +401,17 @@ function containerStarted(reader: ValueReader, absent: number, context: RecordCo
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = values[at++];
-  const f3 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, model: f2, maxTurns: f3, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), model: (at++, values[at++]), maxTurns: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerToken(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -486,19 +419,17 @@ function containerToken(reader: ValueReader, absent: number, context: RecordCont
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, delta: f2, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), delta: (at++, values[at++]), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerTurn(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -506,21 +437,17 @@ function containerTurn(reader: ValueReader, absent: number, context: RecordConte
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = values[at++];
-  const f3 = values[at++];
-  const f4 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, turn: f2, maxTurns: f3, remaining: f4, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), turn: (at++, values[at++]), maxTurns: values[at++], remaining: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerToolStart(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -528,21 +455,17 @@ function containerToolStart(reader: ValueReader, absent: number, context: Record
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = values[at++];
-  const f3 = recall(ids, 3, values[at++]);
-  const f4 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, toolName: f2, toolId: f3, input: f4, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), toolName: (at++, values[at++]), toolId: recall(ids, 3, values[at++]), input: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerToolResult(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -550,23 +473,17 @@ function containerToolResult(reader: ValueReader, absent: number, context: Recor
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = values[at++];
-  const f3 = recall(ids, 3, values[at++]);
-  const f4 = values[at++];
-  const f5 = values[at++];
-  const f6 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, toolName: f2, toolId: f3, result: f4, isError: f5, durationMs: f6, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), toolName: (at++, values[at++]), toolId: recall(ids, 3, values[at++]), result: values[at++], isError: values[at++], durationMs: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerMessage(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -574,20 +491,17 @@ function containerMessage(reader: ValueReader, absent: number, context: RecordCo
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = values[at++];
-  const f3 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, role: f2, content: f3, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), role: (at++, values[at++]), content: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerComplete(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -595,21 +509,17 @@ function containerComplete(reader: ValueReader, absent: number, context: RecordC
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = values[at++];
-  const f3 = values[at++];
-  const f4 = (absent & 16) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, status: f2, turnCount: f3, result: f4, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), status: (at++, values[at++]), turnCount: values[at++], result: absent & 16 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerError(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -617,21 +527,17 @@ function containerError(reader: ValueReader, absent: number, context: RecordCont
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
-  const f4 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, error: f2, code: f3, turnCount: f4, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), error: (at++, values[at++]), code: absent & 8 ? undefined : values[at++], turnCount: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerCancelled(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -639,19 +545,17 @@ function containerCancelled(reader: ValueReader, absent: number, context: Record
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, turnCount: f2, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), turnCount: (at++, values[at++]), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerPlanReady(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -659,20 +563,17 @@ function containerPlanReady(reader: ValueReader, absent: number, context: Record
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, plan: f2, turnCount: f3, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), plan: (at++, values[at++]), turnCount: absent & 8 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerWorktree(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -680,21 +581,17 @@ function containerWorktree(reader: ValueReader, absent: number, context: RecordC
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = recall(ids, 2, values[at++]);
-  const f3 = values[at++];
-  const f4 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, worktreeId: f2, branch: f3, containerPath: f4, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), worktreeId: (at++, recall(ids, 2, values[at++])), branch: values[at++], containerPath: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function containerFileChanged(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -702,23 +599,17 @@ function containerFileChanged(reader: ValueReader, absent: number, context: Reco
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  at += 1;
-  const f2 = values[at++];
-  const f3 = values[at++];
-  const f4 = values[at++];
-  const f5 = (absent & 32) !== 0 ? undefined : values[at++];
-  const f6 = (absent & 64) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: f0, path: f2, action: f3, toolName: f4, additions: f5, deletions: f6, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: recall(ids, 0, values[at++]), path: (at++, values[at++]), action: values[at++], toolName: values[at++], additions: absent & 32 ? undefined : values[at++], deletions: absent & 64 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function topologySpawned(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -726,21 +617,17 @@ function topologySpawned(reader: ValueReader, absent: number, context: RecordCon
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = (absent & 2) !== 0 ? undefined : recall(ids, 1, values[at++]);
-  const f2 = values[at++];
-  const f3 = values[at++];
-  const f4 = values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'topology',
     type,
     id,
-    data: { agentId: f0, taskId: f1, name: f2, role: f3, parentId: f4, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), taskId: absent & 2 ? undefined : recall(ids, 1, values[at++]), name: values[at++], role: values[at++], parentId: values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function topologyProgress(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -748,21 +635,17 @@ function topologyProgress(reader: ValueReader, absent: number, context: RecordCo
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = values[at++];
-  const f2 = values[at++];
-  const f3 = values[at++];
-  const f4 = (absent & 16) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'topology',
     type,
     id,
-    data: { agentId: f0, tokens: f1, toolUses: f2, durationMs: f3, summary: f4, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), tokens: values[at++], toolUses: values[at++], durationMs: values[at++], summary: absent & 16 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 function topologyCompleted(reader: ValueReader, absent: number, context: RecordContext, type: string, ids: unknown[], fixed: string) {
@@ -770,22 +653,17 @@ function topologyCompleted(reader: ValueReader, absent: number, context: RecordC
   let at = reader.at;
   const id = values[at++];
   const timestamp = (reader.timestamp += values[at++] as number);
-  const f0 = recall(ids, 0, values[at++]);
-  const f1 = values[at++];
-  const f2 = (absent & 4) !== 0 ? undefined : values[at++];
-  const f3 = (absent & 8) !== 0 ? undefined : values[at++];
-  const f4 = (absent & 16) !== 0 ? undefined : values[at++];
-  const f5 = (absent & 32) !== 0 ? undefined : values[at++];
-  reader.at = at;
-  return {
+  const record = {
     channel: 'topology',
     type,
     id,
-    data: { agentId: f0, status: f1, summary: f2, tokens: f3, toolUses: f4, durationMs: f5, type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: recall(ids, 0, values[at++]), status: values[at++], summary: absent & 4 ? undefined : values[at++], tokens: absent & 8 ? undefined : values[at++], toolUses: absent & 16 ? undefined : values[at++], durationMs: absent & 32 ? undefined : values[at++], type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
+  reader.at = at;
+  return record;
 }
 
 // Indexed by kind: the position of the event in the schema's table.

@@ -477,6 +477,7 @@ fn not_an_event_stream(head: &ResponseHead) -> Option<&str> {
         return Some(encoding);
     }
     let claimed = head.content_type.as_deref().unwrap_or_default();
-    let essence = claimed.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("text/event-stream") { None } else { Some(claimed) }
+    // Bytes: the searching and trimming of `str` know all of Unicode, which is code in the browser package.
+    let essence = claimed.as_bytes().split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
+    if essence.eq_ignore_ascii_case(b"text/event-stream") { None } else { Some(claimed) }
 }

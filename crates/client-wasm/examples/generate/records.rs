@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use durable_sessions_schema::{Channel, Discriminant, EVENTS, EventSpec, FIELDS_MAX, FieldSpec, Kind};
+use durable_sessions_schema::{Channel, Discriminant, EVENTS, EventSpec, FIELDS_MAX, Kind};
 
 /// Fields of `data` that come from the stream and the envelope.
 const ADDED_BY_MAPPING: [&str; 2] = ["sessionId", "timestamp"];
@@ -97,54 +97,56 @@ fn write_constructor(out: &mut String, constructor: &Constructor) {
     out.push_str(
         "  const id = values[at++];\n  const timestamp = (reader.timestamp += values[at++] as number);\n",
     );
-    for (index, field) in fields.iter().enumerate() {
-        let _ = if ADDED_BY_MAPPING.contains(&field.name) {
-            // Its value is passed over.
-            if field.required {
-                writeln!(out, "  at += 1;")
-            } else {
-                writeln!(out, "  at += (absent & {}) !== 0 ? 0 : 1;", 1u32 << index)
-            }
-        } else {
-            let value = if field.kind == Kind::Id {
-                format!("recall(ids, {index}, values[at++])")
-            } else {
-                String::from("values[at++]")
-            };
-            if field.required {
-                writeln!(out, "  const f{index} = {value};")
-            } else {
-                writeln!(out, "  const f{index} = (absent & {}) !== 0 ? undefined : {value};", 1u32 << index)
-            }
-        };
-    }
-    out.push_str("  reader.at = at;\n");
+    // Values are read where they go, as literals are evaluated in order: names for them in between would be a
+    // quarter of the package's JavaScript.
     let mut data = Vec::new();
+    let mut passed_over = String::new();
     for (index, field) in fields.iter().enumerate() {
-        // What the mapping adds wins over the payload, as in the schema's own records.
-        if !ADDED_BY_MAPPING.contains(&field.name) {
-            data.push(format!("{}: f{index}", field.name));
+        let bit = 1u32 << index;
+        if ADDED_BY_MAPPING.contains(&field.name) {
+            // What the mapping adds wins over the payload, as in the schema's own records.
+            passed_over.push_str(&if field.required {
+                String::from("at++, ")
+            } else {
+                format!("at += absent & {bit} ? 0 : 1, ")
+            });
+            continue;
         }
+        let mut value = String::from("values[at++]");
+        if field.kind == Kind::Id {
+            value = format!("recall(ids, {index}, {value})");
+        }
+        if !field.required {
+            value = format!("absent & {bit} ? undefined : {value}");
+        }
+        if outcome(event) && field.name == "isError" {
+            value = format!("(isError = {value})");
+        }
+        data.push(format!("{}: {}", field.name, after(&mut passed_over, value)));
     }
     match event.discriminant {
         Discriminant::None => {}
         Discriminant::Fixed { field, .. } => data.push(format!("{field}: fixed")),
         Discriminant::ToolOutcome => {
-            let is_error = fields.iter().position(|field: &FieldSpec| field.name == "isError");
-            let condition =
-                is_error.map_or_else(|| String::from("false"), |index| format!("f{index} === true"));
-            data.push(format!("status: {condition} ? 'error' : 'complete'"));
+            out.push_str("  let isError;\n");
+            data.push(String::from("status: isError === true ? 'error' : 'complete'"));
         }
     }
-    data.push(String::from("sessionId: context.sessionId"));
+    let session_id = after(&mut passed_over, String::from("context.sessionId"));
+    data.push(format!("sessionId: {session_id}"));
     data.push(String::from("timestamp"));
     let _ = writeln!(
         out,
-        "  return {{\n    channel: '{}',\n    type,\n    id,\n    data: {{ {} }},\n    offset: context.offset,\n    \
-         cursor: context.cursor,\n    meta: undefined,\n  }};\n}}\n",
+        "  const record = {{\n    channel: '{}',\n    type,\n    id,\n    data: {{ {} }},\n    offset: context.offset,\n    \
+         cursor: context.cursor,\n    meta: undefined,\n  }};\n  reader.at = at;\n  return record;\n}}\n",
         event.channel.name(),
         data.join(", "),
     );
+}
+
+/// `value`, once what is passed over before it has been.
+fn after(passed_over: &mut String, value: String) -> String {
+    if passed_over.is_empty() { value } else { format!("({}{value})", std::mem::take(passed_over)) }
 }
 
 fn write_tables(out: &mut String, constructors: &[Constructor]) {

@@ -116,7 +116,9 @@ impl BatchEncoder {
         self.timestamp(view);
         for (i, field) in fields.iter().enumerate() {
             let Some(value) = view.field(i) else { continue };
-            if field.kind == Kind::Id && self.repeats.is_repeat(&self.text, index * FIELDS_MAX + i, value) {
+            if matches!(field.kind, Kind::Id)
+                && self.repeats.is_repeat(&self.text, index * FIELDS_MAX + i, value)
+            {
                 self.text.push(b',');
                 self.text.push(REPEAT);
             } else {

@@ -1,0 +1,53 @@
+// Makes what joins wasm and JavaScript small: one-letter names for imports and exports (wasm-bindgen's carry hashes,
+// which no compression removes, in both files), and a loader for what the facade passes instead of one for everything.
+
+const LOADER_START = 'async function __wbg_load(';
+
+// What `init` of the facade passes: a URL or its text, a response, bytes or a module, or a promise of one of them.
+const LOADER = `export default async function init({ module_or_path }) {
+    let source = await module_or_path;
+    if (typeof source === 'string' || source instanceof URL || (typeof Request === 'function' && source instanceof Request)) {
+        source = await fetch(source);
+    }
+    if (typeof Response === 'function' && source instanceof Response) {
+        if (!source.ok) {
+            throw new Error(\`failed to fetch Wasm: \${source.status} \${source.statusText} fetching '\${source.url}'\`);
+        }
+        // A server that does not send application/wasm only costs the streaming.
+        source = source.headers.get('content-type') === 'application/wasm' ? WebAssembly.compileStreaming(source) : source.arrayBuffer();
+        source = await source;
+    }
+    const module = source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source);
+    return __wbg_finalize_init(await WebAssembly.instantiate(module, __wbg_get_imports()), module);
+}
+`;
+
+function replaced(text, from, to) {
+  if (!text.includes(from)) {
+    throw new Error(`wasm-bindgen's glue has no ${JSON.stringify(from)} any more: scripts/glue.mjs has to follow it`);
+  }
+  return text.replaceAll(from, to);
+}
+
+/** `names` is what wasm-opt printed about its renaming. */
+export function minifyGlue(glue, names) {
+  const { imports, exports } = JSON.parse(names);
+  const start = glue.indexOf(LOADER_START);
+  if (start < 0) {
+    throw new Error("wasm-bindgen's glue has no loader where scripts/glue.mjs looks for it");
+  }
+  let text = glue.slice(0, start) + LOADER;
+  const memory = exports.find(([name]) => name === 'memory');
+  text = replaced(text, '    return wasm;\n', `    return { memory: wasm.${memory[1]} };\n`);
+  for (const [module, name, short] of imports) {
+    text = replaced(text, `        ${name}: function`, `        ${short}: function`);
+    if (text.includes(`"${module}": import0`)) {
+      text = text.replace(`"${module}": import0`, 'a: import0');
+    }
+  }
+  // The longest first: no name may be mistaken for the beginning of another.
+  for (const [name, short] of [...exports].sort(([a], [b]) => b.length - a.length)) {
+    text = text.replaceAll(new RegExp(`\\bwasm\\.${name.replaceAll('$', '\\$')}\\b`, 'g'), `wasm.${short.replaceAll('$', '$$$$')}`);
+  }
+  return text;
+}
