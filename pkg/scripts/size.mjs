@@ -66,5 +66,6 @@ export async function reportSizes() {
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { over } = await reportSizes();
-  process.exitCode = over ? 1 : 0;
+  // A benchmark reports; a check that must hold asks for it.
+  process.exitCode = over && process.argv.includes('--enforce') ? 1 : 0;
 }
