@@ -96,14 +96,14 @@ async function validate(body, deliver) {
   return delivered;
 }
 
-/** eventsource-parser + JSON.parse + zod 4, delivering channel records as ours does. */
+/** eventsource-parser + JSON.parse + zod 4, delivering the events as they are: what the targets are held against. */
 export function zodStack(body, total, onEvent) {
-  return validate(body, (event, offset, cursor) => onEvent(record(event, offset, cursor)));
+  return validate(body, onEvent);
 }
 
-/** The same, delivering the events as they are. */
-export function zodRawStack(body, total, onEvent) {
-  return validate(body, onEvent);
+/** The same, making the channel records that ours delivers. */
+export function zodRecordsStack(body, total, onEvent) {
+  return validate(body, (event, offset, cursor) => onEvent(record(event, offset, cursor)));
 }
 
 /** eventsource-parser + JSON.parse: no validation, no records. The floor. */

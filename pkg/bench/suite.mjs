@@ -1,7 +1,7 @@
 // The suite, in whatever environment it is loaded: every candidate takes its turn in every round, so that a slow
 // moment of the machine hits all of them alike, and medians are compared.
 import { body, events, frames, networkChunks } from './corpus.mjs';
-import { ourStack, parseStack, zodRawStack, zodStack } from './stacks.mjs';
+import { ourStack, parseStack, zodRecordsStack, zodStack } from './stacks.mjs';
 
 /** Network chunks of a busy connection. */
 const NETWORK_BYTES = 64 * 1024;
@@ -83,7 +83,7 @@ async function latency(stack, list, samples) {
 }
 
 export async function runSuite({ DurableStreamsClient, quick = false, cpu = () => performance.now() }) {
-  const stacks = { ours: ourStack(DurableStreamsClient), zod: zodStack, zodRaw: zodRawStack, parse: parseStack };
+  const stacks = { ours: ourStack(DurableStreamsClient), zod: zodStack, zodRecords: zodRecordsStack, parse: parseStack };
   const total = quick ? 4000 : 20_000;
   const rounds = quick ? 5 : 15;
   const result = { throughput: {}, latency: {} };
