@@ -330,7 +330,6 @@ async fn retries_leases_and_keys_outlive_a_restart() {
 }
 
 #[tokio::test]
-#[ignore = "fails since 18:32 UTC on 2026-11-23, reason not found yet: an append before a restart may stay undelivered (issue 3)"]
 async fn what_was_appended_before_a_restart_wakes_after_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = StoreConfig::Embedded { dir: dir.path().to_owned() };

@@ -79,6 +79,8 @@ pub(crate) struct Actor {
     effects: Vec<Effect>,
     calls: JoinSet<(String, Delivered)>,
     paused_until: Option<Instant>,
+    /// The deadline that is waited for, and when it comes.
+    alarm: Option<(i64, Instant)>,
     /// When the links were last searched for streams that are gone, for want of room.
     searched_at: Option<Instant>,
 }
@@ -93,8 +95,20 @@ impl Actor {
     ) -> Self {
         let stored = state.encode();
         let (effects, calls) = (Vec::new(), JoinSet::new());
-        let (paused_until, searched_at) = (None, None);
-        Self { shared, handle, state, path, stored, version, effects, calls, paused_until, searched_at }
+        let (paused_until, alarm, searched_at) = (None, None, None);
+        Self {
+            shared,
+            handle,
+            state,
+            path,
+            stored,
+            version,
+            effects,
+            calls,
+            paused_until,
+            alarm,
+            searched_at,
+        }
     }
 
     /// Until the subscription is deleted or the server stops.
@@ -109,7 +123,7 @@ impl Actor {
             while let Some(effect) = self.effects.pop() {
                 self.perform(effect).await;
             }
-            let wait = self.wait();
+            let wake_at = self.wake_at();
             let paused = self.paused_until.is_some();
             tokio::select! {
                 biased;
@@ -120,6 +134,12 @@ impl Actor {
                         self.step(|state, now| state.delivered(now, &wake_id, outcome)).await;
                     }
                 }
+                // Before the requests: who asks without a pause must not hold up what is due.
+                () = sleep_until(wake_at) => {
+                    (self.paused_until, self.alarm) = (None, None);
+                    self.look().await;
+                    self.step(|_, _| {}).await;
+                }
                 command = commands.recv() => {
                     let Some(command) = command else { return };
                     // What was appended before the request is seen by it.
@@ -129,20 +149,23 @@ impl Actor {
                     }
                 }
                 () = self.handle.inbox.arrival(), if !paused => self.look().await,
-                () = sleep(wait) => {
-                    self.paused_until = None;
-                    self.look().await;
-                    self.step(|_, _| {}).await;
-                }
             }
         }
     }
 
-    fn wait(&self) -> Option<Duration> {
-        if let Some(until) = self.paused_until {
-            return Some(until.saturating_duration_since(Instant::now()));
+    /// When something is due without being asked for. The same deadline keeps its moment, or each request
+    /// would put it off.
+    fn wake_at(&mut self) -> Option<Instant> {
+        if self.paused_until.is_some() {
+            return self.paused_until;
         }
-        self.state.deadline_ms().map(|deadline| until(self.shared.clock.now_ms(), deadline))
+        let deadline_ms = self.state.deadline_ms()?;
+        let at = Instant::now() + until(self.shared.clock.now_ms(), deadline_ms);
+        let kept = self.alarm.filter(|(known_ms, _)| *known_ms == deadline_ms).map(|(_, kept)| kept);
+        // The clock may have jumped ahead since.
+        let at = kept.map_or(at, |kept| kept.min(at));
+        self.alarm = Some((deadline_ms, at));
+        Some(at)
     }
 
     /// Answers a request; `true` when the subscription is gone.
@@ -271,9 +294,9 @@ impl Actor {
     }
 }
 
-async fn sleep(wait: Option<Duration>) {
-    match wait {
-        Some(wait) => tokio::time::sleep(wait).await,
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
 }
