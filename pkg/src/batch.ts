@@ -1,6 +1,6 @@
-// Reads one delivery of the driver: a JSON array of values and one word per item (crates/client-wasm/src/batch).
-// Must not know: callbacks, connections. Everything is copied out before the first item is handed on, since
-// callbacks may re-enter the driver.
+// Reads one delivery of the driver: two texts that strings are cut from, the open JSON values, and words that say what
+// is where (crates/client-wasm/src/batch). Must not know: callbacks, connections. Everything is copied out before the
+// first item is handed on, since callbacks may re-enter the driver.
 import { EVENT_KINDS, construct } from './generated/records.js';
 import type { SessionRecord } from './types.js';
 
@@ -8,7 +8,6 @@ import type { SessionRecord } from './types.js';
 const KIND_UNKNOWN = 255;
 const KIND_REJECTED = 254;
 const KIND_CONTROL = 253;
-const KIND_POSITION = 252;
 const KIND_MASK = 0xff;
 const FLAG_META = 1 << 8;
 const FLAG_EXTRAS = 1 << 9;
@@ -18,14 +17,6 @@ const FLAG_COUNT = 1 << 10;
 
 // Safari's TextDecoder fails for good after 2 GB, so a fresh one is taken well before.
 const DECODER_BYTES_MAX = 2 ** 30;
-
-/** Cursor over the values of one batch; constructors take from it in schema order. */
-export interface ValueReader {
-  readonly values: readonly unknown[];
-  at: number;
-  /** Of the event before; values hold differences. */
-  timestamp: number;
-}
 
 /** What every record of a connection takes from it. */
 export interface RecordContext {
@@ -53,93 +44,173 @@ export interface BatchSink {
   control(upToDate: boolean, closed: boolean): void;
 }
 
-/** Copies batches out of wasm memory. */
-export class BatchMemory {
+/** Copies batches out of wasm memory, and takes their values one by one. The names are short: they are in every constructor. */
+export class BatchReader {
+  /** Of the last event; the driver tells differences. */
+  timestamp = 0;
   readonly #memory: WebAssembly.Memory;
-  #decoder = new TextDecoder();
+  #decoder = decoder();
   #decoded = 0;
   #bytes: Uint8Array;
-  #words: Uint32Array;
-  #copy = new Uint32Array(64);
+  #words: Int32Array;
+  #ascii = '';
+  #asciiAt = 0;
+  #wide = '';
+  #wideAt = 0;
+  #open: readonly unknown[] = [];
+  #openAt = 0;
+  /** Used again by the next batch: batches do not nest. */
+  #items = new Int32Array(64);
+  #itemAt = 0;
+  #end = 0;
 
   constructor(memory: WebAssembly.Memory) {
     this.#memory = memory;
     this.#bytes = new Uint8Array(memory.buffer);
-    this.#words = new Uint32Array(memory.buffer);
+    this.#words = new Int32Array(memory.buffer);
   }
 
-  values(ptr: number, length: number): unknown[] {
-    this.#refresh();
-    this.#decoded += length;
-    if (this.#decoded > DECODER_BYTES_MAX) {
-      this.#decoder = new TextDecoder();
-      this.#decoded = length;
-    }
-    return JSON.parse(this.#decoder.decode(this.#bytes.subarray(ptr, ptr + length))) as unknown[];
-  }
-
-  /** A copy of the words, in a buffer that the next call uses again: batches do not nest. */
-  words(ptr: number, length: number): Uint32Array {
-    this.#refresh();
-    if (this.#copy.length < length) {
-      this.#copy = new Uint32Array(length * 2);
-    }
-    const from = ptr >>> 2;
-    const words = this.#words;
-    const copy = this.#copy;
-    for (let i = 0; i < length; i += 1) {
-      copy[i] = words[from + i] as number;
-    }
-    return copy;
-  }
-
-  // Growing the memory detaches the old buffer.
-  #refresh(): void {
+  /** Takes the batch whose parts the eight words at `address` name; false if it has no items. */
+  load(address: number): boolean {
+    // Growing the memory detaches the old buffer.
     if (this.#bytes.buffer !== this.#memory.buffer) {
       this.#bytes = new Uint8Array(this.#memory.buffer);
-      this.#words = new Uint32Array(this.#memory.buffer);
+      this.#words = new Int32Array(this.#memory.buffer);
     }
+    const words = this.#words;
+    const at = address >>> 2;
+    const from = (words[at + 6] as number) >>> 2;
+    const count = words[at + 7] as number;
+    this.#end = count;
+    if (count === 0) {
+      return false;
+    }
+    this.#ascii = this.#text(at);
+    this.#wide = this.#text(at + 2);
+    const open = this.#text(at + 4);
+    this.#open = open === '' ? [] : (JSON.parse(open) as unknown[]);
+    this.#asciiAt = this.#wideAt = this.#openAt = this.#itemAt = 0;
+    if (this.#items.length < count) {
+      this.#items = new Int32Array(count * 2);
+    }
+    const items = this.#items;
+    for (let i = 0; i < count; i += 1) {
+      items[i] = words[from + i] as number;
+    }
+    return true;
+  }
+
+  /** Whether there is another item. */
+  get more(): boolean {
+    return this.#itemAt < this.#end;
+  }
+
+  /** The kind of the item that comes next, or one that there is not. */
+  get nextKind(): number {
+    return this.#itemAt < this.#end ? (this.#items[this.#itemAt] as number) & KIND_MASK : -1;
+  }
+
+  /** The next word. */
+  w(): number {
+    return this.#items[this.#itemAt++] as number;
+  }
+
+  /** The next string. */
+  s(): string {
+    const length = this.#items[this.#itemAt++] as number;
+    if (length >= 0) {
+      const from = this.#asciiAt;
+      return this.#ascii.substring(from, (this.#asciiAt = from + length));
+    }
+    const from = this.#wideAt;
+    return this.#wide.substring(from, (this.#wideAt = from + ~length));
+  }
+
+  /** The next id of a field, kept in `ids` for when it comes again. */
+  i(ids: string[], field: number): string {
+    if (this.#items[this.#itemAt] === 0) {
+      this.#itemAt += 1;
+      return ids[field] as string;
+    }
+    return (ids[field] = this.s());
+  }
+
+  /** The next number. */
+  n(): number {
+    const number = this.#items[this.#itemAt++] as number;
+    return number >= 0 ? number : (this.o() as number);
+  }
+
+  /** The next timestamp. */
+  t(): number {
+    const difference = this.#items[this.#itemAt++] as number;
+    return (this.timestamp = difference >= 0 ? this.timestamp + difference : (this.o() as number));
+  }
+
+  /** The next open value. */
+  o(): unknown {
+    return this.#open[this.#openAt++];
+  }
+
+  #text(at: number): string {
+    const length = this.#words[at + 1] as number;
+    if (length === 0) {
+      return '';
+    }
+    this.#decoded += length;
+    if (this.#decoded > DECODER_BYTES_MAX) {
+      this.#decoder = decoder();
+      this.#decoded = length;
+    }
+    const from = (this.#words[at] as number) >>> 0;
+    return this.#decoder.decode(this.#bytes.subarray(from, from + length));
   }
 }
 
-/** Hands every item of a batch to `sink`; `context` keeps offset and cursor from one batch to the next. */
-export function readBatch(
-  values: readonly unknown[],
-  words: Uint32Array,
-  count: number,
-  context: RecordContext,
-  sink: BatchSink,
-): void {
-  const reader: ValueReader = { values, at: 0, timestamp: 0 };
-  for (let i = 0; i < count; i += 1) {
-    const word = words[i] as number;
+// A mark at the very beginning of a text belongs to its first string.
+function decoder(): TextDecoder {
+  return new TextDecoder('utf-8', { ignoreBOM: true });
+}
+
+/** Hands every item of the batch in `reader` to `sink`; `context` keeps offset and cursor from one batch to the next. */
+export function readBatch(reader: BatchReader, context: RecordContext, sink: BatchSink): void {
+  while (reader.more) {
+    const word = reader.w();
     const kind = word & KIND_MASK;
     if (kind < EVENT_KINDS || kind === KIND_UNKNOWN) {
       context.offset += 1;
       const record = kind === KIND_UNKNOWN ? unknownRecord(reader, context) : construct(kind, reader, word >>> 10, context);
       if ((word & FLAG_META) !== 0) {
-        record.meta = reader.values[reader.at++] as NonNullable<SessionRecord['meta']>;
+        record.meta = reader.o() as NonNullable<SessionRecord['meta']>;
       }
       if ((word & FLAG_EXTRAS) !== 0) {
-        keepExtras(record.data, reader.values[reader.at++] as object);
+        keepExtras(record.data, reader.o() as object);
       }
-      // The cursor that follows directly is this record's own; the one before it would repeat its batch.
-      if (i + 1 < count && ((words[i + 1] as number) & KIND_MASK) === KIND_CONTROL) {
-        record.cursor = context.cursor = reader.values[reader.at] as string;
+      if (reader.nextKind === KIND_CONTROL) {
+        // The cursor that follows directly is this record's own; the one before it would repeat its batch.
+        const control = reader.w();
+        record.cursor = context.cursor = reader.s();
+        sink.record(record, kind);
+        settle(control, reader, context, sink);
+      } else {
+        sink.record(record, kind);
       }
-      sink.record(record, kind);
     } else if (kind === KIND_CONTROL) {
-      context.cursor = reader.values[reader.at++] as string;
-      if ((word & FLAG_COUNT) !== 0) {
-        context.offset = reader.values[reader.at++] as number;
-      }
-      sink.control((word & FLAG_UP_TO_DATE) !== 0, (word & FLAG_CLOSED) !== 0);
-    } else if (kind === KIND_POSITION) {
-      context.offset = reader.values[reader.at++] as number;
-    } else {
+      context.cursor = reader.s();
+      settle(word, reader, context, sink);
+    } else if (kind === KIND_REJECTED) {
       sink.rejected(rejected(reader, context));
+    } else {
+      context.offset = reader.n();
     }
   }
+}
+
+function settle(control: number, reader: BatchReader, context: RecordContext, sink: BatchSink): void {
+  if ((control & FLAG_COUNT) !== 0) {
+    context.offset = reader.n();
+  }
+  sink.control((control & FLAG_UP_TO_DATE) !== 0, (control & FLAG_CLOSED) !== 0);
 }
 
 // Unknown fields of `data` are kept, but never take the place of what the schema names.
@@ -151,17 +222,15 @@ function keepExtras(data: object, extras: object): void {
   }
 }
 
-function unknownRecord(reader: ValueReader, context: RecordContext): SessionRecord {
-  const { values } = reader;
-  const at = reader.at;
-  reader.at = at + 4;
-  const type = values[at + 1] as string;
-  const data = values[at + 3];
-  const own = { type, sessionId: context.sessionId, timestamp: (reader.timestamp += values[at + 2] as number) };
+function unknownRecord(reader: BatchReader, context: RecordContext): SessionRecord {
+  const id = reader.s();
+  const type = reader.s();
+  const own = { type, sessionId: context.sessionId, timestamp: reader.t() };
+  const data = reader.o();
   return {
     channel: 'unknown',
     type,
-    id: values[at] as string,
+    id,
     // An unknown event may carry anything; only an object can take the envelope's values in.
     data: typeof data === 'object' && data !== null && !Array.isArray(data) ? { ...data, ...own } : { data, ...own },
     offset: context.offset,
@@ -171,18 +240,13 @@ function unknownRecord(reader: ValueReader, context: RecordContext): SessionReco
   } as unknown as SessionRecord;
 }
 
-function rejected(reader: ValueReader, context: RecordContext): Rejected {
-  const { values } = reader;
-  const at = reader.at;
-  reader.at = at + 7;
-  context.offset = values[at + 6] as number;
-  return {
-    code: values[at] as string,
-    reason: values[at + 1] as string,
-    eventType: values[at + 2] as string | null,
-    path: values[at + 3] as string | null,
-    expected: values[at + 4] as string,
-    came: values[at + 5] as string,
-    offset: context.offset,
-  };
+function rejected(reader: BatchReader, context: RecordContext): Rejected {
+  const code = reader.s();
+  const reason = reader.s();
+  const eventType = reader.s() || null;
+  const path = reader.s() || null;
+  const expected = reader.s();
+  const came = reader.s();
+  const offset = (context.offset = reader.n());
+  return { code, reason, eventType, path, expected, came, offset };
 }

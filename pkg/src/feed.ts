@@ -1,6 +1,6 @@
 // One network connection and the subscribers it serves. Owns the driver's Connection; knows no other feed.
 import type { BatchSink, Rejected } from './batch.js';
-import { BatchMemory, readBatch } from './batch.js';
+import { BatchReader, readBatch } from './batch.js';
 import { DurableStreamsError } from './errors.js';
 import { load } from './init.js';
 import type { Subscriber } from './subscriber.js';
@@ -22,7 +22,7 @@ export class Feed implements BatchSink {
   readonly #context: { sessionId: string; offset: number; cursor: string | null };
   #info: ConnectionInfo;
   #connection: Connection | null = null;
-  #memory: BatchMemory | null = null;
+  #reader: BatchReader | null = null;
   #disposed = false;
   #lastErrorCode: string = 'CONNECTION_LOST';
   readonly #stats = { bytes: 0, events: 0, rejected: 0, batches: 0, connections: 0, upToDate: false };
@@ -157,12 +157,12 @@ export class Feed implements BatchSink {
   #open(memory: WebAssembly.Memory): void {
     const settings = this.#settings;
     const from = this.#from;
-    this.#memory = new BatchMemory(memory);
+    this.#reader = new BatchReader(memory);
     const hooks: ConnectionHooks = {
       headers: (refresh) => settings.headers(refresh),
       fetch: (url, headers, signal) => settings.fetch(url, { method: 'GET', headers, signal, cache: 'no-store' }),
-      batch: (textPtr, textLength, itemsPtr, itemsLength, bytes) => {
-        this.#batch(textPtr, textLength, itemsPtr, itemsLength, bytes);
+      batch: (parts, bytes) => {
+        this.#batch(parts, bytes);
       },
       notice: (notice) => {
         this.#notice(notice);
@@ -193,15 +193,15 @@ export class Feed implements BatchSink {
     }
   }
 
-  #batch(textPtr: number, textLength: number, itemsPtr: number, itemsLength: number, bytes: number): void {
-    const memory = this.#memory;
-    if (this.#disposed || memory === null) {
+  #batch(parts: number, bytes: number): void {
+    const reader = this.#reader;
+    if (this.#disposed || reader === null) {
       return;
     }
     this.#stats.batches += 1;
     this.#stats.bytes += bytes;
-    if (itemsLength > 0) {
-      readBatch(memory.values(textPtr, textLength), memory.words(itemsPtr, itemsLength), itemsLength, this.#context, this);
+    if (reader.load(parts)) {
+      readBatch(reader, this.#context, this);
     }
     this.onBatchEnd?.();
   }

@@ -46,7 +46,7 @@ pub use id::{
 #[cfg(feature = "serde")]
 pub use json_schema::json_schema;
 pub use limits::*;
-pub use parser::{EventKind, EventView, Parser, Verdict};
+pub use parser::{EventKind, EventView, Parser, StringView, Verdict};
 #[cfg(feature = "serde")]
 pub use record::{Record, RecordPlace};
 pub use rejection::{Rejection, RejectionCode};

@@ -34,8 +34,8 @@ export interface ConnectionHooks {
   headers(refresh: boolean): Promise<Record<string, string>>;
   /** Sends the request. */
   fetch(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
-  /** The records of one network chunk: addresses in wasm memory, valid during the call. */
-  batch(textPtr: number, textLength: number, itemsPtr: number, itemsLength: number, bytes: number): void;
+  /** The items of one network chunk: the address of eight words that say where they are, valid during the call. */
+  batch(parts: number, bytes: number): void;
   notice(notice: Notice): void;
   /** Calls `connection.woken` as long as there is a connection. */
   readonly wake: (code: number, turn: number, value: unknown) => void;

@@ -1,11 +1,9 @@
-//! The text of a batch while it grows. Must not know JSON.
+//! The strings of a batch while it grows. Must not know what they are.
 //!
 //! Values are short, and copying a few bytes is most of what the encoder does. On wasm every `memcpy` of a length not
 //! known at compile time is a `memory.copy`, which engines carry out by a call out of the module: for ten bytes that
 //! costs several times the copy. So short values are copied in whole blocks of 16 bytes, past their end, which needs
 //! the source to go on behind the value and the buffer to have room behind its end.
-
-use super::text::write_digits;
 
 /// Copied at once; a pair of 64-bit loads and stores.
 const BLOCK: usize = 16;
@@ -39,10 +37,6 @@ impl Buffer {
         self.bytes.get(..self.end).unwrap_or_default()
     }
 
-    pub(super) fn first_mut(&mut self) -> Option<&mut u8> {
-        if self.end == 0 { None } else { self.bytes.first_mut() }
-    }
-
     /// Room for `n` more bytes and one block that may be written past them.
     pub(super) fn reserve(&mut self, n: usize) {
         let needed = self.end + n + SHORT_BYTES_MAX;
@@ -51,33 +45,20 @@ impl Buffer {
         }
     }
 
-    pub(super) fn push(&mut self, byte: u8) {
-        self.reserve(1);
-        self.bytes[self.end] = byte;
-        self.end += 1;
-    }
-
     pub(super) fn extend_from_slice(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         self.bytes[self.end..self.end + bytes.len()].copy_from_slice(bytes);
         self.end += bytes.len();
     }
 
-    pub(super) fn push_number(&mut self, number: u64) {
-        let mut digits = [0; 20];
-        let at = write_digits(&mut digits, number);
-        self.extend_from_slice(&digits[at..]);
-    }
-
-    /// Appends a comma and `value`, which is a part of `text`. The caller has reserved for it.
+    /// Appends `value`, which is a part of `text`. The caller has reserved for it.
     pub(super) fn push_part(&mut self, text: &[u8], value: &[u8]) {
         let len = value.len();
         let at = (value.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
         if let Some(source) = text.get(at..at.saturating_add(SHORT_BYTES_MAX))
-            && let Some(target) = self.bytes.get_mut(self.end..self.end + 1 + SHORT_BYTES_MAX)
+            && let Some(target) = self.bytes.get_mut(self.end..self.end + SHORT_BYTES_MAX)
             && len <= SHORT_BYTES_MAX
         {
-            target[0] = b',';
             // Written out rather than looped: a loop would be turned back into the very call.
             copy_block::<0>(source, target);
             if len > BLOCK {
@@ -87,18 +68,17 @@ impl Buffer {
                     copy_block::<3>(source, target);
                 }
             }
-            self.end += 1 + len;
+            self.end += len;
         } else {
-            self.push(b',');
             self.extend_from_slice(value);
         }
     }
 }
 
-/// Copies block `N` of `source` to one byte further in `target`.
+/// Copies block `N` of `source` to the same place in `target`.
 fn copy_block<const N: usize>(source: &[u8], target: &mut [u8]) {
     if let Some(from) = source.get(N * BLOCK..(N + 1) * BLOCK)
-        && let Some(to) = target.get_mut(1 + N * BLOCK..=(N + 1) * BLOCK)
+        && let Some(to) = target.get_mut(N * BLOCK..(N + 1) * BLOCK)
     {
         to.copy_from_slice(from);
     }
@@ -116,9 +96,8 @@ mod tests {
         for len in 0..=130 {
             for at in [0, 1, 7, text.len() - len] {
                 let value = &text[at..at + len];
-                buffer.reserve(len + 1);
+                buffer.reserve(len);
                 buffer.push_part(&text, value);
-                expected.push(b',');
                 expected.extend_from_slice(value);
             }
         }
@@ -129,6 +108,6 @@ mod tests {
     fn a_value_from_elsewhere_is_copied_too() {
         let mut buffer = Buffer::default();
         buffer.push_part(b"text", b"a value of another text, long enough to matter for the blocks");
-        assert_eq!(buffer.written(), b",a value of another text, long enough to matter for the blocks");
+        assert_eq!(buffer.written(), b"a value of another text, long enough to matter for the blocks");
     }
 }

@@ -1,31 +1,35 @@
 //! Writes the items of a batch. Must not know where the messages come from or who reads the batch.
 
 use durable_sessions_client_core::{EventSink, FrameProblem};
-use durable_sessions_schema::{EventKind, EventView, FIELDS_MAX, FieldSpec, Kind, Rejection};
+use durable_sessions_schema::{EventKind, EventView, FIELDS_MAX, FieldSpec, Kind, Rejection, StringView};
 
-use super::ascii::escape_non_ascii;
 use super::buffer::Buffer;
+use super::digits::push_number;
 use super::repeats::Repeats;
-use super::text::{push_number, push_string};
 use super::word;
 
 /// Capacity that is kept from one batch to the next; a single huge batch does not hold its memory for good.
 const KEPT_BYTES_MAX: usize = 1 << 20;
-const KEPT_WORDS_MAX: usize = KEPT_BYTES_MAX / 16;
-/// Stands for an id that is the same as in the last event of the kind: no id is a number.
-const REPEAT: u8 = b'0';
+const KEPT_WORDS_MAX: usize = KEPT_BYTES_MAX / 4;
+/// What an event takes at most: kind, id, timestamp and its fields.
+const WORDS_PER_EVENT_MAX: usize = 3 + FIELDS_MAX;
+/// Digits of a number that surely is below 2^31.
+const WORD_DIGITS_MAX: usize = 9;
 /// `code` of a message that is JSON but no valid event.
 const CODE_INVALID_EVENT: &str = "INVALID_EVENT";
 
 /// Collects items until [`finish`](Self::finish).
 #[derive(Debug, Default)]
 pub struct BatchEncoder {
-    text: Buffer,
+    ascii: Buffer,
+    wide: Vec<u8>,
+    /// Every value with a comma before it; the first comma becomes the bracket.
+    open: Vec<u8>,
     words: Vec<u32>,
     scratch: Vec<u8>,
     /// Messages before the next event, as the reader counts them.
     count: Option<u64>,
-    /// Of the event before, or 0.
+    /// Of the event before, which the reader remembers from batch to batch, or 0.
     timestamp_ms: u64,
     repeats: Repeats,
     checkpoint: Checkpoint,
@@ -34,7 +38,9 @@ pub struct BatchEncoder {
 /// A place to go back to.
 #[derive(Debug, Clone, Copy, Default)]
 struct Checkpoint {
-    text: usize,
+    ascii: usize,
+    wide: usize,
+    open: usize,
     words: usize,
     count: Option<u64>,
     timestamp_ms: u64,
@@ -43,9 +49,13 @@ struct Checkpoint {
 /// What one delivery carries.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    /// One JSON array.
-    pub text: &'a [u8],
-    /// One word per item.
+    /// Strings that are ASCII.
+    pub ascii: &'a [u8],
+    /// Strings that are not, in UTF-8.
+    pub wide: &'a [u8],
+    /// One JSON array of the open values; empty without one.
+    pub open: &'a [u8],
+    /// The items.
     pub words: &'a [u32],
 }
 
@@ -56,30 +66,22 @@ impl BatchEncoder {
         Self::default()
     }
 
-    /// Whether nothing was added since [`clear`](Self::clear).
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
-    }
-
     /// Ends the batch. It stays readable until [`clear`](Self::clear).
     pub fn finish(&mut self) -> Batch<'_> {
-        match self.text.first_mut() {
-            Some(comma) => *comma = b'[',
-            None => self.text.push(b'['),
+        if let Some(comma) = self.open.first_mut() {
+            *comma = b'[';
+            self.open.push(b']');
         }
-        self.text.push(b']');
-        let text = self.text.written();
-        let text = if escape_non_ascii(text, &mut self.scratch) { &self.scratch } else { text };
-        Batch { text, words: &self.words }
+        Batch { ascii: self.ascii.written(), wide: &self.wide, open: &self.open, words: &self.words }
     }
 
     /// Begins the next batch.
     pub fn clear(&mut self) {
-        self.text.clear(KEPT_BYTES_MAX);
+        self.ascii.clear(KEPT_BYTES_MAX);
+        reuse(&mut self.wide, KEPT_BYTES_MAX);
+        reuse(&mut self.open, KEPT_BYTES_MAX);
         reuse(&mut self.scratch, KEPT_BYTES_MAX);
         reuse(&mut self.words, KEPT_WORDS_MAX);
-        self.timestamp_ms = 0;
         self.repeats.forget();
     }
 
@@ -93,98 +95,157 @@ impl BatchEncoder {
         self.count = Some(count);
     }
 
-    /// A timestamp as the difference from the one before: engines read small integers at a fraction of the cost.
-    fn timestamp(&mut self, view: &EventView<'_, '_>) {
-        let now_ms = view.timestamp_ms();
+    /// A timestamp as the difference from the one before, which nearly always fits a word.
+    fn timestamp(&mut self, now_ms: u64) {
         let before_ms = core::mem::replace(&mut self.timestamp_ms, now_ms);
-        self.text.push(b',');
-        if now_ms < before_ms {
-            self.text.push(b'-');
-        }
-        self.text.push_number(now_ms.abs_diff(before_ms));
+        // One that goes back, and the first of a connection, is written out.
+        self.number_or(now_ms.wrapping_sub(before_ms), now_ms);
     }
 
     fn known(&mut self, view: &EventView<'_, '_>, index: usize, fields: &[FieldSpec]) {
         let at = self.words.len();
+        self.words.reserve(WORDS_PER_EVENT_MAX);
         // An index is below the number of events, which a word's low byte holds.
         self.words.push(index as u32);
         let text = view.text();
-        // The values are parts of the event, and there are no more of them than fields; commas come on top, and a
-        // timestamp may become longer by its sign.
-        self.text.reserve(view.raw().len() + 2 * FIELDS_MAX);
-        self.text.push_part(text, view.id_raw());
-        self.timestamp(view);
+        // The values are parts of the event.
+        self.ascii.reserve(view.raw().len());
+        self.string(text, view.id_string());
+        self.timestamp(view.timestamp_ms());
         for (i, field) in fields.iter().enumerate() {
             let Some(value) = view.field(i) else { continue };
-            if matches!(field.kind, Kind::Id)
-                && self.repeats.is_repeat(&self.text, index * FIELDS_MAX + i, value)
-            {
-                self.text.push(b',');
-                self.text.push(REPEAT);
-            } else {
-                self.text.push_part(text, value);
+            match field.kind {
+                Kind::Text | Kind::Enum(_) | Kind::SessionId => self.string(text, view.string(i, value)),
+                Kind::Id => self.id(text, view.string(i, value), index * FIELDS_MAX + i),
+                Kind::Integer | Kind::Number => self.json_number(value),
+                // `true` or `false`.
+                Kind::Bool => self.words.push(u32::from(value.len() == 4)),
+                _ => self.open(value),
             }
         }
         let mut bits = view.absent_mask() << word::ABSENT_SHIFT;
         if let Some(meta) = view.meta() {
             bits |= word::META;
-            self.raw(meta);
+            self.open(meta);
         }
         let mut first = true;
         for (key, value) in view.extras() {
-            self.text.extend_from_slice(if first { b",{" } else { b"," });
+            self.open.extend_from_slice(if first { b",{" } else { b"," });
             first = false;
-            self.text.extend_from_slice(key);
-            self.text.push(b':');
-            self.text.extend_from_slice(value);
+            self.open.extend_from_slice(key);
+            self.open.push(b':');
+            self.open.extend_from_slice(value);
         }
         if !first {
             bits |= word::EXTRAS;
-            self.text.push(b'}');
+            self.open.push(b'}');
         }
         self.words[at] |= bits;
     }
 
     fn unknown(&mut self, view: &EventView<'_, '_>) {
-        let at = self.words.len();
-        self.words.push(word::UNKNOWN);
-        self.raw(view.id_raw());
-        self.raw(view.event_type_raw());
-        self.timestamp(view);
-        self.raw(view.data());
-        if let Some(meta) = view.meta() {
-            self.words[at] |= word::META;
-            self.raw(meta);
+        let meta = view.meta();
+        self.words.push(word::UNKNOWN | meta.map_or(0, |_| word::META));
+        self.ascii.reserve(view.raw().len());
+        self.string(view.text(), view.id_string());
+        self.string(view.text(), view.event_type_string());
+        self.timestamp(view.timestamp_ms());
+        self.open(view.data());
+        if let Some(meta) = meta {
+            self.open(meta);
         }
     }
 
-    fn refusal(&mut self, count: u64, values: [Option<&str>; 6]) {
+    fn refusal(&mut self, count: u64, values: [&str; 6]) {
         self.words.push(word::REJECTED);
         for value in values {
-            match value {
-                Some(value) => self.string(value),
-                None => self.raw(b"null"),
-            }
+            self.words_of(value.as_bytes());
         }
         self.number(count);
         self.count = Some(count);
     }
 
-    fn raw(&mut self, value: &[u8]) {
-        self.text.push(b',');
-        self.text.extend_from_slice(value);
+    /// A string of the event that there is room for; `text` is what it is a part of.
+    fn string(&mut self, text: &[u8], value: StringView<'_>) {
+        match value.plain() {
+            Some(plain) => {
+                self.words.push(plain.len() as u32);
+                self.ascii.push_part(text, plain);
+            }
+            None => self.decoded(value),
+        }
     }
 
-    fn string(&mut self, value: &str) {
-        self.scratch.clear();
-        push_string(&mut self.scratch, value);
-        self.text.push(b',');
-        self.text.extend_from_slice(&self.scratch);
+    fn id(&mut self, text: &[u8], value: StringView<'_>, slot: usize) {
+        match value.plain() {
+            Some(plain) if self.repeats.is_repeat(&self.ascii, slot, plain) => self.words.push(word::REPEAT),
+            Some(plain) => {
+                self.words.push(plain.len() as u32);
+                self.ascii.push_part(text, plain);
+            }
+            None => {
+                self.repeats.replaced(slot);
+                self.decoded(value);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn decoded(&mut self, value: StringView<'_>) {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        scratch.clear();
+        value.decode_into(&mut scratch);
+        self.words_of(&scratch);
+        self.scratch = scratch;
+    }
+
+    /// UTF-8 to the text it belongs to.
+    fn words_of(&mut self, value: &[u8]) {
+        if value.is_ascii() {
+            self.words.push(value.len() as u32);
+            self.ascii.extend_from_slice(value);
+        } else {
+            // Every character is one unit, those of four bytes are two.
+            let units = value
+                .iter()
+                .map(|byte| u32::from(byte & 0xc0 != 0x80) + u32::from(*byte >= 0xf0))
+                .sum::<u32>();
+            self.words.push(!units);
+            self.wide.extend_from_slice(value);
+        }
+    }
+
+    /// The text of a number.
+    fn json_number(&mut self, text: &[u8]) {
+        let mut number = 0;
+        for byte in text {
+            if !byte.is_ascii_digit() || text.len() > WORD_DIGITS_MAX {
+                self.words.push(word::OPEN);
+                return self.open(text);
+            }
+            number = number * 10 + u32::from(byte & 15);
+        }
+        self.words.push(number);
     }
 
     fn number(&mut self, value: u64) {
-        self.text.push(b',');
-        self.text.push_number(value);
+        self.number_or(value, value);
+    }
+
+    /// `value` if it fits a word, otherwise `written` as an open value.
+    fn number_or(&mut self, value: u64, written: u64) {
+        if value < 1 << 31 {
+            self.words.push(value as u32);
+        } else {
+            self.words.push(word::OPEN);
+            self.open.push(b',');
+            push_number(&mut self.open, written);
+        }
+    }
+
+    fn open(&mut self, value: &[u8]) {
+        self.open.push(b',');
+        self.open.extend_from_slice(value);
     }
 }
 
@@ -201,12 +262,12 @@ impl EventSink for BatchEncoder {
         self.refusal(
             count,
             [
-                Some(CODE_INVALID_EVENT),
-                Some(rejection.code.as_str()),
-                rejection.event_type.as_deref(),
-                Some(&rejection.path),
-                Some(&rejection.expected),
-                Some(&rejection.came),
+                CODE_INVALID_EVENT,
+                rejection.code.as_str(),
+                rejection.event_type.as_deref().unwrap_or_default(),
+                &rejection.path,
+                &rejection.expected,
+                &rejection.came,
             ],
         );
     }
@@ -230,26 +291,27 @@ impl EventSink for BatchEncoder {
                 ("missing", "", "every message that the server counts", text_of(&number))
             }
         };
-        let path = Some(path).filter(|path| !path.is_empty());
-        self.refusal(count, [Some(problem.code()), Some(reason), None, path, Some(expected), Some(came)]);
+        self.refusal(count, [problem.code(), reason, "", path, expected, came]);
     }
 
     fn control(&mut self, cursor: &str, count: u64, up_to_date: bool, closed: bool) {
-        let at = self.words.len();
-        self.words.push(word::CONTROL);
-        self.string(cursor);
-        let mut bits = if up_to_date { word::UP_TO_DATE } else { 0 } | if closed { word::CLOSED } else { 0 };
-        if self.count != Some(count) {
-            bits |= word::COUNT;
+        let follows = self.count == Some(count);
+        let bits = if up_to_date { word::UP_TO_DATE } else { 0 }
+            | if closed { word::CLOSED } else { 0 }
+            | if follows { 0 } else { word::COUNT };
+        self.words.push(word::CONTROL | bits);
+        self.words_of(cursor.as_bytes());
+        if !follows {
             self.number(count);
         }
-        self.words[at] |= bits;
         self.count = Some(count);
     }
 
     fn checkpoint(&mut self) {
         self.checkpoint = Checkpoint {
-            text: self.text.len(),
+            ascii: self.ascii.len(),
+            wide: self.wide.len(),
+            open: self.open.len(),
             words: self.words.len(),
             count: self.count,
             timestamp_ms: self.timestamp_ms,
@@ -257,8 +319,10 @@ impl EventSink for BatchEncoder {
     }
 
     fn rollback(&mut self) {
-        let Checkpoint { text, words, count, timestamp_ms } = self.checkpoint;
-        self.text.truncate(text);
+        let Checkpoint { ascii, wide, open, words, count, timestamp_ms } = self.checkpoint;
+        self.ascii.truncate(ascii);
+        self.wide.truncate(wide);
+        self.open.truncate(open);
         self.words.truncate(words);
         self.count = count;
         self.timestamp_ms = timestamp_ms;

@@ -1,25 +1,38 @@
-//! The delivery to JavaScript: everything a network chunk brought, as one JSON array of values and one word per item.
+//! The delivery to JavaScript: everything a network chunk brought, as three texts and one array of words.
 //!
-//! `JSON.parse` of values alone, in schema order, with the raw JSON of open fields spliced in, is what makes the
-//! client faster than one that parses and validates in JavaScript: no property names are read there, and objects come
-//! from constructors of constant shape. Pure Rust: must not know JavaScript, connections or timers.
+//! What costs in a browser is not validation but making strings and objects. So JavaScript parses nothing that the
+//! schema has named: strings are cut out of one text that is decoded at once, numbers are words, objects come from
+//! constructors of constant shape. `JSON.parse` sees open fields only, once per batch. Pure Rust: must not know
+//! JavaScript, connections or timers.
 //!
-//! | word, bits 0..8 | values | bits above |
+//! | part | what it holds |
+//! |---|---|
+//! | `ascii` | the strings that are ASCII, decoded, one behind the other: engines keep them, and what is cut from them, in one byte per character |
+//! | `wide` | the other strings, as UTF-8, likewise |
+//! | `open` | one JSON array of open values, or nothing at all |
+//! | `words` | the items; each begins with its kind and says where its values are |
+//!
+//! | kind, bits 0..8 of a word | values behind it | bits above |
 //! |---|---|---|
 //! | position of the event in the schema's table | id, timestamp, fields in schema order without absent ones, `meta`?, extras? | 8 `meta` follows, 9 extras follow, 10.. bit i: field i is absent |
 //! | [`UNKNOWN`](word::UNKNOWN) | id, type, timestamp, data, `meta`? | 8 `meta` follows |
-//! | [`REJECTED`](word::REJECTED) | code, reason, event type or null, path or null, expected, came, offset | |
+//! | [`REJECTED`](word::REJECTED) | code, reason, event type, path, expected, came, offset; type and path are empty where there is none | |
 //! | [`CONTROL`](word::CONTROL) | cursor, offset? | 8 up to date, 9 closed, 10 offset follows (otherwise it is that of the item before) |
 //! | [`POSITION`](word::POSITION) | offset that the next event counts on from | |
 //!
-//! Timestamps are differences from the one before in the batch, the first from 0. A field of kind `Id` that is the
-//! number 0 stands for the same id as in the last event of that kind in the batch.
+//! | value | words |
+//! |---|---|
+//! | string | its length if the next piece of `ascii` is meant; the complement of its length in UTF-16 units (so the word is negative) if that of `wide` is |
+//! | id in a field | the same, or [`REPEAT`](word::REPEAT): the id that this field had in the last event of the kind |
+//! | number | itself, or [`OPEN`](word::OPEN): the next value of `open` |
+//! | timestamp | the milliseconds since the one before, in this batch or an earlier one, or [`OPEN`](word::OPEN): the next value of `open` is the timestamp itself |
+//! | bool | 0 or 1 |
+//! | anything else | none: the next value of `open` |
 
-mod ascii;
 mod buffer;
+mod digits;
 mod encoder;
 mod repeats;
-mod text;
 pub mod word;
 
 pub use encoder::{Batch, BatchEncoder};

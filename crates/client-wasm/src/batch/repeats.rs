@@ -29,7 +29,7 @@ impl Repeats {
         }
     }
 
-    /// Whether `value` is what `slot` had last. If not, it is about to be written, after a comma.
+    /// Whether `value` is what `slot` had last. If not, it is about to be written.
     pub(super) fn is_repeat(&mut self, text: &Buffer, slot: usize, value: &[u8]) -> bool {
         if self.slots.is_empty() {
             self.slots.resize(EVENTS.len() * FIELDS_MAX, Slot::default());
@@ -41,8 +41,15 @@ impl Repeats {
         if slot.generation == generation && last == Some(value) {
             return true;
         }
-        let start = text.len() + 1;
+        let start = text.len();
         *slot = Slot { generation, start: start as u32, end: (start + value.len()) as u32 };
         false
+    }
+
+    /// Another value is written for `slot`, which will not be recognised again.
+    pub(super) fn replaced(&mut self, slot: usize) {
+        if let Some(slot) = self.slots.get_mut(slot) {
+            *slot = Slot::default();
+        }
     }
 }

@@ -21,3 +21,8 @@ pub const UP_TO_DATE: u32 = 1 << 8;
 pub const CLOSED: u32 = 1 << 9;
 /// Controls: the offset follows.
 pub const COUNT: u32 = 1 << 10;
+
+/// In place of a number: it is the next open value, since it is no whole number below 2^31.
+pub const OPEN: u32 = u32::MAX;
+/// In place of the length of an id: it is the same as in the last event of the kind. No id is empty.
+pub const REPEAT: u32 = 0;

@@ -26,16 +26,9 @@ extern "C" {
         signal: &web_sys::AbortSignal,
     ) -> Result<Promise, JsValue>;
 
-    /// One network chunk's items, as addresses in wasm memory.
+    /// One network chunk's items: the address of `parts`, see [`Machine`](super::link), and how many bytes came.
     #[wasm_bindgen(method, structural, catch)]
-    pub(super) fn batch(
-        this: &ConnectionHooks,
-        text_ptr: usize,
-        text_len: usize,
-        words_ptr: usize,
-        words_len: usize,
-        network_bytes: usize,
-    ) -> Result<(), JsValue>;
+    pub(super) fn batch(this: &ConnectionHooks, parts: usize, network_bytes: usize) -> Result<(), JsValue>;
 
     /// `(code, turn, value) => connection.woken(code, turn, value)`, as long as there is a connection.
     #[wasm_bindgen(method, structural, getter)]

@@ -19,10 +19,11 @@ use super::hooks::{ConnectionHooks, performance_now};
 use super::options::Notice;
 use super::wakeups::{Wakeup, Wakeups};
 use super::{exchange, failure, notice};
-use crate::batch::BatchEncoder;
+use crate::batch::{Batch, BatchEncoder};
 
-/// A network chunk is taken in pieces of this size at most, so that one huge chunk does not double the memory.
-const PIECE_BYTES_MAX: u32 = 4 << 20;
+/// A network chunk is taken in pieces of this size at most: one huge chunk does not double the memory, and a string
+/// that an application keeps, which an engine may have cut out of the text of its batch, keeps no more than this alive.
+const PIECE_BYTES_MAX: u32 = 64 << 10;
 
 pub(super) struct Link {
     hooks: ConnectionHooks,
@@ -39,6 +40,8 @@ pub(super) struct Link {
 struct Machine {
     subscription: Subscription,
     encoder: BatchEncoder,
+    /// Where the parts of the batch are: address and length of `ascii`, `wide`, `open` and `words`, in this order.
+    parts: [usize; 8],
 }
 
 impl Link {
@@ -47,7 +50,7 @@ impl Link {
         Rc::new(Self {
             hooks,
             url,
-            machine: RefCell::new(Machine { subscription, encoder: BatchEncoder::new() }),
+            machine: RefCell::new(Machine { subscription, encoder: BatchEncoder::new(), parts: [0; 8] }),
             wakeups,
             turn: Cell::new(0),
             exchange: RefCell::default(),
@@ -222,7 +225,7 @@ impl Link {
         let len = piece.length() as usize;
         {
             let mut machine = self.machine.borrow_mut();
-            let Machine { subscription, encoder } = &mut *machine;
+            let Machine { subscription, encoder, .. } = &mut *machine;
             encoder.clear();
             piece.copy_to(&mut subscription.spare(len)[..len]);
             subscription.filled(len);
@@ -239,14 +242,19 @@ impl Link {
             }
             self.perform(output);
         }
-        let (text_ptr, text_len, words_ptr, words_len) = {
+        let parts = {
             let mut machine = self.machine.borrow_mut();
-            let batch = machine.encoder.finish();
-            (batch.text.as_ptr() as usize, batch.text.len(), batch.words.as_ptr() as usize, batch.words.len())
+            let Machine { encoder, parts, .. } = &mut *machine;
+            let Batch { ascii, wide, open, words } = encoder.finish();
+            for (i, text) in [ascii, wide, open].into_iter().enumerate() {
+                (parts[2 * i], parts[2 * i + 1]) = (text.as_ptr() as usize, text.len());
+            }
+            (parts[6], parts[7]) = (words.as_ptr() as usize, words.len());
+            parts.as_ptr() as usize
         };
         // The addresses stay good during the call: nothing writes to the encoder before the next piece arrives, and
         // pieces arrive from the event loop only.
-        let _ = self.hooks.batch(text_ptr, text_len, words_ptr, words_len, len);
+        let _ = self.hooks.batch(parts, len);
         if let Some(held) = held {
             self.perform(held);
         }

@@ -18,85 +18,154 @@ pub(crate) enum Item {
     Control(String, u64, bool, bool),
 }
 
-/// The items, counting offsets on from `offset`.
-pub(crate) fn read(batch: &Batch<'_>, offset: &mut u64) -> Vec<Item> {
-    let values: Vec<Value> = serde_json::from_slice(batch.text).unwrap();
-    let mut values = values.into_iter();
-    let mut next = move || values.next().expect("a value for every word");
+/// What a reader remembers from one batch of a connection to the next.
+#[derive(Default)]
+pub(crate) struct Memory {
+    offset: u64,
+    timestamp: u64,
+}
+
+/// The parts of one batch, each as far as it has been taken.
+struct Parts<'b> {
+    ascii: &'b str,
+    wide: Vec<u16>,
+    open: std::vec::IntoIter<Value>,
+    words: &'b [u32],
+    ids: HashMap<(u32, usize), String>,
+}
+
+/// The items of a connection's next batch. Panics unless every part is used up.
+pub(crate) fn read(batch: &Batch<'_>, memory: &mut Memory) -> Vec<Item> {
+    let open: Vec<Value> =
+        if batch.open.is_empty() { Vec::new() } else { serde_json::from_slice(batch.open).unwrap() };
+    let mut parts = Parts {
+        ascii: std::str::from_utf8(batch.ascii).unwrap(),
+        wide: std::str::from_utf8(batch.wide).unwrap().encode_utf16().collect(),
+        open: open.into_iter(),
+        words: batch.words,
+        ids: HashMap::new(),
+    };
+    assert!(parts.ascii.is_ascii());
     let mut items = Vec::new();
-    let mut memory = Memory { timestamp: 0, ids: HashMap::new() };
-    for &item in batch.words {
-        match item & 0xff {
-            word::POSITION => *offset = next().as_u64().unwrap(),
-            word::CONTROL => {
-                let cursor = next().as_str().unwrap().to_owned();
-                if item & word::COUNT != 0 {
-                    *offset = next().as_u64().unwrap();
-                }
-                items.push(Item::Control(
-                    cursor,
-                    *offset,
-                    item & word::UP_TO_DATE != 0,
-                    item & word::CLOSED != 0,
-                ));
-            }
-            word::REJECTED => {
-                let [code, _reason, event_type, path, _expected, _came] = [(); 6].map(|()| next());
-                *offset = next().as_u64().unwrap();
-                let text = |value: Value| value.as_str().map(str::to_owned);
-                items.push(Item::Rejected(text(code).unwrap(), text(event_type), text(path), *offset));
-            }
-            kind => {
-                *offset += 1;
-                items.push(Item::Event(event(kind, item, &mut next, &mut memory), *offset));
-            }
-        }
+    while !parts.words.is_empty() {
+        items.extend(parts.item(memory));
     }
+    assert!(parts.ascii.is_empty() && parts.wide.is_empty() && parts.open.next().is_none());
     items
 }
 
-/// What a batch refers back to.
-struct Memory {
-    timestamp: i64,
-    ids: HashMap<(u32, usize), Value>,
-}
+impl Parts<'_> {
+    fn word(&mut self) -> u32 {
+        let (first, rest) = self.words.split_first().expect("a word");
+        self.words = rest;
+        *first
+    }
 
-fn event(kind: u32, item: u32, next: &mut dyn FnMut() -> Value, memory: &mut Memory) -> Value {
-    let mut timestamp = |difference: Value| {
-        memory.timestamp += difference.as_i64().unwrap();
-        json!(memory.timestamp)
-    };
-    let mut event = Map::new();
-    event.insert("id".into(), next());
-    if kind == word::UNKNOWN {
-        event.insert("type".into(), next());
-        event.insert("timestamp".into(), timestamp(next()));
-        event.insert("data".into(), next());
-    } else {
-        let spec = &EVENTS[kind as usize];
-        event.insert("type".into(), json!(spec.event_type));
-        event.insert("timestamp".into(), timestamp(next()));
-        let mut data = Map::new();
-        for (i, field) in spec.payload.fields.iter().enumerate() {
-            if item & 1 << (word::ABSENT_SHIFT + i as u32) == 0 {
-                let mut value = next();
-                if field.kind == Kind::Id {
-                    if value == json!(0) {
-                        value = memory.ids[&(kind, i)].clone();
-                    }
-                    memory.ids.insert((kind, i), value.clone());
-                }
-                data.insert(field.name.into(), value);
+    fn string(&mut self) -> String {
+        let length = self.word();
+        if length < 1 << 31 {
+            let (string, rest) = self.ascii.split_at(length as usize);
+            self.ascii = rest;
+            return string.to_owned();
+        }
+        let rest = self.wide.split_off(!length as usize);
+        String::from_utf16(&std::mem::replace(&mut self.wide, rest)).unwrap()
+    }
+
+    fn open(&mut self) -> Value {
+        self.open.next().expect("an open value")
+    }
+
+    fn number(&mut self) -> Value {
+        match self.word() {
+            word::OPEN => self.open(),
+            number => {
+                assert!(number < 1 << 31);
+                json!(number)
             }
         }
-        event.insert("data".into(), Value::Object(data));
     }
-    if item & word::META != 0 {
-        event.insert("meta".into(), next());
+
+    fn timestamp(&mut self, memory: &mut Memory) -> Value {
+        memory.timestamp = match self.word() {
+            word::OPEN => self.open().as_u64().unwrap(),
+            difference => memory.timestamp + u64::from(difference),
+        };
+        json!(memory.timestamp)
     }
-    if kind != word::UNKNOWN && item & word::EXTRAS != 0 {
-        let Value::Object(extras) = next() else { panic!("extras are an object") };
-        event.get_mut("data").unwrap().as_object_mut().unwrap().extend(extras);
+
+    fn item(&mut self, memory: &mut Memory) -> Option<Item> {
+        let item = self.word();
+        match item & 0xff {
+            word::POSITION => {
+                memory.offset = self.number().as_u64().unwrap();
+                None
+            }
+            word::CONTROL => {
+                let cursor = self.string();
+                if item & word::COUNT != 0 {
+                    memory.offset = self.number().as_u64().unwrap();
+                }
+                let (up_to_date, closed) = (item & word::UP_TO_DATE != 0, item & word::CLOSED != 0);
+                Some(Item::Control(cursor, memory.offset, up_to_date, closed))
+            }
+            word::REJECTED => {
+                let [code, _reason, event_type, path, _expected, _came] = [(); 6].map(|()| self.string());
+                memory.offset = self.number().as_u64().unwrap();
+                let some = |text: String| Some(text).filter(|text| !text.is_empty());
+                Some(Item::Rejected(code, some(event_type), some(path), memory.offset))
+            }
+            kind => {
+                memory.offset += 1;
+                Some(Item::Event(self.event(kind, item, memory), memory.offset))
+            }
+        }
     }
-    Value::Object(event)
+
+    fn event(&mut self, kind: u32, item: u32, memory: &mut Memory) -> Value {
+        let mut event = Map::new();
+        event.insert("id".into(), json!(self.string()));
+        if kind == word::UNKNOWN {
+            event.insert("type".into(), json!(self.string()));
+            event.insert("timestamp".into(), self.timestamp(memory));
+            event.insert("data".into(), self.open());
+        } else {
+            let spec = &EVENTS[kind as usize];
+            event.insert("type".into(), json!(spec.event_type));
+            event.insert("timestamp".into(), self.timestamp(memory));
+            let mut data = Map::new();
+            for (i, field) in spec.payload.fields.iter().enumerate() {
+                if item & 1 << (word::ABSENT_SHIFT + i as u32) == 0 {
+                    data.insert(field.name.into(), self.field(&field.kind, (kind, i)));
+                }
+            }
+            event.insert("data".into(), Value::Object(data));
+        }
+        if item & word::META != 0 {
+            event.insert("meta".into(), self.open());
+        }
+        if kind != word::UNKNOWN && item & word::EXTRAS != 0 {
+            let Value::Object(extras) = self.open() else { panic!("extras are an object") };
+            event.get_mut("data").unwrap().as_object_mut().unwrap().extend(extras);
+        }
+        Value::Object(event)
+    }
+
+    fn field(&mut self, kind: &Kind, place: (u32, usize)) -> Value {
+        match kind {
+            Kind::Id if self.words.first() == Some(&word::REPEAT) => {
+                self.word();
+                json!(self.ids[&place])
+            }
+            Kind::Id => {
+                let id = self.string();
+                self.ids.insert(place, id.clone());
+                json!(id)
+            }
+            Kind::Text | Kind::Enum(_) | Kind::SessionId => json!(self.string()),
+            Kind::Integer | Kind::Number => self.number(),
+            Kind::Bool => json!(self.word() == 1),
+            _ => self.open(),
+        }
+    }
 }

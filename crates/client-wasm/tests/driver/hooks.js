@@ -51,12 +51,12 @@ export class Script {
     return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
   }
 
-  batch(textPtr, textLength, wordsPtr, wordsLength) {
-    if (wordsLength > 0) {
-      const { buffer } = this.memory;
-      this.texts.push(new TextDecoder().decode(new Uint8Array(buffer, textPtr, textLength)));
-      this.words.push(...new Uint32Array(buffer, wordsPtr, wordsLength));
-    }
+  batch(parts) {
+    const { buffer } = this.memory;
+    const [ascii, asciiLength, wide, wideLength, open, openLength, words, wordsLength] = new Uint32Array(buffer, parts, 8);
+    const text = (from, length) => new TextDecoder().decode(new Uint8Array(buffer, from, length));
+    this.texts.push(text(ascii, asciiLength), text(wide, wideLength), text(open, openLength));
+    this.words.push(...new Int32Array(buffer, words, wordsLength));
   }
 
   notice([kind, word, cause, attempt]) {
@@ -64,7 +64,7 @@ export class Script {
   }
 
   values() {
-    return JSON.stringify(this.texts.flatMap((text) => JSON.parse(text)));
+    return this.texts.filter((text) => text !== '').join(' ');
   }
 
   states() {

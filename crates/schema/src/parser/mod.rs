@@ -14,7 +14,7 @@ mod string;
 mod value;
 mod view;
 
-pub use view::{EventKind, EventView};
+pub use view::{EventKind, EventView, StringView};
 
 use crate::custom::CustomEvents;
 use crate::limits::TEXT_BYTES_MAX;

@@ -3,7 +3,7 @@
 use super::reader::{Expected, Reader, Step, Stop};
 use super::string::{self, Content};
 use super::view::{EventKind, Span};
-use crate::catalogue::{DATA, TYPE};
+use crate::catalogue::{DATA, TIMESTAMP, TYPE};
 use crate::id;
 use crate::limits::{DEPTH_MAX, ID_CHARS_MAX, SCHEMA_VERSION};
 use crate::rejection::RejectionCode;
@@ -30,6 +30,7 @@ impl Reader<'_, '_> {
     pub(super) fn object(&mut self, spec: &'static StructSpec, place: Place, depth: u32) -> Step {
         let open = self.at;
         let mut seen = 0_u32;
+        let mut plain = 0_u32;
         let mut predicted = 0;
         self.at += 1;
         self.whitespace();
@@ -55,6 +56,11 @@ impl Reader<'_, '_> {
                         seen |= bit;
                         predicted = i + 1;
                         self.field(&field.kind, depth)?;
+                        // Of a kind that is no string the bit says nothing, and nobody asks.
+                        plain |= u32::from(self.plain) << i;
+                        if i == TIMESTAMP && place == Place::Envelope {
+                            self.scratch.timestamp_ms = self.scratch.integer;
+                        }
                         let span = Span::new(start, self.at);
                         let spans: &mut [Span] = match place {
                             Place::Envelope => &mut self.scratch.envelope,
@@ -94,8 +100,8 @@ impl Reader<'_, '_> {
             return Err(self.fail(RejectionCode::MissingField, open, Expected::Field(name)));
         }
         match place {
-            Place::Envelope => self.scratch.envelope_seen = seen,
-            Place::Payload => self.scratch.fields_seen = seen,
+            Place::Envelope => (self.scratch.envelope_seen, self.scratch.envelope_plain) = (seen, plain),
+            Place::Payload => (self.scratch.fields_seen, self.scratch.fields_plain) = (seen, plain),
             Place::Nested => {}
         }
         Ok(())
@@ -171,9 +177,10 @@ impl Reader<'_, '_> {
                 if matches!(kind, Kind::SchemaVersion) && number != Some(SCHEMA_VERSION) {
                     return Err(self.fail(RejectionCode::SchemaVersion, start, Expected::Kind(kind)));
                 }
-                if number.is_none() {
+                let Some(number) = number else {
                     return Err(self.fail(RejectionCode::NumberRange, start, Expected::Kind(kind)));
-                }
+                };
+                self.scratch.integer = number;
             }
             Kind::Number => {
                 if !matches!(first, b'-' | b'0'..=b'9') {

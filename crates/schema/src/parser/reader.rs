@@ -15,6 +15,8 @@ pub(super) struct Reader<'j, 'p> {
     pub(super) at: usize,
     /// Only the grammar counts: set while the end of a rejected message is looked for.
     pub(super) lenient: bool,
+    /// The string that was read last is its own value: ASCII, no escapes.
+    pub(super) plain: bool,
     pub(super) scratch: &'p mut Scratch,
     pub(super) custom: &'p CustomEvents,
     failure: Failure,
@@ -47,7 +49,7 @@ pub(super) enum Expected {
 impl<'j, 'p> Reader<'j, 'p> {
     pub(super) fn new(text: &'j [u8], scratch: &'p mut Scratch, custom: &'p CustomEvents) -> Self {
         let failure = Failure { code: RejectionCode::Syntax, at: 0, expected: Expected::Words("") };
-        Self { text, at: 0, lenient: false, scratch, custom, failure }
+        Self { text, at: 0, lenient: false, plain: false, scratch, custom, failure }
     }
 
     /// The byte at the current position; 0, which stands for itself nowhere in JSON, at the end.

@@ -78,6 +78,7 @@ impl Reader<'_, '_> {
             return Err(self.syntax("UTF-8"));
         }
         self.at = at + 1;
+        self.plain = !(escaped || wide);
         Ok(Content { escaped, wide })
     }
 
@@ -134,15 +135,18 @@ pub(super) fn decode(contents: &[u8]) -> Cow<'_, str> {
         return Cow::Borrowed(core::str::from_utf8(contents).unwrap_or_default());
     }
     let mut decoded = Vec::with_capacity(contents.len());
+    decode_into(contents, &mut decoded);
+    Cow::Owned(String::from_utf8(decoded).unwrap_or_default())
+}
+
+/// Appends that value.
+pub(super) fn decode_into(contents: &[u8], decoded: &mut Vec<u8>) {
     let mut at = 0;
-    while let Some(byte) = contents.get(at) {
-        at += 1;
-        if *byte != b'\\' {
-            decoded.push(*byte);
-            continue;
-        }
-        let escape = contents.get(at).copied().unwrap_or(0);
-        at += 1;
+    loop {
+        let run = at + run_len(contents.get(at..).unwrap_or_default());
+        decoded.extend_from_slice(contents.get(at..run).unwrap_or_default());
+        let Some(escape) = contents.get(run + 1) else { return };
+        at = run + 2;
         decoded.push(match escape {
             b'b' => 8,
             b'f' => 12,
@@ -150,7 +154,7 @@ pub(super) fn decode(contents: &[u8]) -> Cow<'_, str> {
             b'r' => b'\r',
             b't' => b'\t',
             b'u' => {
-                let mut code = unit(contents, at - 2).unwrap_or(0);
+                let mut code = unit(contents, run).unwrap_or(0);
                 at += 4;
                 if code & 0xfc00 == 0xd800
                     && let Some(low @ 0xdc00..=0xdfff) = unit_at_escape(contents, at)
@@ -162,8 +166,20 @@ pub(super) fn decode(contents: &[u8]) -> Cow<'_, str> {
                 decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
                 continue;
             }
-            other => other,
+            other => *other,
         });
     }
-    Cow::Owned(String::from_utf8(decoded).unwrap_or_default())
+}
+
+/// Bytes up to the next escape of a valid string.
+fn run_len(text: &[u8]) -> usize {
+    let (words, tail) = text.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        // Between the quotes a backslash is the only special byte there is.
+        let hits = specials(u64::from_le_bytes(*word));
+        if hits != 0 {
+            return i * 8 + (hits.trailing_zeros() / 8) as usize;
+        }
+    }
+    words.len() * 8 + tail.iter().take_while(|byte| **byte != b'\\').count()
 }

@@ -32,6 +32,12 @@ pub(super) struct Scratch {
     pub(super) kind: EventKind,
     pub(super) envelope: [Span; ENVELOPE_FIELDS],
     pub(super) envelope_seen: u32,
+    /// One bit per field whose text is the value of a string: ASCII, no escapes.
+    pub(super) envelope_plain: u32,
+    pub(super) fields_plain: u32,
+    /// The integer that was read last, and the timestamp once it was.
+    pub(super) integer: u64,
+    pub(super) timestamp_ms: u64,
     pub(super) fields: [Span; FIELDS_MAX],
     pub(super) fields_seen: u32,
     pub(super) extras: Vec<(Span, Span)>,
@@ -48,6 +54,30 @@ pub enum EventKind {
     /// Neither: passed through as it is.
     #[default]
     Unknown,
+}
+
+/// A valid JSON string.
+#[derive(Debug, Clone, Copy)]
+pub struct StringView<'j> {
+    contents: &'j [u8],
+    plain: bool,
+}
+
+impl<'j> StringView<'j> {
+    fn new(raw: &'j [u8], plain: bool) -> Self {
+        Self { contents: string::contents(raw), plain }
+    }
+
+    /// The value, if the text is the value: ASCII without escapes.
+    #[must_use]
+    pub fn plain(&self) -> Option<&'j [u8]> {
+        self.plain.then_some(self.contents)
+    }
+
+    /// Appends the value, as UTF-8.
+    pub fn decode_into(&self, out: &mut Vec<u8>) {
+        string::decode_into(self.contents, out);
+    }
 }
 
 /// A valid event: spans into the text `'j`, valid until the parser `'p` goes on.
@@ -116,6 +146,18 @@ impl<'j, 'p> EventView<'j, 'p> {
         string::decode(string::contents(self.id_raw()))
     }
 
+    /// The event's id, not decoded yet.
+    #[must_use]
+    pub fn id_string(&self) -> StringView<'j> {
+        StringView::new(self.id_raw(), self.scratch.envelope_plain & 1 << ID != 0)
+    }
+
+    /// The event's type, not decoded yet.
+    #[must_use]
+    pub fn event_type_string(&self) -> StringView<'j> {
+        StringView::new(self.event_type_raw(), self.scratch.envelope_plain & 1 << TYPE != 0)
+    }
+
     /// The JSON string `type`, quotes included.
     #[must_use]
     pub fn event_type_raw(&self) -> &'j [u8] {
@@ -137,9 +179,7 @@ impl<'j, 'p> EventView<'j, 'p> {
     /// When the event happened, in Unix milliseconds.
     #[must_use]
     pub fn timestamp_ms(&self) -> u64 {
-        self.timestamp_raw()
-            .iter()
-            .fold(0, |number: u64, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit & 15)))
+        self.scratch.timestamp_ms
     }
 
     /// The JSON value `data`.
@@ -162,6 +202,12 @@ impl<'j, 'p> EventView<'j, 'p> {
             return None;
         }
         self.scratch.fields.get(i).map(|span| span.of(self.text))
+    }
+
+    /// The `i`-th field, whose kind makes it a string, not decoded yet; `raw` is what [`field`](Self::field) gave.
+    #[must_use]
+    pub fn string(&self, i: usize, raw: &'j [u8]) -> StringView<'j> {
+        StringView::new(raw, self.scratch.fields_plain >> i & 1 != 0)
     }
 
     /// One bit per field of the event type's table, set if it is there.
