@@ -19,7 +19,7 @@ pub use producer::{
 };
 pub use retry_after::retry_after_ms;
 pub use subscription::{
-    ConnectionState, EventSink, FrameProblem, From, Input, LostInfo, OpenRequest, Output, ResponseHead,
-    Stats, Subscription, SubscriptionConfig, SubscriptionError, TimerKind,
+    ConnectionState, EventSink, FrameProblem, From, Input, LostInfo, MalformedControl, OpenRequest, Output,
+    ResponseHead, Stats, Subscription, SubscriptionConfig, SubscriptionError, TimerKind,
 };
 pub use time::Millis;

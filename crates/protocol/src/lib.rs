@@ -16,7 +16,7 @@ mod stream_path;
 mod swar;
 
 pub use content_type::{CONTENT_TYPE_LEN_MAX, ContentType, MalformedContentType, Unit};
-pub use control::{Control, MESSAGE_COUNT_MAX, MalformedControl};
+pub use control::{Control, MESSAGE_COUNT_MAX};
 pub use live_cursor::{LIVE_CURSOR_EPOCH_SECS, LIVE_CURSOR_INTERVAL_SECS, LiveCursor};
 pub use offset::{MalformedOffset, OFFSET_TOKEN_LEN, Offset, ReadFrom};
 pub use offset_token::{MalformedOffsetToken, OFFSET_TOKEN_BYTES_MAX, OffsetToken};

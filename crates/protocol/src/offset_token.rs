@@ -10,7 +10,7 @@ pub const OFFSET_TOKEN_BYTES_MAX: usize = 256;
 
 /// A `Stream-Next-Offset` as a server returned it: handed back to that server, never taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OffsetToken(Box<str>);
+pub struct OffsetToken(String);
 
 /// Not a token that a server may return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,12 +31,34 @@ impl FromStr for OffsetToken {
     type Err = MalformedOffsetToken;
 
     fn from_str(token: &str) -> Result<Self, MalformedOffsetToken> {
+        Self::check(token)?;
+        Ok(Self(token.to_owned()))
+    }
+}
+
+impl OffsetToken {
+    /// Whether this is a token that a server may return.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn check(token: &str) -> Result<(), MalformedOffsetToken> {
         let fits = !token.is_empty() && token.len() <= OFFSET_TOKEN_BYTES_MAX;
         // The sentinels are reserved (section 8): a server that returned one would restart its readers.
         if !fits || token == "-1" || token == "now" || token.bytes().any(|b| b < b' ' || b == 0x7f) {
             return Err(MalformedOffsetToken);
         }
-        Ok(Self(token.into()))
+        Ok(())
+    }
+
+    /// Becomes another token, in the same memory where that suffices.
+    ///
+    /// # Errors
+    /// It is none; this one stays what it was.
+    pub fn replace(&mut self, token: &str) -> Result<(), MalformedOffsetToken> {
+        Self::check(token)?;
+        self.0.clear();
+        self.0.push_str(token);
+        Ok(())
     }
 }
 
@@ -44,7 +66,7 @@ impl From<Offset> for OffsetToken {
     fn from(offset: Offset) -> Self {
         let token = offset.to_token();
         // Decimal digits are ASCII, so nothing is ever replaced.
-        Self(String::from_utf8_lossy(&token).into())
+        Self(String::from_utf8_lossy(&token).into_owned())
     }
 }
 

@@ -33,7 +33,15 @@ fn find(bytes: &[u8], marks: impl Fn(u64) -> u64, is_hit: impl Fn(u8) -> bool) -
 
 /// The first CR or LF.
 pub(crate) fn find_line_end(bytes: &[u8]) -> Option<usize> {
-    find(bytes, |w| eq(w, b'\n') | eq(w, b'\r'), |b| b == b'\n' || b == b'\r')
+    let mut at = 0;
+    loop {
+        // Other control characters this low hardly ever come: one test for all of them is cheaper than two.
+        at += find(bytes.get(at..)?, |w| below(w, b'\r' + 1), |b| b <= b'\r')?;
+        if matches!(bytes.get(at), Some(b'\n' | b'\r')) {
+            return Some(at);
+        }
+        at += 1;
+    }
 }
 
 /// The first byte that ends a run of plain characters in a JSON string: a quote, a backslash or a control.

@@ -129,14 +129,15 @@ fn object(
         if let Some(schema) = schema.as_object_mut() {
             schema.insert("description".into(), field.doc().into());
         }
-        properties.insert(field.name.into(), schema.clone());
+        properties.insert(field.name.to_string(), schema.clone());
         for alias in field.aliases {
             properties.insert((*alias).into(), schema.clone());
         }
-        let names: Vec<&str> = core::iter::once(field.name).chain(field.aliases.iter().copied()).collect();
+        let names: Vec<&str> =
+            core::iter::once(field.name.as_str()).chain(field.aliases.iter().copied()).collect();
         if names.len() == 1 {
             if field.required {
-                required.push(field.name);
+                required.push(field.name.as_str());
             }
             continue;
         }

@@ -19,6 +19,7 @@ mod enums;
 mod error_code;
 #[cfg(feature = "serde")]
 mod event;
+mod field_name;
 mod id;
 #[cfg(feature = "serde")]
 mod json_schema;
@@ -39,6 +40,7 @@ pub use enums::*;
 pub use error_code::ErrorCode;
 #[cfg(feature = "serde")]
 pub use event::{Event, EventFault, WireEvent};
+pub use field_name::{FIELD_NAME_BYTES_MAX, FieldName};
 pub use id::{
     AgentId, BlockId, EventId, MalformedId, MessageId, ProjectId, RunId, SessionId, TaskId, ToolCallId,
     UserId, WorktreeId,
@@ -46,7 +48,7 @@ pub use id::{
 #[cfg(feature = "serde")]
 pub use json_schema::json_schema;
 pub use limits::*;
-pub use parser::{EventKind, EventView, Parser, StringView, Verdict};
+pub use parser::{EventKind, EventView, ObjectView, Parser, StringView, Verdict};
 #[cfg(feature = "serde")]
 pub use record::{Record, RecordPlace};
 pub use rejection::{Rejection, RejectionCode};

@@ -1,6 +1,7 @@
 //! The shape of the static tables. Must not know any event by name, nor how text is parsed.
 
 use crate::channel::Channel;
+use crate::field_name::FieldName;
 
 /// What a field's value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl EnumSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldSpec {
     /// The name on the wire, and the name every reader gets.
-    pub name: &'static str,
+    pub name: FieldName,
     /// Other names accepted on the wire.
     pub aliases: &'static [&'static str],
     /// What the value must be.
@@ -79,9 +80,9 @@ pub struct FieldSpec {
 impl FieldSpec {
     /// A field that must be there.
     #[must_use]
-    pub const fn required(name: &'static str, kind: Kind) -> Self {
+    pub const fn required(name: &str, kind: Kind) -> Self {
         Self {
-            name,
+            name: FieldName::new(name),
             aliases: &[],
             kind,
             required: true,
@@ -92,7 +93,7 @@ impl FieldSpec {
 
     /// A field that may be absent; `null` is not absence.
     #[must_use]
-    pub const fn optional(name: &'static str, kind: Kind) -> Self {
+    pub const fn optional(name: &str, kind: Kind) -> Self {
         Self { required: false, ..Self::required(name, kind) }
     }
 

@@ -34,7 +34,7 @@ fn check_view(view: &EventView<'_, '_>, text: &str) -> Result<(), TestCaseError>
             if let (durable_sessions_schema::Kind::Struct(inner), Some(value)) = (field.kind, &mut value) {
                 canonical(value, inner, None);
             }
-            prop_assert_eq!(value.as_ref(), data.get(field.name));
+            prop_assert_eq!(value.as_ref(), data.get(field.name.as_str()));
         }
         for (key, value) in view.extras() {
             let key: String = serde_json::from_slice(key).unwrap();

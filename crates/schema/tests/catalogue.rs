@@ -86,8 +86,9 @@ fn every_type_is_found_and_nothing_else() {
 fn no_two_fields_of_an_object_share_a_name() {
     for event in EVENTS {
         let fields = event.payload.fields.iter();
-        let names = fields.flat_map(|field| std::iter::once(&field.name).chain(field.aliases));
-        let mut names: Vec<_> = names.chain(event.payload.ignored).collect();
+        let names = fields
+            .flat_map(|field| std::iter::once(field.name.as_str()).chain(field.aliases.iter().copied()));
+        let mut names: Vec<_> = names.chain(event.payload.ignored.iter().copied()).collect();
         names.sort();
         assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{}: {names:?}", event.event_type);
     }

@@ -71,7 +71,9 @@ fn example(kind: Kind, name: &str) -> Value {
 fn object(spec: &StructSpec, whole: bool) -> Value {
     let fields = spec.fields.iter().filter(|field| whole || field.required);
     Value::Object(
-        fields.map(|field| (field.name.to_owned(), example(field.kind, field.name))).collect::<Map<_, _>>(),
+        fields
+            .map(|field| (field.name.to_string(), example(field.kind, field.name.as_str())))
+            .collect::<Map<_, _>>(),
     )
 }
 

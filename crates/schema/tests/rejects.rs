@@ -66,7 +66,8 @@ fn damage(
         .iter()
         .enumerate()
         .filter_map(|(at, (name, _))| {
-            let named = |field: &&FieldSpec| field.name == name || field.aliases.contains(&name.as_str());
+            let named =
+                |field: &&FieldSpec| field.name.as_str() == name || field.aliases.contains(&name.as_str());
             spec.fields.iter().find(named).map(|field| (at, field))
         })
         .collect();
@@ -83,7 +84,7 @@ fn damage(
         }
         1 => {
             // The second of the two is the one too many.
-            let again = field.aliases.first().map_or(field.name, |alias| alias);
+            let again = field.aliases.first().map_or(field.name.as_str(), |alias| alias);
             let value = fields[at].1.clone();
             fields.push((again.to_owned(), value));
             Some((RejectionCode::DuplicateField, format!("{path}.{again}")))

@@ -1,6 +1,7 @@
 //! The subscription to one stream as a machine: inputs and bytes go in, outputs and events come out. Must not know
 //! how requests are made, what time it is, or what an application does with events.
 
+mod control;
 mod error;
 mod io;
 mod machine;
@@ -10,6 +11,7 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
+pub use control::MalformedControl;
 pub use error::SubscriptionError;
 pub use io::{ConnectionState, Input, LostInfo, OpenRequest, Output, ResponseHead, TimerKind};
 pub use machine::{Subscription, SubscriptionConfig};

@@ -107,8 +107,9 @@ impl Position {
     }
 
     /// The connection has reached `cursor`, before which there are `count` messages if the server says so.
-    /// Returns how many messages the server counts that never came.
-    pub(super) fn control(&mut self, cursor: OffsetToken, count: Option<u64>) -> u64 {
+    /// Returns how many messages the server counts that never came. `cursor` is exchanged
+    /// for the one before, whose memory the next one is read into.
+    pub(super) fn control(&mut self, cursor: &mut Option<OffsetToken>, count: Option<u64>) -> u64 {
         let missing = match count {
             Some(count) => self.stand_at(count),
             None => {
@@ -122,8 +123,7 @@ impl Position {
         };
         self.uncounted = false;
         self.at_cursor = self.read;
-        // Overwriting in place would save an allocation per frame, but tokens are immutable on purpose.
-        self.cursor = Some(cursor);
+        core::mem::swap(&mut self.cursor, cursor);
         missing
     }
 
@@ -207,7 +207,7 @@ mod tests {
         position.begin_connection();
         // The server frames them differently this time.
         assert!(read(&mut position, 2).is_empty());
-        assert_eq!(position.control(token("a"), None), 0);
+        assert_eq!(position.control(&mut Some(token("a")), None), 0);
         assert!(read(&mut position, 2).is_empty());
         position.begin_connection();
         assert_eq!(read(&mut position, 4), [6]);
@@ -218,7 +218,7 @@ mod tests {
     fn relative_numbers_become_absolute_when_the_server_tells() {
         let mut position = Position::new(From::After { cursor: token("c"), count: None });
         assert_eq!(read(&mut position, 2), [1, 2]);
-        assert_eq!(position.control(token("d"), Some(102)), 0);
+        assert_eq!(position.control(&mut Some(token("d")), Some(102)), 0);
         assert_eq!(read(&mut position, 1), [103]);
         let mut position = Position::new(From::Now);
         assert_eq!(position.begin_at(40), 0);
@@ -231,13 +231,13 @@ mod tests {
         assert_eq!(read(&mut position, 5), [1, 2, 3, 4, 5]);
         position.begin_connection();
         position.uncounted_frame();
-        assert_eq!(position.control(token("a"), Some(7)), 0);
+        assert_eq!(position.control(&mut Some(token("a")), Some(7)), 0);
         assert_eq!(read(&mut position, 1), [8]);
         let mut position = Position::new(From::Start);
         read(&mut position, 5);
         position.begin_connection();
         position.uncounted_frame();
-        position.control(token("a"), None);
+        position.control(&mut Some(token("a")), None);
         assert_eq!(read(&mut position, 1), [6]);
     }
 
@@ -245,7 +245,7 @@ mod tests {
     fn a_gap_is_counted() {
         let mut position = Position::new(From::Start);
         read(&mut position, 2);
-        assert_eq!(position.control(token("a"), Some(5)), 3);
+        assert_eq!(position.control(&mut Some(token("a")), Some(5)), 3);
         assert_eq!(read(&mut position, 1), [6]);
     }
 
@@ -253,7 +253,7 @@ mod tests {
     fn a_server_that_renumbers_costs_nothing() {
         let mut position = Position::new(From::Start);
         read(&mut position, 4);
-        assert_eq!(position.control(token("a"), Some(2)), 0);
+        assert_eq!(position.control(&mut Some(token("a")), Some(2)), 0);
         assert_eq!(read(&mut position, 2), [3, 4]);
     }
 
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(position.trim(token("g"), None), None);
         position.begin_connection();
         assert_eq!(read(&mut position, 1), [12]);
-        position.control(token("h"), Some(51));
+        position.control(&mut Some(token("h")), Some(51));
         assert_eq!(read(&mut position, 1), [52]);
     }
 }

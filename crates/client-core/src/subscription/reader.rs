@@ -1,10 +1,11 @@
 //! From bytes to the sink: SSE frames, messages, the skipping of those delivered before. Must not know
 //! connections, attempts or time.
 
-use durable_sessions_protocol::Control;
+use durable_sessions_protocol::OffsetToken;
 use durable_sessions_protocol::sse::{EVENT_CONTROL, EVENT_DATA, SseDecoder, SseItem};
 use durable_sessions_schema::{Parser, Verdict};
 
+use super::control::{Control, ControlReader};
 use super::position::{Position, Turn};
 use super::sink::{EventSink, FrameProblem};
 
@@ -41,7 +42,8 @@ pub(super) struct Reader {
     pub(super) decoder: SseDecoder,
     pub(super) position: Position,
     parser: Parser,
-    live_cursor: Option<String>,
+    control: ControlReader,
+    live_cursor: String,
     /// Messages the server skipped at the beginning of this connection, to be told with the next bytes.
     missing_at_start: u64,
 }
@@ -52,7 +54,8 @@ impl Reader {
             decoder: SseDecoder::new(frame_bytes_max),
             position,
             parser,
-            live_cursor: None,
+            control: ControlReader::default(),
+            live_cursor: String::new(),
             missing_at_start: 0,
         }
     }
@@ -68,13 +71,13 @@ impl Reader {
     }
 
     pub(super) fn live_cursor(&self) -> Option<&str> {
-        self.live_cursor.as_deref()
+        Some(self.live_cursor.as_str()).filter(|cursor| !cursor.is_empty())
     }
 
     /// Reads everything that is complete.
     pub(super) fn drain(&mut self, stats: &mut Stats, sink: &mut dyn EventSink) -> Found {
         let mut found = Found::default();
-        let Self { decoder, position, parser, live_cursor, missing_at_start } = self;
+        let Self { decoder, position, parser, control, live_cursor, missing_at_start } = self;
         report_missing(core::mem::take(missing_at_start), position, stats, sink);
         while let Some(item) = decoder.next_item() {
             match item {
@@ -90,22 +93,28 @@ impl Reader {
                         (found.useful, found.progress) = (true, true);
                     }
                 }
-                SseItem::Frame(frame) if frame.event == EVENT_CONTROL => match Control::parse(frame.data) {
-                    Ok(control) => {
-                        found.useful = true;
-                        found.progress |= position.cursor() != Some(&control.next_offset);
-                        found.closed = control.closed;
-                        apply(control, position, live_cursor, stats, sink);
-                        if found.closed {
-                            return found;
+                SseItem::Frame(frame) if frame.event == EVENT_CONTROL => {
+                    match control.read(parser, frame.data) {
+                        Ok(said) => {
+                            found.useful = true;
+                            found.progress |= position.cursor() != control.next_offset().as_ref();
+                            found.closed = said.closed;
+                            if !control.cursor().is_empty() {
+                                live_cursor.clear();
+                                live_cursor.push_str(control.cursor());
+                            }
+                            apply(said, control.next_offset(), position, stats, sink);
+                            if found.closed {
+                                return found;
+                            }
+                        }
+                        Err(problem) => {
+                            stats.bad_frames += 1;
+                            let problem = FrameProblem::Control { problem, raw: frame.data };
+                            sink.bad_frame(&problem, position.delivered());
                         }
                     }
-                    Err(problem) => {
-                        stats.bad_frames += 1;
-                        let problem = FrameProblem::Control { problem, raw: frame.data };
-                        sink.bad_frame(&problem, position.delivered());
-                    }
-                },
+                }
                 // Events of other names are extensions that this client did not ask for.
                 SseItem::Frame(_) => {}
             }
@@ -148,15 +157,12 @@ fn data(
 
 fn apply(
     control: Control,
+    next_offset: &mut Option<OffsetToken>,
     position: &mut Position,
-    live_cursor: &mut Option<String>,
     stats: &mut Stats,
     sink: &mut dyn EventSink,
 ) {
-    if control.cursor.is_some() {
-        *live_cursor = control.cursor;
-    }
-    let missing = position.control(control.next_offset, control.message_count);
+    let missing = position.control(next_offset, control.message_count);
     report_missing(missing, position, stats, sink);
     sink.control(position.offset(), position.delivered(), control.up_to_date, control.closed);
 }

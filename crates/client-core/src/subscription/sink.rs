@@ -1,8 +1,9 @@
 //! Where a subscription delivers what it reads. The sink is given, so that the browser can build its batches and
 //! the native client its typed events from the same pass over the text.
 
-use durable_sessions_protocol::MalformedControl;
 use durable_sessions_schema::{EventView, Rejection};
+
+use super::control::MalformedControl;
 
 /// Receives what a subscription reads, in order. Numbers are counts of messages from the start of the stream, up
 /// to and including the one they come with.

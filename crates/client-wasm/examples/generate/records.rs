@@ -95,7 +95,7 @@ fn write_constructor(out: &mut String, constructor: &Constructor) {
     for (index, field) in fields.iter().enumerate() {
         let bit = 1u32 << index;
         let value = taken(field.kind, index);
-        if ADDED_BY_MAPPING.contains(&field.name) {
+        if ADDED_BY_MAPPING.contains(&field.name.as_str()) {
             // What the mapping adds wins over the payload, as in the schema's own records.
             passed_over.push_str(&if field.required {
                 format!("{value}, ")
@@ -108,7 +108,7 @@ fn write_constructor(out: &mut String, constructor: &Constructor) {
         if !field.required {
             value = format!("absent & {bit} ? undefined : {value}");
         }
-        if outcome(event) && field.name == "isError" {
+        if outcome(event) && field.name.as_str() == "isError" {
             value = format!("(isError = {value})");
         }
         data.push(format!("{}: {}", field.name, after(&mut passed_over, value)));

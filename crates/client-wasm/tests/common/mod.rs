@@ -136,7 +136,7 @@ impl Parts<'_> {
             let mut data = Map::new();
             for (i, field) in spec.payload.fields.iter().enumerate() {
                 if item & 1 << (word::ABSENT_SHIFT + i as u32) == 0 {
-                    data.insert(field.name.into(), self.field(&field.kind, (kind, i)));
+                    data.insert(field.name.to_string(), self.field(&field.kind, (kind, i)));
                 }
             }
             event.insert("data".into(), Value::Object(data));

@@ -3,6 +3,7 @@
 
 use core::ops::Range;
 
+use super::{EVENT_CONTROL, EVENT_DATA};
 use crate::swar::find_line_end;
 
 /// Cap of one frame unless another is given: 16 MiB.
@@ -55,7 +56,9 @@ pub struct SseDecoder {
     /// Data of the frame so far, joined in place somewhere before `line`.
     data: Range<usize>,
     has_data: bool,
-    event: Vec<u8>,
+    event: EventName,
+    /// The name, where it is none of ours.
+    other_event: Vec<u8>,
     id: Vec<u8>,
     has_id: bool,
     /// Bytes of the complete lines of the frame so far.
@@ -69,6 +72,13 @@ pub struct SseDecoder {
     cut: bool,
     /// The frame's fields were lent out and are cleared on the next call.
     lent: bool,
+}
+
+/// The `event` field of the frame so far. The names of the protocol are not copied.
+#[derive(Debug, Clone, Copy)]
+enum EventName {
+    Ours(&'static str),
+    Other,
 }
 
 /// What a line amounts to, as positions, so that no borrow outlives the loop.
@@ -96,7 +106,8 @@ impl SseDecoder {
             scan: 0,
             data: 0..0,
             has_data: false,
-            event: Vec::new(),
+            event: EventName::Ours(""),
+            other_event: Vec::new(),
             id: Vec::new(),
             has_id: false,
             frame_bytes: 0,
@@ -151,7 +162,10 @@ impl SseDecoder {
                 self.lent = true;
                 let text = |bytes| core::str::from_utf8(bytes).unwrap_or("\u{fffd}");
                 SseItem::Frame(SseFrame {
-                    event: text(&self.event),
+                    event: match self.event {
+                        EventName::Ours(name) => name,
+                        EventName::Other => text(&self.other_event),
+                    },
                     data: &self.buf[self.data.clone()],
                     id: self.has_id.then(|| text(&self.id)),
                 })
@@ -219,7 +233,12 @@ impl SseDecoder {
             self.clear_frame();
             return None;
         }
-        let colon = bytes.iter().position(|&b| b == b':');
+        // The two fields that nearly all lines are.
+        let colon = match bytes {
+            [b'd', b'a', b't', b'a', b':', ..] => Some(4),
+            [b'e', b'v', b'e', b'n', b't', b':', ..] => Some(5),
+            _ => bytes.iter().position(|&b| b == b':'),
+        };
         if colon == Some(0) {
             return Some(Step::Comment(line.start + 1..line.end));
         }
@@ -239,7 +258,17 @@ impl SseDecoder {
                 self.data.end += 1 + len;
             }
             b"data" => (self.data, self.has_data) = (value, true),
-            b"event" => replace(&mut self.event, &self.buf[value]),
+            b"event" => {
+                let value = &self.buf[value];
+                self.event =
+                    match [EVENT_DATA, EVENT_CONTROL].into_iter().find(|name| name.as_bytes() == value) {
+                        Some(name) => EventName::Ours(name),
+                        None => {
+                            replace(&mut self.other_event, value);
+                            EventName::Other
+                        }
+                    };
+            }
             b"id" if !self.buf[value.clone()].contains(&0) => {
                 replace(&mut self.id, &self.buf[value]);
                 self.has_id = true;
@@ -258,7 +287,7 @@ impl SseDecoder {
 
     fn clear_frame(&mut self) {
         self.data = 0..0;
-        self.event.clear();
+        self.event = EventName::Ours("");
         self.id.clear();
         (self.has_data, self.has_id, self.lent) = (false, false, false);
         self.frame_bytes = 0;

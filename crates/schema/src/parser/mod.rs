@@ -14,11 +14,12 @@ mod string;
 mod value;
 mod view;
 
-pub use view::{EventKind, EventView, StringView};
+pub use view::{EventKind, EventView, ObjectView, StringView};
 
 use crate::custom::CustomEvents;
 use crate::limits::TEXT_BYTES_MAX;
 use crate::rejection::{Rejection, RejectionCode};
+use crate::spec::StructSpec;
 use reader::Reader;
 use view::Scratch;
 
@@ -114,6 +115,25 @@ impl Parser {
             None => Ok(EventView::new(json, at, end, &self.scratch, &self.custom)),
             Some(rejection) => Err(rejection),
         }
+    }
+
+    /// Reads one JSON text that is exactly one object of this table, which need not be one of the catalogue.
+    ///
+    /// # Errors
+    /// The text is not JSON, or not such an object.
+    pub fn parse_object<'j>(
+        &mut self,
+        json: &'j [u8],
+        spec: &'static StructSpec,
+    ) -> Result<ObjectView<'j, '_>, Rejection> {
+        if json.len() > TEXT_BYTES_MAX {
+            return Err(too_long(json));
+        }
+        let mut reader = Reader::new(json, &mut self.scratch, &self.custom);
+        reader.whitespace();
+        reader.single(spec)?;
+        reader.finish()?;
+        Ok(ObjectView::new(json, &self.scratch))
     }
 }
 

@@ -1,11 +1,30 @@
 //! JSON numbers: grammar and range, without floats. Must not know which field a number stands in.
 
-use super::reader::{Expected, Reader, Step, Stop};
+use super::reader::{Expected, Reader, Step, Stop, byte};
 use crate::limits::{INTEGER_MAX, NUMBER_EXPONENT_MAX};
 use crate::rejection::RejectionCode;
 
 /// Far beyond any count of digits a text can hold, far below overflow.
 const EXPONENT_CAP: i64 = 1 << 40;
+
+/// The integer at `at` and where it ends, if it is one of at most fifteen digits, which is always in range.
+#[inline]
+pub(super) fn plain_integer(text: &[u8], at: usize) -> Option<(u64, usize)> {
+    let mut number = 0_u64;
+    let mut end = at;
+    loop {
+        let byte = byte(text, end);
+        if !byte.is_ascii_digit() {
+            let length = end - at;
+            // A fraction or an exponent makes it another number, a zero in front none at all.
+            let is_plain = matches!(length, 1..=15) && !matches!(byte, b'.' | b'e' | b'E');
+            let leading_zero = length > 1 && text.get(at) == Some(&b'0');
+            return (is_plain && !leading_zero).then_some((number, end));
+        }
+        number = number.wrapping_mul(10).wrapping_add(u64::from(byte & 15));
+        end += 1;
+    }
+}
 
 impl Reader<'_, '_> {
     fn digits(&mut self) -> Result<usize, Stop> {

@@ -1,6 +1,7 @@
 //! Objects and values by their tables. Must not know the catalogue beyond the tables it is given.
 
-use super::reader::{Expected, Reader, Step, Stop};
+use super::number::plain_integer;
+use super::reader::{Expected, Reader, Step, Stop, byte, skip_whitespace};
 use super::string::{self, Content};
 use super::view::{EventKind, Span};
 use crate::catalogue::{DATA, TIMESTAMP, TYPE};
@@ -27,25 +28,41 @@ enum Key {
 
 impl Reader<'_, '_> {
     /// Reads the object at the current position by its table and moves behind it. `depth` counts the object itself.
+    ///
+    /// Every byte of a stream passes through here, so the position is a local of this function, in a register, and
+    /// what nearly all events consist of is read without a call: names in the table's order, strings that are their
+    /// own value, whole numbers. Everything else goes through the slow path, which knows the whole grammar.
     pub(super) fn object(&mut self, spec: &'static StructSpec, place: Place, depth: u32) -> Step {
+        let text = self.text;
         let open = self.at;
         let mut seen = 0_u32;
         let mut plain = 0_u32;
         let mut predicted = 0;
-        self.at += 1;
-        self.whitespace();
         if place == Place::Envelope {
             self.scratch.envelope_seen = 0;
         }
-        if self.peek() == b'}' {
-            self.at += 1;
+        let mut at = skip_whitespace(text, open + 1);
+        if byte(text, at) == b'}' {
+            self.at = at + 1;
         } else {
             loop {
-                let key = self.at;
-                let named = self.key(spec, predicted)?;
-                let key_end = self.at;
-                self.colon()?;
-                let start = self.at;
+                let key = at;
+                let named;
+                (named, at) = match predict(spec, predicted, text, at) {
+                    Some((i, field)) => (Key::Field(i, field), at + field.name.len() + 2),
+                    None => {
+                        self.at = at;
+                        (self.key(spec)?, self.at)
+                    }
+                };
+                let key_end = at;
+                at = skip_whitespace(text, at);
+                if byte(text, at) != b':' {
+                    self.at = at;
+                    return Err(self.syntax("a colon"));
+                }
+                at = skip_whitespace(text, at + 1);
+                let start = at;
                 match named {
                     Key::Field(i, field) => {
                         let bit = 1 << i;
@@ -55,13 +72,20 @@ impl Reader<'_, '_> {
                         }
                         seen |= bit;
                         predicted = i + 1;
-                        self.field(&field.kind, depth)?;
+                        (at, self.plain) = match self.usual(&field.kind, at) {
+                            Some(end) => (end, true),
+                            None => {
+                                self.at = at;
+                                self.field(&field.kind, depth)?;
+                                (self.at, self.plain)
+                            }
+                        };
                         // Of a kind that is no string the bit says nothing, and nobody asks.
                         plain |= u32::from(self.plain) << i;
                         if i == TIMESTAMP && place == Place::Envelope {
                             self.scratch.timestamp_ms = self.scratch.integer;
                         }
-                        let span = Span::new(start, self.at);
+                        let span = Span::new(start, at);
                         let spans: &mut [Span] = match place {
                             Place::Envelope => &mut self.scratch.envelope,
                             Place::Payload => &mut self.scratch.fields,
@@ -71,33 +95,39 @@ impl Reader<'_, '_> {
                             *slot = span;
                         }
                     }
-                    Key::Ignored => self.value(depth)?,
-                    Key::Unknown => {
+                    Key::Ignored | Key::Unknown => {
+                        self.at = at;
                         self.value(depth)?;
-                        let extra = (Span::new(key, key_end), Span::new(start, self.at));
-                        match place {
-                            Place::Envelope => self.scratch.envelope_extras.push(extra),
-                            Place::Payload => self.scratch.extras.push(extra),
-                            Place::Nested => {}
+                        at = self.at;
+                        if matches!(named, Key::Unknown) {
+                            let extra = (Span::new(key, key_end), Span::new(start, at));
+                            match place {
+                                Place::Envelope => self.scratch.envelope_extras.push(extra),
+                                Place::Payload => self.scratch.extras.push(extra),
+                                Place::Nested => {}
+                            }
                         }
                     }
                 }
-                self.whitespace();
-                match self.peek() {
-                    b',' => self.at += 1,
+                at = skip_whitespace(text, at);
+                match byte(text, at) {
+                    b',' => at = skip_whitespace(text, at + 1),
                     b'}' => {
-                        self.at += 1;
+                        self.at = at + 1;
                         break;
                     }
-                    _ => return Err(self.syntax("a comma or the end of the object")),
+                    _ => {
+                        self.at = at;
+                        return Err(self.syntax("a comma or the end of the object"));
+                    }
                 }
-                self.whitespace();
             }
         }
         let missing = spec.required_mask & !seen;
         if missing != 0 {
-            let name = spec.fields.get(missing.trailing_zeros() as usize).map_or("", |field| field.name);
-            return Err(self.fail(RejectionCode::MissingField, open, Expected::Field(name)));
+            let name = spec.fields.get(missing.trailing_zeros() as usize).map(|field| &field.name);
+            let expected = name.map_or(Expected::Words(""), Expected::Field);
+            return Err(self.fail(RejectionCode::MissingField, open, expected));
         }
         match place {
             Place::Envelope => (self.scratch.envelope_seen, self.scratch.envelope_plain) = (seen, plain),
@@ -107,26 +137,38 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// Reads a key. Writers keep an order, nearly always ours: the field after the last one is tried first, by one
-    /// comparison and without looking for the key's end.
-    fn key(&mut self, spec: &'static StructSpec, predicted: usize) -> Result<Key, Stop> {
-        if let Some(field) = spec.fields.get(predicted) {
-            let name = field.name.as_bytes();
-            if let Some([b'"', rest @ ..]) = self.text.get(self.at..)
-                && rest.get(name.len()) == Some(&b'"')
-                && rest.starts_with(name)
-            {
-                self.at += name.len() + 2;
-                return Ok(Key::Field(predicted, field));
+    /// The end of the value at `at` if it is what it nearly always is for its kind, and valid.
+    #[inline]
+    fn usual(&mut self, kind: &'static Kind, at: usize) -> Option<usize> {
+        match kind {
+            Kind::Text => string::plain_end(self.text, at),
+            Kind::Id | Kind::EventType => {
+                // Two quotes are no part of an id's length.
+                let lengths = 3..=ID_CHARS_MAX + 2;
+                let end = string::plain_end(self.text, at).filter(|end| lengths.contains(&(end - at)))?;
+                if matches!(kind, Kind::EventType) {
+                    self.select(Span::new(at, end), false);
+                }
+                Some(end)
             }
+            Kind::Integer => {
+                let (number, end) = plain_integer(self.text, at)?;
+                self.scratch.integer = number;
+                Some(end)
+            }
+            _ => None,
         }
+    }
+
+    /// Reads a key that was not predicted.
+    fn key(&mut self, spec: &'static StructSpec) -> Result<Key, Stop> {
         let start = self.at;
         let content = self.string()?;
         let raw = string::contents(self.since(start));
         if content.escaped {
-            return Ok(find(spec, predicted, string::decode(raw).as_bytes()));
+            return Ok(find(spec, string::decode(raw).as_bytes()));
         }
-        Ok(find(spec, predicted, raw))
+        Ok(find(spec, raw))
     }
 
     fn wrong_type(&mut self, kind: &'static Kind) -> Stop {
@@ -287,7 +329,7 @@ impl Reader<'_, '_> {
         let plain = !content.escaped && !content.wide && !raw.is_empty() && raw.len() <= ID_CHARS_MAX;
         let valid = if plain && !matches!(kind, Kind::SessionId) {
             // ASCII without escapes: below 0x20 the string scan has already refused.
-            !raw.contains(&0x7f)
+            !content.del
         } else {
             id::is_valid(*kind, &string::decode(raw))
         };
@@ -295,19 +337,30 @@ impl Reader<'_, '_> {
     }
 }
 
-fn find(spec: &'static StructSpec, predicted: usize, key: &[u8]) -> Key {
+/// The field whose name stands at `at`. Writers keep an order, nearly always ours: the field after the last one is
+/// tried first, then those behind it (what is absent is optional), without looking for the key's end.
+#[inline]
+fn predict(
+    spec: &'static StructSpec,
+    predicted: usize,
+    text: &[u8],
+    at: usize,
+) -> Option<(usize, &'static FieldSpec)> {
+    if byte(text, at) != b'"' {
+        return None;
+    }
+    let fields = spec.fields.get(predicted..)?;
+    let i = fields.iter().position(|field| field.name.stands_at(text, at + 1))?;
+    Some((predicted + i, fields.get(i)?))
+}
+
+fn find(spec: &'static StructSpec, key: &[u8]) -> Key {
     let named = |field: &FieldSpec| {
         field.name.as_bytes() == key || field.aliases.iter().any(|alias| alias.as_bytes() == key)
     };
-    // From the prediction on: what is absent most often is one optional field.
-    let mut i = predicted;
-    for _ in spec.fields {
-        if i >= spec.fields.len() {
-            i = 0;
-        }
-        match spec.fields.get(i) {
-            Some(field) if named(field) => return Key::Field(i, field),
-            _ => i += 1,
+    for (i, field) in spec.fields.iter().enumerate() {
+        if named(field) {
+            return Key::Field(i, field);
         }
     }
     if spec.ignored.iter().any(|name| name.as_bytes() == key) { Key::Ignored } else { Key::Unknown }

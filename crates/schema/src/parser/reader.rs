@@ -6,8 +6,9 @@ use super::string;
 use super::view::{EventKind, Scratch, Span};
 use crate::catalogue::{ENVELOPE, TYPE};
 use crate::custom::CustomEvents;
+use crate::field_name::FieldName;
 use crate::rejection::{Rejection, RejectionCode, push};
-use crate::spec::{EnumSpec, Kind};
+use crate::spec::{EnumSpec, Kind, StructSpec};
 
 /// Reads one message of one text.
 pub(super) struct Reader<'j, 'p> {
@@ -39,11 +40,32 @@ struct Failure {
 pub(super) enum Expected {
     Words(&'static str),
     /// An absent field of the object at the failure's position.
-    Field(&'static str),
+    Field(&'static FieldName),
     Kind(&'static Kind),
     OneOf(&'static EnumSpec),
     /// What the application's own validator said.
     Custom,
+}
+
+/// The byte at `at`; 0, which stands for itself nowhere in JSON, at the end.
+#[inline]
+pub(super) fn byte(text: &[u8], at: usize) -> u8 {
+    text.get(at).copied().unwrap_or(0)
+}
+
+/// The first position from `at` on that is no white space.
+#[inline]
+pub(super) fn skip_whitespace(text: &[u8], at: usize) -> usize {
+    // One comparison where there is none, as nearly always.
+    if byte(text, at) > b' ' { at } else { behind_whitespace(text, at) }
+}
+
+#[cold]
+fn behind_whitespace(text: &[u8], mut at: usize) -> usize {
+    while matches!(byte(text, at), b' ' | b'\n' | b'\r' | b'\t') {
+        at += 1;
+    }
+    at
 }
 
 impl<'j, 'p> Reader<'j, 'p> {
@@ -52,10 +74,10 @@ impl<'j, 'p> Reader<'j, 'p> {
         Self { text, at: 0, lenient: false, plain: false, scratch, custom, failure }
     }
 
-    /// The byte at the current position; 0, which stands for itself nowhere in JSON, at the end.
+    /// The byte at the current position, or 0.
     #[inline]
     pub(super) fn peek(&self) -> u8 {
-        self.text.get(self.at).copied().unwrap_or(0)
+        byte(self.text, self.at)
     }
 
     /// The text from `start` to the current position.
@@ -66,9 +88,7 @@ impl<'j, 'p> Reader<'j, 'p> {
 
     #[inline]
     pub(super) fn whitespace(&mut self) {
-        while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
-            self.at += 1;
-        }
+        self.at = skip_whitespace(self.text, self.at);
     }
 
     #[cold]
@@ -163,6 +183,17 @@ impl<'j, 'p> Reader<'j, 'p> {
         Ok(Some(rejection))
     }
 
+    /// Reads an object that is no event.
+    pub(super) fn single(&mut self, spec: &'static StructSpec) -> Result<(), Rejection> {
+        let start = self.at;
+        let read = if self.peek() == b'{' {
+            self.object(spec, super::object::Place::Payload, 1)
+        } else {
+            Err(self.fail(RejectionCode::WrongType, start, Expected::Words("an object")))
+        };
+        read.map_err(|Stop| self.rejection(start))
+    }
+
     fn event(&mut self) -> Step {
         let start = self.at;
         if self.peek() != b'{' {
@@ -230,6 +261,7 @@ impl<'j, 'p> Reader<'j, 'p> {
         match expected {
             Expected::Words(text) => push(&mut words, text),
             Expected::Field(name) => {
+                let name = name.as_str();
                 push(&mut path, ".");
                 push(&mut path, name);
                 came.clear();

@@ -12,6 +12,8 @@ pub(super) struct Content {
     pub(super) escaped: bool,
     /// At least one byte beyond ASCII.
     pub(super) wide: bool,
+    /// At least one DEL, the only control character that JSON leaves alone. Of wide strings it says nothing.
+    pub(super) del: bool,
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -29,6 +31,36 @@ const fn specials(word: u64) -> u64 {
     (is_quote | is_backslash | is_control) & HIGHS
 }
 
+/// The end of the string at `at` if its text is its value: ASCII without escapes, and without DEL, so that it may be
+/// an id. `None` says nothing but that the whole grammar has to look at it.
+#[inline]
+pub(super) fn plain_end(text: &[u8], at: usize) -> Option<usize> {
+    if text.get(at) != Some(&b'"') {
+        return None;
+    }
+    let mut at = at + 1;
+    loop {
+        let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) else {
+            let byte = *text.get(at)?;
+            at += 1;
+            match byte {
+                b'"' => return Some(at),
+                b'\\' | ..0x20 | 0x7f.. => return None,
+                _ => continue,
+            }
+        };
+        let word = u64::from_le_bytes(*bytes);
+        // DEL plus one has the high bit; a carry can only come from a byte that is marked itself.
+        let hits = specials(word) | ((word | word.wrapping_add(ONES)) & HIGHS);
+        if hits == 0 {
+            at += 8;
+            continue;
+        }
+        at += (hits.trailing_zeros() / 8) as usize;
+        return (text.get(at) == Some(&b'"')).then_some(at + 1);
+    }
+}
+
 impl Reader<'_, '_> {
     /// Reads the string at the current position and moves behind it.
     pub(super) fn string(&mut self) -> Result<Content, Stop> {
@@ -40,6 +72,8 @@ impl Reader<'_, '_> {
         let mut at = start;
         let mut escaped = false;
         let mut highs = 0_u64;
+        // In ASCII only DEL plus one has the high bit, and no byte carries into the next.
+        let mut dels = 0_u64;
         loop {
             // Eight bytes at a time while they are plain.
             while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
@@ -47,11 +81,14 @@ impl Reader<'_, '_> {
                 let hits = specials(word);
                 if hits != 0 {
                     let plain = hits.trailing_zeros() & !7;
-                    highs |= word & ((1 << plain) - 1);
+                    let word = word & ((1 << plain) - 1);
+                    highs |= word;
+                    dels |= word.wrapping_add(ONES);
                     at += (plain / 8) as usize;
                     break;
                 }
                 highs |= word;
+                dels |= word.wrapping_add(ONES);
                 at += 8;
             }
             match text.get(at) {
@@ -64,6 +101,7 @@ impl Reader<'_, '_> {
                 }
                 Some(byte) if *byte >= 0x20 => {
                     highs |= u64::from(*byte);
+                    dels |= u64::from(*byte) + 1;
                     at += 1;
                 }
                 _ => {
@@ -79,7 +117,7 @@ impl Reader<'_, '_> {
         }
         self.at = at + 1;
         self.plain = !(escaped || wide);
-        Ok(Content { escaped, wide })
+        Ok(Content { escaped, wide, del: dels & HIGHS != 0 })
     }
 
     /// Reads the escape at the current position.

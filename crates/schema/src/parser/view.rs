@@ -80,6 +80,35 @@ impl<'j> StringView<'j> {
     }
 }
 
+/// A valid object: spans into the text `'j`, valid until the parser `'p` goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct ObjectView<'j, 'p> {
+    text: &'j [u8],
+    scratch: &'p Scratch,
+}
+
+impl<'j, 'p> ObjectView<'j, 'p> {
+    pub(super) fn new(text: &'j [u8], scratch: &'p Scratch) -> Self {
+        Self { text, scratch }
+    }
+
+    /// The JSON value of the `i`-th field of the table; `None` if it is absent.
+    #[must_use]
+    pub fn field(&self, i: usize) -> Option<&'j [u8]> {
+        if self.scratch.fields_seen >> i & 1 == 0 {
+            return None;
+        }
+        self.scratch.fields.get(i).map(|span| span.of(self.text))
+    }
+
+    /// The same, if it is a string.
+    #[must_use]
+    pub fn string(&self, i: usize) -> Option<StringView<'j>> {
+        let raw = self.field(i).filter(|raw| raw.first() == Some(&b'"'))?;
+        Some(StringView::new(raw, self.scratch.fields_plain >> i & 1 != 0))
+    }
+}
+
 /// A valid event: spans into the text `'j`, valid until the parser `'p` goes on.
 #[derive(Debug, Clone, Copy)]
 pub struct EventView<'j, 'p> {

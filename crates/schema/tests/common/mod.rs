@@ -133,7 +133,8 @@ pub(crate) fn of_kind(kind: Kind) -> BoxedStrategy<Node> {
 
 /// A field under one of its names, or its absence.
 fn field(field: &'static FieldSpec, value: BoxedStrategy<Node>) -> BoxedStrategy<Option<(String, Node)>> {
-    let names: Vec<&'static str> = std::iter::once(field.name).chain(field.aliases.iter().copied()).collect();
+    let names: Vec<&'static str> =
+        std::iter::once(field.name.as_str()).chain(field.aliases.iter().copied()).collect();
     let present =
         (prop::sample::select(names), value).prop_map(|(name, value)| Some((name.to_owned(), value)));
     if field.required { present.boxed() } else { prop_oneof![1 => Just(None), 1 => present].boxed() }
@@ -302,10 +303,10 @@ pub(crate) fn canonical(value: &mut Value, spec: &StructSpec, payload: Option<&'
     for field in spec.fields {
         for alias in field.aliases {
             if let Some(value) = object.remove(*alias) {
-                object.insert(field.name.to_owned(), value);
+                object.insert(field.name.to_string(), value);
             }
         }
-        let Some(value) = object.get_mut(field.name) else { continue };
+        let Some(value) = object.get_mut(field.name.as_str()) else { continue };
         match (field.kind, payload) {
             (Kind::Struct(inner), _) => canonical(value, inner, None),
             (Kind::Payload, Some(inner)) => canonical(value, inner, None),

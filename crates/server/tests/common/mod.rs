@@ -169,7 +169,7 @@ impl Sse {
         loop {
             match self.decoder.next_item() {
                 Some(SseItem::Frame(frame)) if frame.event == "control" => {
-                    return Item::Control(Control::parse(frame.data).unwrap());
+                    return Item::Control(control(frame.data));
                 }
                 Some(SseItem::Frame(frame)) => {
                     assert_eq!(frame.event, "data");
@@ -219,6 +219,17 @@ impl Sse {
             }
         }
         messages
+    }
+}
+
+fn control(text: &[u8]) -> Control {
+    let value: serde_json::Value = serde_json::from_slice(text).unwrap();
+    Control {
+        next_offset: value["streamNextOffset"].as_str().unwrap().parse().unwrap(),
+        cursor: value["streamCursor"].as_str().map(str::to_owned),
+        up_to_date: value["upToDate"] == true || value["streamClosed"] == true,
+        closed: value["streamClosed"] == true,
+        message_count: value["streamMessageCount"].as_u64(),
     }
 }
 

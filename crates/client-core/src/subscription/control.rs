@@ -1,0 +1,192 @@
+//! Control events as a client reads them, PROTOCOL.md section 5.8: by the schema's table parser, so that the browser
+//! carries one reader of JSON. Must not know what a position leads to.
+
+use durable_sessions_protocol::{MESSAGE_COUNT_MAX, OffsetToken};
+use durable_sessions_schema::{FieldSpec, Kind, ObjectView, Parser, StructSpec};
+
+/// Longest `streamCursor` that is kept; a longer one is dropped, which only costs collapsing.
+const CURSOR_BYTES_MAX: usize = 256;
+
+const NEXT_OFFSET: usize = 0;
+const CURSOR: usize = 1;
+const UP_TO_DATE: usize = 2;
+const CLOSED: usize = 3;
+const MESSAGE_COUNT: usize = 4;
+
+/// What may be absent may also be of another type, as a newer server may change it: then it counts as absent.
+static CONTROL: StructSpec = StructSpec::new(
+    "Control",
+    &[
+        FieldSpec::required("streamNextOffset", Kind::Text),
+        FieldSpec::optional("streamCursor", Kind::Any),
+        FieldSpec::optional("upToDate", Kind::Any),
+        FieldSpec::optional("streamClosed", Kind::Any),
+        FieldSpec::optional("streamMessageCount", Kind::Any),
+    ],
+);
+
+/// What a control event says besides its position and cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Control {
+    pub(super) up_to_date: bool,
+    pub(super) closed: bool,
+    /// How many messages stand before the position, if the server tells.
+    pub(super) message_count: Option<u64>,
+}
+
+/// A control event that cannot say where to resume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a control event without a valid streamNextOffset")]
+pub struct MalformedControl;
+
+/// Reads control events; its buffers are used again, so that nothing is allocated per event.
+#[derive(Debug, Default)]
+pub(super) struct ControlReader {
+    /// Read into in turn with the one that the position holds.
+    next_offset: Option<OffsetToken>,
+    cursor: Vec<u8>,
+    decoded: Vec<u8>,
+}
+
+impl ControlReader {
+    /// Reads one. Unknown fields, any order, escapes and white space are fine.
+    pub(super) fn read(&mut self, parser: &mut Parser, text: &[u8]) -> Result<Control, MalformedControl> {
+        let object = parser.parse_object(text, &CONTROL).map_err(|_| MalformedControl)?;
+        let next_offset = string(&object, NEXT_OFFSET, &mut self.decoded);
+        match &mut self.next_offset {
+            Some(token) => token.replace(next_offset),
+            None => next_offset.parse().map(|token| self.next_offset = Some(token)),
+        }
+        .map_err(|_| MalformedControl)?;
+        self.cursor.clear();
+        let cursor = string(&object, CURSOR, &mut self.decoded).as_bytes();
+        if cursor.len() <= CURSOR_BYTES_MAX {
+            self.cursor.extend_from_slice(cursor);
+        }
+        let is_set = |field| object.field(field) == Some(b"true");
+        let closed = is_set(CLOSED);
+        Ok(Control {
+            // A closed stream at its final offset is up to date by definition.
+            up_to_date: is_set(UP_TO_DATE) || closed,
+            closed,
+            message_count: object.field(MESSAGE_COUNT).and_then(count),
+        })
+    }
+
+    /// Where to resume, as the last one that was read said. To be exchanged for the one that was good until then.
+    pub(super) fn next_offset(&mut self) -> &mut Option<OffsetToken> {
+        &mut self.next_offset
+    }
+
+    /// Its collapsing cursor, section 10.1; empty without one.
+    pub(super) fn cursor(&self) -> &str {
+        core::str::from_utf8(&self.cursor).unwrap_or_default()
+    }
+}
+
+/// A field that is a string, otherwise an empty one.
+fn string<'v>(object: &ObjectView<'v, '_>, field: usize, decoded: &'v mut Vec<u8>) -> &'v str {
+    let Some(string) = object.string(field) else { return "" };
+    let value = match string.plain() {
+        Some(plain) => plain,
+        None => {
+            decoded.clear();
+            string.decode_into(decoded);
+            decoded
+        }
+    };
+    core::str::from_utf8(value).unwrap_or_default()
+}
+
+fn count(raw: &[u8]) -> Option<u64> {
+    // Sixteen digits cannot overflow, and more are out of range.
+    if raw.len() > 16 {
+        return None;
+    }
+    let mut number = 0;
+    for digit in raw {
+        number = number * 10 + u64::from(digit.is_ascii_digit().then_some(digit & 15)?);
+    }
+    Some(number).filter(|number| *number <= MESSAGE_COUNT_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use durable_sessions_protocol::Control as Written;
+    use proptest::prelude::*;
+
+    /// Position, cursor, the rest.
+    fn read(text: &[u8]) -> Result<(String, String, Control), MalformedControl> {
+        let mut reader = ControlReader::default();
+        let control = reader.read(&mut Parser::new(), text)?;
+        let next_offset = reader.next_offset().as_ref().map(ToString::to_string);
+        Ok((next_offset.unwrap_or_default(), reader.cursor().to_owned(), control))
+    }
+
+    #[test]
+    fn other_servers_may_write_it_differently() {
+        let text = r#" {
+"extra" : {"streamNextOffset":[1,{}]} , "up\u0054oDate":true,"streamCursor":"a\"\ud83d\ude00",
+            "streamMessageCount":7.5, "streamNextOffset" : "1_\u0032\/" } "#;
+        let (next_offset, cursor, control) = read(text.as_bytes()).unwrap();
+        assert_eq!((next_offset.as_str(), cursor.as_str()), ("1_2/", "a\"\u{1f600}"));
+        assert_eq!(control, Control { up_to_date: true, closed: false, message_count: None });
+        let rest = |text: &str| read(text.as_bytes()).unwrap().2;
+        assert!(rest(r#"{"streamClosed":true,"streamNextOffset":"1"}"#).up_to_date);
+        assert!(!rest(r#"{"streamClosed":"true","streamNextOffset":"1"}"#).closed);
+        for (count, known) in
+            [("9007199254740992", None), ("9007199254740991", Some(MESSAGE_COUNT_MAX)), ("-1", None)]
+        {
+            let text = format!(r#"{{"streamNextOffset":"1","streamCursor":5,"streamMessageCount":{count}}}"#);
+            assert_eq!(rest(&text).message_count, known);
+        }
+        let long = format!(r#"{{"streamNextOffset":"1","streamCursor":"{}"}}"#, "x".repeat(257));
+        assert_eq!(read(long.as_bytes()).unwrap().1, "");
+    }
+
+    #[test]
+    fn a_control_event_without_a_position_is_refused() {
+        for text in [
+            "{}",
+            r#"{"streamNextOffset":5}"#,
+            r#"{"streamNextOffset":""}"#,
+            r#"{"streamNextOffset":"-1"}"#,
+            r#"{"streamNextOffset":"\ud800"}"#,
+            "[]",
+            "",
+            "{",
+            "{]",
+            r#"{"streamNextOffset":"1",}"#,
+            r#"{"streamNextOffset":"1"} x"#,
+            "nul",
+        ] {
+            assert_eq!(read(text.as_bytes()), Err(MalformedControl), "{text}");
+        }
+        assert_eq!(read(b"{\"streamNextOffset\":\"\xff\"}"), Err(MalformedControl));
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_protocol_writes_is_read_back(
+            token in "[^\\p{Cc}]{1,40}", cursor in proptest::option::of(".{1,20}"), up: bool, closed: bool,
+            count in proptest::option::of(0..=MESSAGE_COUNT_MAX),
+        ) {
+            prop_assume!(token.parse::<OffsetToken>().is_ok());
+            let written = Written {
+                next_offset: token.parse().unwrap(), cursor: cursor.clone(), up_to_date: up, closed, message_count: count,
+            };
+            let mut text = Vec::new();
+            written.encode(&mut text);
+            let control = Control { up_to_date: up || closed, closed, message_count: count };
+            prop_assert_eq!(read(&text), Ok((token, cursor.unwrap_or_default(), control)));
+        }
+
+        #[test]
+        fn damage_never_panics(at in 0usize..80, byte: u8) {
+            let mut text = br#"{"streamNextOffset":"00\u00e9","streamCursor":"3\n","upToDate":true,"streamClosed":false}"#.to_vec();
+            text[at] = byte;
+            let _ = read(&text);
+        }
+    }
+}
