@@ -1,13 +1,13 @@
-// One network connection and the subscribers it serves. Owns the driver's Connection; knows no other feed.
+// One network connection and the subscribers it serves. Owns the driver; knows no other feed.
 import type { BatchSink, Rejected } from './batch.js';
 import { BatchReader, readBatch } from './batch.js';
+import { Driver } from './driver.js';
 import { DurableStreamsError } from './errors.js';
 import { load } from './init.js';
 import type { Subscriber } from './subscriber.js';
 import type { ConnectionInfo, ConnectionState, SessionRecord, SubscribeFrom, SubscriptionStats } from './types.js';
 import type { StreamSettings } from './settings.js';
-import type { ConnectionHooks, Notice } from './wasm/durable_sessions.js';
-import { Connection } from './wasm/durable_sessions.js';
+import type { Notice } from './wasm/durable_sessions.js';
 import { causeText, errorText } from './wording.js';
 
 export class Feed implements BatchSink {
@@ -21,7 +21,7 @@ export class Feed implements BatchSink {
   readonly #from: SubscribeFrom | null;
   readonly #context: { sessionId: string; offset: number; cursor: string | null };
   #info: ConnectionInfo;
-  #connection: Connection | null = null;
+  #driver: Driver | null = null;
   #reader: BatchReader | null = null;
   #disposed = false;
   #lastErrorCode: string = 'CONNECTION_LOST';
@@ -77,8 +77,8 @@ export class Feed implements BatchSink {
     if (this.#disposed) {
       return;
     }
-    if (this.#connection !== null) {
-      this.#connection.reconnect();
+    if (this.#driver !== null) {
+      this.#driver.reconnect();
     } else if (this.state === 'lost') {
       this.start();
     }
@@ -92,15 +92,8 @@ export class Feed implements BatchSink {
     this.#disposed = true;
     this.onBatchEnd = null;
     this.#audience = [];
-    const connection = this.#connection;
-    this.#connection = null;
-    if (connection !== null) {
-      connection.close();
-      // This may run inside a call of the connection's own, which must return first.
-      queueMicrotask(() => {
-        connection.free();
-      });
-    }
+    this.#driver?.dispose();
+    this.#driver = null;
     this.#watchNetwork(false);
     this.state = 'disconnected';
   }
@@ -138,13 +131,13 @@ export class Feed implements BatchSink {
   }
 
   readonly #networkChanged = (event: Event): void => {
-    this.#connection?.online(event.type === 'online');
+    this.#driver?.online(event.type === 'online');
   };
 
   #load(): void {
     load().then(
       (memory) => {
-        if (!this.#disposed && this.#connection === null) {
+        if (!this.#disposed && this.#driver === null) {
           this.#open(memory);
         }
       },
@@ -158,19 +151,6 @@ export class Feed implements BatchSink {
     const settings = this.#settings;
     const from = this.#from;
     this.#reader = new BatchReader(memory);
-    const hooks: ConnectionHooks = {
-      headers: (refresh) => settings.headers(refresh),
-      fetch: (url, headers, signal) => settings.fetch(url, { method: 'GET', headers, signal, cache: 'no-store' }),
-      batch: (parts, bytes) => {
-        this.#batch(parts, bytes);
-      },
-      notice: (notice) => {
-        this.#notice(notice);
-      },
-      wake: (code, turn, value) => {
-        this.#connection?.woken(code, turn, value);
-      },
-    };
     const { enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter } = settings.reconnect;
     const numbers = [
       Number(enabled),
@@ -185,9 +165,16 @@ export class Feed implements BatchSink {
       from?.offset ?? 0,
     ];
     try {
-      this.#connection = new Connection(settings.url, from?.cursor, Float64Array.from(numbers), hooks);
+      this.#driver = new Driver(settings, from?.cursor ?? undefined, Float64Array.from(numbers), {
+        batch: (parts, bytes) => {
+          this.#batch(parts, bytes);
+        },
+        notice: (notice) => {
+          this.#notice(notice);
+        },
+      });
       this.#watchNetwork(true);
-      this.#connection.start();
+      this.#driver.start();
     } catch (error) {
       this.#fail(new DurableStreamsError('INVALID_OPTIONS', `the connection could not be set up: ${String(error)}`, { cause: error }));
     }
@@ -226,7 +213,7 @@ export class Feed implements BatchSink {
       case 'retry':
         this.#inform({ attempt, nextDelayMs: number, cause });
         break;
-      case 'opening':
+      case 'open':
         this.#stats.connections += 1;
         if (this.#info.nextDelayMs !== null) {
           this.#inform({ attempt, nextDelayMs: null });

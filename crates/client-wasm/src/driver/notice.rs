@@ -1,17 +1,19 @@
 //! Turns the core's outputs into notices. Must not know who reads them.
 
-use durable_sessions_client_core::{Cause, Output, SubscriptionError};
+use durable_sessions_client_core::{Cause, Output, SubscriptionError, TimerKind};
 
 use super::options::Notice;
 
-/// A request leaves.
-pub(super) fn opening(attempt: u32) -> Notice {
-    Notice("opening", "", "", attempt, 0.0, 0, String::new())
-}
-
-/// What the facade hears of an output; nothing of those that are for the driver alone.
-pub(super) fn of(output: &Output) -> Option<Notice> {
-    Some(match output {
+/// What the facade hears of an output.
+pub(super) fn of(output: &Output) -> Notice {
+    match output {
+        Output::Open(request) => {
+            let fresh = f64::from(u8::from(request.fresh_token));
+            Notice("open", "", "", request.attempt, fresh, 0, request.query())
+        }
+        Output::Abort => plain("abort", ""),
+        Output::SetTimer { kind, after_ms } => timer(*kind, *after_ms as f64),
+        Output::CancelTimer(kind) => timer(*kind, -1.0),
         Output::State(state) => plain("state", state.as_str()),
         Output::RetryScheduled { attempt, delay_ms, cause } => {
             caused("retry", "", cause, *attempt, *delay_ms as f64)
@@ -33,8 +35,15 @@ pub(super) fn of(output: &Output) -> Option<Notice> {
         Output::Reconnected => plain("reconnected", ""),
         Output::Disconnected => plain("disconnected", ""),
         Output::Closed => plain("closed", ""),
-        Output::Open(_) | Output::Abort | Output::SetTimer { .. } | Output::CancelTimer(_) => return None,
-    })
+    }
+}
+
+fn timer(kind: TimerKind, number: f64) -> Notice {
+    let word = match kind {
+        TimerKind::Retry => "retry",
+        TimerKind::Silence => "silence",
+    };
+    Notice("timer", word, "", 0, number, 0, String::new())
 }
 
 fn plain(kind: &'static str, word: &'static str) -> Notice {

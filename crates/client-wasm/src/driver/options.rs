@@ -48,18 +48,20 @@ pub(super) fn config(numbers: &Numbers, cursor: Option<OffsetToken>) -> Option<(
 /// with sentences made here would cost more code than the state machine.
 #[derive(Debug, Default, Serialize, Tsify)]
 pub struct Notice(
-    /// `state`, `retry`, `opening`, `error`, `lost`, `reconnected`, `disconnected` or `closed`.
+    /// To be done: `open`, `abort`, `timer`. To be told: `state`, `retry`, `error`, `lost`, `reconnected`,
+    /// `disconnected`, `closed`.
     pub &'static str,
-    /// The state's word, or the stable code of an error.
+    /// The state's word, the stable code of an error, or which timer: `retry` or `silence`.
     pub &'static str,
     /// The stable code of what failed, if something did.
     pub &'static str,
     /// Consecutive attempts.
     pub u32,
-    /// `retry`: the delay in milliseconds. `error`: messages known to be missing, or -1.
+    /// `open`: 1 if the last token was refused. `timer`: in how many milliseconds, or -1 to cancel it. `retry`: the
+    /// delay in milliseconds. `error`: messages known to be missing, or -1.
     pub f64,
     /// The HTTP status that caused it, or 0.
     pub u16,
-    /// What the network, the token provider or the server said.
+    /// `open`: the query. Otherwise what the network, the token provider or the server said.
     pub String,
 );
