@@ -126,15 +126,6 @@ export class BatchReader {
     return this.#wide.substring(from, (this.#wideAt = from + ~length));
   }
 
-  /** The next id of a field, kept in `ids` for when it comes again. */
-  i(ids: string[], field: number): string {
-    if (this.#items[this.#itemAt] === 0) {
-      this.#itemAt += 1;
-      return ids[field] as string;
-    }
-    return (ids[field] = this.s());
-  }
-
   /** The next number. */
   n(): number {
     const number = this.#items[this.#itemAt++] as number;

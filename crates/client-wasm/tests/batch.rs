@@ -130,23 +130,7 @@ fn a_frame_over_the_cap_is_reported_and_reading_goes_on() {
 }
 
 #[test]
-fn ids_that_come_again_are_not_taken_from_a_frame_that_was_taken_back() {
-    let with = |id: u64, agent: &str| event(id, json!({ "text": "x", "agentId": agent }));
-    let mut bytes = frame("data", &json!([with(1, "one"), with(2, "one")]));
-    bytes.extend(format!("event: data\ndata: [{}, oops\n\n", with(3, "two")).into_bytes());
-    bytes.extend(frame("data", &json!([with(4, "two"), with(5, "one"), with(6, "one")])));
-    let agents: Vec<Value> = deliver([&bytes[..]])
-        .into_iter()
-        .filter_map(|item| {
-            if let Item::Event(event, _) = item { Some(event["data"]["agentId"].clone()) } else { None }
-        })
-        .collect();
-    assert_eq!(agents, ["one", "one", "two", "one", "one"]);
-}
-
-#[test]
-fn an_id_with_escapes_is_no_repeat_and_makes_none() {
-    // The third id is written plain again after one that had to be decoded.
+fn ids_are_decoded() {
     let ids = [r"a\u0041", "aA", "x", r"\u00e9", "x", "x", "\u{e9}", r"a\/b", "a/b"];
     let events: Vec<String> = ids
         .iter()

@@ -8,39 +8,38 @@ type Construct = (
   absent: number,
   context: RecordContext,
   type: string,
-  ids: string[],
   fixed: string,
 ) => unknown;
 
-function chunk(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[]) {
+function chunk(reader: BatchReader, absent: number, context: RecordContext, type: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'chunks',
     type,
     id,
-    data: { text: reader.s(), agentId: absent & 2 ? undefined : reader.i(ids, 1), turn: absent & 4 ? undefined : reader.n(), messageId: absent & 8 ? undefined : reader.i(ids, 3), sessionId: context.sessionId, timestamp },
+    data: { text: reader.s(), agentId: absent & 2 ? undefined : reader.s(), turn: absent & 4 ? undefined : reader.n(), messageId: absent & 8 ? undefined : reader.s(), sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function toolStart(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function toolStart(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'toolCalls',
     type,
     id,
-    data: { id: reader.i(ids, 0), tool: reader.s(), input: absent & 4 ? undefined : reader.o(), output: absent & 8 ? undefined : reader.o(), isError: absent & 16 ? undefined : reader.w() === 1, duration: absent & 32 ? undefined : reader.n(), status: fixed, sessionId: context.sessionId, timestamp },
+    data: { id: reader.s(), tool: reader.s(), input: absent & 4 ? undefined : reader.o(), output: absent & 8 ? undefined : reader.o(), isError: absent & 16 ? undefined : reader.w() === 1, duration: absent & 32 ? undefined : reader.n(), status: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function toolResult(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[]) {
+function toolResult(reader: BatchReader, absent: number, context: RecordContext, type: string) {
   const id = reader.s();
   const timestamp = reader.t();
   let isError;
@@ -48,28 +47,28 @@ function toolResult(reader: BatchReader, absent: number, context: RecordContext,
     channel: 'toolCalls',
     type,
     id,
-    data: { id: reader.i(ids, 0), tool: reader.s(), input: absent & 4 ? undefined : reader.o(), output: absent & 8 ? undefined : reader.o(), isError: (isError = absent & 16 ? undefined : reader.w() === 1), duration: absent & 32 ? undefined : reader.n(), status: isError === true ? 'error' : 'complete', sessionId: context.sessionId, timestamp },
+    data: { id: reader.s(), tool: reader.s(), input: absent & 4 ? undefined : reader.o(), output: absent & 8 ? undefined : reader.o(), isError: (isError = absent & 16 ? undefined : reader.w() === 1), duration: absent & 32 ? undefined : reader.n(), status: isError === true ? 'error' : 'complete', sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function presenceJoined(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function presenceJoined(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'presence',
     type,
     id,
-    data: { userId: reader.i(ids, 0), displayName: absent & 2 ? undefined : reader.s(), avatarUrl: absent & 4 ? undefined : reader.s(), cursor: absent & 8 ? undefined : reader.o(), activeFile: absent & 16 ? undefined : reader.s(), action: fixed, sessionId: context.sessionId, timestamp },
+    data: { userId: reader.s(), displayName: absent & 2 ? undefined : reader.s(), avatarUrl: absent & 4 ? undefined : reader.s(), cursor: absent & 8 ? undefined : reader.o(), activeFile: absent & 16 ? undefined : reader.s(), action: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function terminalInput(reader: BatchReader, absent: number, context: RecordContext, type: string, _ids: string[], fixed: string) {
+function terminalInput(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
@@ -83,434 +82,434 @@ function terminalInput(reader: BatchReader, absent: number, context: RecordConte
   };
 }
 
-function approvalRequested(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function approvalRequested(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'workflow',
     type,
     id,
-    data: { taskId: absent & 1 ? undefined : reader.i(ids, 0), actor: absent & 2 ? undefined : reader.s(), payload: reader.o(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: absent & 1 ? undefined : reader.s(), actor: absent & 2 ? undefined : reader.s(), payload: reader.o(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function stateUpdate(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[]) {
+function stateUpdate(reader: BatchReader, absent: number, context: RecordContext, type: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agentState',
     type,
     id,
-    data: { agentId: absent & 1 ? undefined : reader.i(ids, 0), status: reader.s(), taskId: absent & 4 ? undefined : reader.i(ids, 2), turn: absent & 8 ? undefined : reader.n(), progress: absent & 16 ? undefined : reader.n(), currentTool: absent & 32 ? undefined : reader.s(), message: absent & 64 ? undefined : reader.s(), error: absent & 128 ? undefined : reader.s(), sessionId: context.sessionId, timestamp },
+    data: { agentId: absent & 1 ? undefined : reader.s(), status: reader.s(), taskId: absent & 4 ? undefined : reader.s(), turn: absent & 8 ? undefined : reader.n(), progress: absent & 16 ? undefined : reader.n(), currentTool: absent & 32 ? undefined : reader.s(), message: absent & 64 ? undefined : reader.s(), error: absent & 128 ? undefined : reader.s(), sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentStarted(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentStarted(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), runId: reader.i(ids, 1), maxTurns: absent & 4 ? undefined : reader.n(), model: absent & 8 ? undefined : reader.s(), phase: absent & 16 ? undefined : reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), runId: reader.s(), maxTurns: absent & 4 ? undefined : reader.n(), model: absent & 8 ? undefined : reader.s(), phase: absent & 16 ? undefined : reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentPlanning(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentPlanning(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), runId: reader.i(ids, 1), model: absent & 4 ? undefined : reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), runId: reader.s(), model: absent & 4 ? undefined : reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentPlanReady(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentPlanReady(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), runId: reader.i(ids, 1), plan: reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), runId: reader.s(), plan: reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentTurn(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentTurn(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), turn: reader.n(), maxTurns: absent & 4 ? undefined : reader.n(), remaining: absent & 8 ? undefined : reader.n(), usage: absent & 16 ? undefined : reader.o(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), turn: reader.n(), maxTurns: absent & 4 ? undefined : reader.n(), remaining: absent & 8 ? undefined : reader.n(), usage: absent & 16 ? undefined : reader.o(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentTurnLimit(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentTurnLimit(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), turn: reader.n(), maxTurns: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), turn: reader.n(), maxTurns: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentCompleted(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentCompleted(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), runId: reader.i(ids, 1), turnCount: reader.n(), usage: absent & 8 ? undefined : reader.o(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), runId: reader.s(), turnCount: reader.n(), usage: absent & 8 ? undefined : reader.o(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentError(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentError(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), runId: absent & 2 ? undefined : reader.i(ids, 1), error: reader.s(), phase: absent & 8 ? undefined : reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), runId: absent & 2 ? undefined : reader.s(), error: reader.s(), phase: absent & 8 ? undefined : reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentWarning(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentWarning(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentStopped(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentStopped(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), runId: reader.i(ids, 1), reason: reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), runId: reader.s(), reason: reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentMetrics(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentMetrics(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), runId: reader.i(ids, 1), totalCostUsd: absent & 4 ? undefined : reader.n(), durationMs: absent & 8 ? undefined : reader.n(), numTurns: absent & 16 ? undefined : reader.n(), usage: absent & 32 ? undefined : reader.o(), stopReason: absent & 64 ? undefined : reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), runId: reader.s(), totalCostUsd: absent & 4 ? undefined : reader.n(), durationMs: absent & 8 ? undefined : reader.n(), numTurns: absent & 16 ? undefined : reader.n(), usage: absent & 32 ? undefined : reader.o(), stopReason: absent & 64 ? undefined : reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentToolProgress(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentToolProgress(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), toolUseId: reader.i(ids, 1), toolName: reader.s(), elapsedSeconds: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), toolUseId: reader.s(), toolName: reader.s(), elapsedSeconds: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentCompacted(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentCompacted(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), trigger: reader.s(), preTokens: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), trigger: reader.s(), preTokens: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function agentRateLimit(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function agentRateLimit(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'agent',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), status: reader.s(), resetsAt: absent & 4 ? undefined : reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), status: reader.s(), resetsAt: absent & 4 ? undefined : reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerStatus(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerStatus(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), stage: (reader.s(), reader.s()), message: reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), stage: (reader.s(), reader.s()), message: reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerStarted(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerStarted(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), model: (reader.s(), reader.s()), maxTurns: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), model: (reader.s(), reader.s()), maxTurns: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerToken(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerToken(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), delta: (reader.s(), reader.s()), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), delta: (reader.s(), reader.s()), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerTurn(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerTurn(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), turn: (reader.s(), reader.n()), maxTurns: reader.n(), remaining: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), turn: (reader.s(), reader.n()), maxTurns: reader.n(), remaining: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerToolStart(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerToolStart(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), toolName: (reader.s(), reader.s()), toolId: reader.i(ids, 3), input: reader.o(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), toolName: (reader.s(), reader.s()), toolId: reader.s(), input: reader.o(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerToolResult(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerToolResult(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), toolName: (reader.s(), reader.s()), toolId: reader.i(ids, 3), result: reader.o(), isError: reader.w() === 1, durationMs: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), toolName: (reader.s(), reader.s()), toolId: reader.s(), result: reader.o(), isError: reader.w() === 1, durationMs: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerMessage(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerMessage(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), role: (reader.s(), reader.s()), content: reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), role: (reader.s(), reader.s()), content: reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerComplete(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerComplete(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), status: (reader.s(), reader.s()), turnCount: reader.n(), result: absent & 16 ? undefined : reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), status: (reader.s(), reader.s()), turnCount: reader.n(), result: absent & 16 ? undefined : reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerError(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerError(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), error: (reader.s(), reader.s()), code: absent & 8 ? undefined : reader.s(), turnCount: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), error: (reader.s(), reader.s()), code: absent & 8 ? undefined : reader.s(), turnCount: reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerCancelled(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerCancelled(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), turnCount: (reader.s(), reader.n()), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), turnCount: (reader.s(), reader.n()), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerPlanReady(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerPlanReady(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), plan: (reader.s(), reader.s()), turnCount: absent & 8 ? undefined : reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), plan: (reader.s(), reader.s()), turnCount: absent & 8 ? undefined : reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerWorktree(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerWorktree(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), worktreeId: (reader.s(), reader.i(ids, 2)), branch: reader.s(), containerPath: reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), worktreeId: (reader.s(), reader.s()), branch: reader.s(), containerPath: reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function containerFileChanged(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function containerFileChanged(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'containerAgent',
     type,
     id,
-    data: { taskId: reader.i(ids, 0), path: (reader.s(), reader.s()), action: reader.s(), toolName: reader.s(), additions: absent & 32 ? undefined : reader.n(), deletions: absent & 64 ? undefined : reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { taskId: reader.s(), path: (reader.s(), reader.s()), action: reader.s(), toolName: reader.s(), additions: absent & 32 ? undefined : reader.n(), deletions: absent & 64 ? undefined : reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function topologySpawned(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function topologySpawned(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'topology',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), taskId: absent & 2 ? undefined : reader.i(ids, 1), name: reader.s(), role: reader.s(), parentId: reader.o(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), taskId: absent & 2 ? undefined : reader.s(), name: reader.s(), role: reader.s(), parentId: reader.o(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function topologyProgress(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function topologyProgress(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'topology',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), tokens: reader.n(), toolUses: reader.n(), durationMs: reader.n(), summary: absent & 16 ? undefined : reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), tokens: reader.n(), toolUses: reader.n(), durationMs: reader.n(), summary: absent & 16 ? undefined : reader.s(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
   };
 }
 
-function topologyCompleted(reader: BatchReader, absent: number, context: RecordContext, type: string, ids: string[], fixed: string) {
+function topologyCompleted(reader: BatchReader, absent: number, context: RecordContext, type: string, fixed: string) {
   const id = reader.s();
   const timestamp = reader.t();
   return {
     channel: 'topology',
     type,
     id,
-    data: { agentId: reader.i(ids, 0), status: reader.s(), summary: absent & 4 ? undefined : reader.s(), tokens: absent & 8 ? undefined : reader.n(), toolUses: absent & 16 ? undefined : reader.n(), durationMs: absent & 32 ? undefined : reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
+    data: { agentId: reader.s(), status: reader.s(), summary: absent & 4 ? undefined : reader.s(), tokens: absent & 8 ? undefined : reader.n(), toolUses: absent & 16 ? undefined : reader.n(), durationMs: absent & 32 ? undefined : reader.n(), type: fixed, sessionId: context.sessionId, timestamp },
     offset: context.offset,
     cursor: context.cursor,
     meta: undefined,
@@ -671,9 +670,6 @@ const FIXED: readonly string[] = [
   'topology:agent_completed',
 ];
 
-// Good within one batch only.
-const IDS: readonly string[][] = TYPES.map(() => Array<string>(16).fill(''));
-
 /** Every channel, in the schema's order. */
 export const CHANNELS: readonly Channel[] = [
   'chunks',
@@ -693,5 +689,5 @@ export const CHANNEL_INDEX_OF_KIND: Uint8Array = new Uint8Array([0, 1, 1, 2, 2, 
 
 /** The record of an event whose values come next; bit i of `absent` means that field i has none. */
 export function construct(kind: number, reader: BatchReader, absent: number, context: RecordContext): ChannelRecord {
-  return (CONSTRUCTORS[kind] as Construct)(reader, absent, context, TYPES[kind] as string, IDS[kind] as string[], FIXED[kind] as string) as ChannelRecord;
+  return (CONSTRUCTORS[kind] as Construct)(reader, absent, context, TYPES[kind] as string, FIXED[kind] as string) as ChannelRecord;
 }

@@ -104,8 +104,8 @@ impl Subscription {
 
     /// The same with a parser that knows the application's own events.
     #[must_use]
-    pub fn with_parser(config: SubscriptionConfig, seed: u64, parser: Parser) -> Self {
-        let position = Position::new(config.from.clone());
+    pub fn with_parser(mut config: SubscriptionConfig, seed: u64, parser: Parser) -> Self {
+        let position = Position::new(core::mem::take(&mut config.from));
         Self {
             phase: Phase::Idle,
             state: ConnectionState::Disconnected,

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use durable_sessions_schema::{Channel, Discriminant, EVENTS, EventSpec, FIELDS_MAX, Kind};
+use durable_sessions_schema::{Channel, Discriminant, EVENTS, EventSpec, Kind};
 
 /// Fields of `data` that come from the stream and the envelope.
 const ADDED_BY_MAPPING: [&str; 2] = ["sessionId", "timestamp"];
@@ -23,7 +23,7 @@ pub(crate) fn records() -> String {
          // One constructor of constant shape per payload: what is absent is an own property with the value undefined.\n\
          import type { BatchReader, RecordContext } from '../batch.js';\n\
          import type { Channel, ChannelRecord } from './types.js';\n\n\
-         type Construct = (\n  reader: BatchReader,\n  absent: number,\n  context: RecordContext,\n  type: string,\n  ids: string[],\n  fixed: string,\n) => unknown;\n\n",
+         type Construct = (\n  reader: BatchReader,\n  absent: number,\n  context: RecordContext,\n  type: string,\n  fixed: string,\n) => unknown;\n\n",
     );
     for constructor in &constructors {
         write_constructor(&mut out, constructor);
@@ -75,16 +75,10 @@ fn write_constructor(out: &mut String, constructor: &Constructor) {
     let fields = event.payload.fields;
     let fixed =
         constructor.events.iter().any(|event| matches!(event.discriminant, Discriminant::Fixed { .. }));
-    let ids = fields.iter().any(|field| field.kind == Kind::Id);
     let _ = writeln!(
         out,
-        "function {}(reader: BatchReader, absent: number, context: RecordContext, type: string{}{}) {{",
+        "function {}(reader: BatchReader, absent: number, context: RecordContext, type: string{}) {{",
         constructor.name,
-        match (ids, fixed) {
-            (true, _) => ", ids: string[]",
-            (false, true) => ", _ids: string[]",
-            (false, false) => "",
-        },
         if fixed { ", fixed: string" } else { "" },
     );
     out.push_str("  const id = reader.s();\n  const timestamp = reader.t();\n");
@@ -94,7 +88,7 @@ fn write_constructor(out: &mut String, constructor: &Constructor) {
     let mut passed_over = String::new();
     for (index, field) in fields.iter().enumerate() {
         let bit = 1u32 << index;
-        let value = taken(field.kind, index);
+        let value = taken(field.kind);
         if ADDED_BY_MAPPING.contains(&field.name.as_str()) {
             // What the mapping adds wins over the payload, as in the schema's own records.
             passed_over.push_str(&if field.required {
@@ -104,7 +98,7 @@ fn write_constructor(out: &mut String, constructor: &Constructor) {
             });
             continue;
         }
-        let mut value = value;
+        let mut value = String::from(value);
         if !field.required {
             value = format!("absent & {bit} ? undefined : {value}");
         }
@@ -134,13 +128,12 @@ fn write_constructor(out: &mut String, constructor: &Constructor) {
 }
 
 /// What takes the value of a field from the batch.
-fn taken(kind: Kind, index: usize) -> String {
+fn taken(kind: Kind) -> &'static str {
     match kind {
-        Kind::Id => format!("reader.i(ids, {index})"),
-        Kind::Text | Kind::Enum(_) | Kind::SessionId => String::from("reader.s()"),
-        Kind::Integer | Kind::Number => String::from("reader.n()"),
-        Kind::Bool => String::from("reader.w() === 1"),
-        _ => String::from("reader.o()"),
+        Kind::Text | Kind::Enum(_) | Kind::Id | Kind::SessionId => "reader.s()",
+        Kind::Integer | Kind::Number => "reader.n()",
+        Kind::Bool => "reader.w() === 1",
+        _ => "reader.o()",
     }
 }
 
@@ -180,10 +173,6 @@ fn write_tables(out: &mut String, constructors: &[Constructor]) {
         },
         "];",
     );
-    let _ = writeln!(
-        out,
-        "// Good within one batch only.\nconst IDS: readonly string[][] = TYPES.map(() => Array<string>({FIELDS_MAX}).fill(''));\n"
-    );
     out.push_str(
         "/** Every channel, in the schema's order. */\nexport const CHANNELS: readonly Channel[] = [\n",
     );
@@ -205,7 +194,7 @@ fn write_tables(out: &mut String, constructors: &[Constructor]) {
     out.push_str(
         "/** The record of an event whose values come next; bit i of `absent` means that field i has none. */\n\
          export function construct(kind: number, reader: BatchReader, absent: number, context: RecordContext): ChannelRecord {\n  \
-           return (CONSTRUCTORS[kind] as Construct)(reader, absent, context, TYPES[kind] as string, IDS[kind] as string[], FIXED[kind] as string) as ChannelRecord;\n\
+           return (CONSTRUCTORS[kind] as Construct)(reader, absent, context, TYPES[kind] as string, FIXED[kind] as string) as ChannelRecord;\n\
          }\n",
     );
 }

@@ -5,7 +5,6 @@ use durable_sessions_schema::{EventKind, EventView, FIELDS_MAX, FieldSpec, Kind,
 
 use super::buffer::Buffer;
 use super::digits::push_number;
-use super::repeats::Repeats;
 use super::word;
 
 /// Capacity that is kept from one batch to the next; a single huge batch does not hold its memory for good.
@@ -31,7 +30,6 @@ pub struct BatchEncoder {
     count: Option<u64>,
     /// Of the event before, which the reader remembers from batch to batch, or 0.
     timestamp_ms: u64,
-    repeats: Repeats,
     checkpoint: Checkpoint,
 }
 
@@ -82,7 +80,6 @@ impl BatchEncoder {
         reuse(&mut self.open, KEPT_BYTES_MAX);
         reuse(&mut self.scratch, KEPT_BYTES_MAX);
         reuse(&mut self.words, KEPT_WORDS_MAX);
-        self.repeats.forget();
     }
 
     /// The reader counts along, so only a jump is written out.
@@ -115,8 +112,9 @@ impl BatchEncoder {
         for (i, field) in fields.iter().enumerate() {
             let Some(value) = view.field(i) else { continue };
             match field.kind {
-                Kind::Text | Kind::Enum(_) | Kind::SessionId => self.string(text, view.string(i, value)),
-                Kind::Id => self.id(text, view.string(i, value), index * FIELDS_MAX + i),
+                Kind::Text | Kind::Enum(_) | Kind::Id | Kind::SessionId => {
+                    self.string(text, view.string(i, value));
+                }
                 Kind::Integer | Kind::Number => self.json_number(value),
                 // `true` or `false`.
                 Kind::Bool => self.words.push(u32::from(value.len() == 4)),
@@ -173,20 +171,6 @@ impl BatchEncoder {
                 self.ascii.push_part(text, plain);
             }
             None => self.decoded(value),
-        }
-    }
-
-    fn id(&mut self, text: &[u8], value: StringView<'_>, slot: usize) {
-        match value.plain() {
-            Some(plain) if self.repeats.is_repeat(&self.ascii, slot, plain) => self.words.push(word::REPEAT),
-            Some(plain) => {
-                self.words.push(plain.len() as u32);
-                self.ascii.push_part(text, plain);
-            }
-            None => {
-                self.repeats.replaced(slot);
-                self.decoded(value);
-            }
         }
     }
 
@@ -326,7 +310,6 @@ impl EventSink for BatchEncoder {
         self.words.truncate(words);
         self.count = count;
         self.timestamp_ms = timestamp_ms;
-        self.repeats.forget();
     }
 }
 

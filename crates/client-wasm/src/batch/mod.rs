@@ -23,8 +23,7 @@
 //! | value | words |
 //! |---|---|
 //! | string | its length if the next piece of `ascii` is meant; the complement of its length in UTF-16 units (so the word is negative) if that of `wide` is |
-//! | id in a field | the same, or [`REPEAT`](word::REPEAT): the id that this field had in the last event of the kind |
-//! | number | itself, or [`OPEN`](word::OPEN): the next value of `open` |
+//! //! | number | itself, or [`OPEN`](word::OPEN): the next value of `open` |
 //! | timestamp | the milliseconds since the one before, in this batch or an earlier one, or [`OPEN`](word::OPEN): the next value of `open` is the timestamp itself |
 //! | bool | 0 or 1 |
 //! | anything else | none: the next value of `open` |
@@ -32,7 +31,6 @@
 mod buffer;
 mod digits;
 mod encoder;
-mod repeats;
 pub mod word;
 
 pub use encoder::{Batch, BatchEncoder};

@@ -24,5 +24,3 @@ pub const COUNT: u32 = 1 << 10;
 
 /// In place of a number: it is the next open value, since it is no whole number below 2^31.
 pub const OPEN: u32 = u32::MAX;
-/// In place of the length of an id: it is the same as in the last event of the kind. No id is empty.
-pub const REPEAT: u32 = 0;

@@ -13,7 +13,8 @@ use crate::batch::{Batch, BatchEncoder};
 
 pub(super) struct Link {
     hooks: ConnectionHooks,
-    machine: RefCell<Machine>,
+    /// Boxed: it is large, and moving it field by field is code.
+    machine: RefCell<Box<Machine>>,
     /// Outputs are being told further up the stack; what was added will be told there.
     settling: Cell<bool>,
 }
@@ -27,7 +28,7 @@ struct Machine {
 
 impl Link {
     pub(super) fn new(hooks: ConnectionHooks, subscription: Subscription) -> Self {
-        let machine = Machine { subscription, encoder: BatchEncoder::new(), parts: [0; 8] };
+        let machine = Box::new(Machine { subscription, encoder: BatchEncoder::new(), parts: [0; 8] });
         Self { hooks, machine: RefCell::new(machine), settling: Cell::new(false) }
     }
 
@@ -64,7 +65,7 @@ impl Link {
         let len = piece.length() as usize;
         let parts = {
             let mut machine = self.machine.borrow_mut();
-            let Machine { subscription, encoder, parts } = &mut *machine;
+            let Machine { subscription, encoder, parts } = &mut **machine;
             encoder.clear();
             piece.copy_to(&mut subscription.spare(len)[..len]);
             subscription.filled(len);

@@ -1,8 +1,6 @@
 //! Reads a batch the way `pkg/src/batch.ts` does, by the table of `batch`'s documentation, so that the layout is
 //! checked from the outside.
 
-use std::collections::HashMap;
-
 use durable_sessions_client_wasm::batch::{Batch, word};
 use durable_sessions_schema::{EVENTS, Kind};
 use serde_json::{Map, Value, json};
@@ -31,7 +29,6 @@ struct Parts<'b> {
     wide: Vec<u16>,
     open: std::vec::IntoIter<Value>,
     words: &'b [u32],
-    ids: HashMap<(u32, usize), String>,
 }
 
 /// The items of a connection's next batch. Panics unless every part is used up.
@@ -43,7 +40,6 @@ pub(crate) fn read(batch: &Batch<'_>, memory: &mut Memory) -> Vec<Item> {
         wide: std::str::from_utf8(batch.wide).unwrap().encode_utf16().collect(),
         open: open.into_iter(),
         words: batch.words,
-        ids: HashMap::new(),
     };
     assert!(parts.ascii.is_ascii());
     let mut items = Vec::new();
@@ -136,7 +132,7 @@ impl Parts<'_> {
             let mut data = Map::new();
             for (i, field) in spec.payload.fields.iter().enumerate() {
                 if item & 1 << (word::ABSENT_SHIFT + i as u32) == 0 {
-                    data.insert(field.name.to_string(), self.field(&field.kind, (kind, i)));
+                    data.insert(field.name.to_string(), self.field(&field.kind));
                 }
             }
             event.insert("data".into(), Value::Object(data));
@@ -151,18 +147,9 @@ impl Parts<'_> {
         Value::Object(event)
     }
 
-    fn field(&mut self, kind: &Kind, place: (u32, usize)) -> Value {
+    fn field(&mut self, kind: &Kind) -> Value {
         match kind {
-            Kind::Id if self.words.first() == Some(&word::REPEAT) => {
-                self.word();
-                json!(self.ids[&place])
-            }
-            Kind::Id => {
-                let id = self.string();
-                self.ids.insert(place, id.clone());
-                json!(id)
-            }
-            Kind::Text | Kind::Enum(_) | Kind::SessionId => json!(self.string()),
+            Kind::Text | Kind::Enum(_) | Kind::Id | Kind::SessionId => json!(self.string()),
             Kind::Integer | Kind::Number => self.number(),
             Kind::Bool => json!(self.word() == 1),
             _ => self.open(),
