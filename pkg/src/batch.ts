@@ -14,6 +14,8 @@ const FLAG_EXTRAS = 1 << 9;
 const FLAG_UP_TO_DATE = 1 << 8;
 const FLAG_CLOSED = 1 << 9;
 const FLAG_COUNT = 1 << 10;
+/** In place of a field that has no value. */
+const ABSENT = -(2 ** 31);
 
 // Safari's TextDecoder fails for good after 2 GB, so a fresh one is taken well before.
 const DECODER_BYTES_MAX = 2 ** 30;
@@ -116,30 +118,44 @@ export class BatchReader {
   }
 
   /** The next string. */
-  s(): string {
+  s(): string | undefined {
     const length = this.#items[this.#itemAt++] as number;
     if (length >= 0) {
       const from = this.#asciiAt;
       return this.#ascii.substring(from, (this.#asciiAt = from + length));
+    }
+    if (length === ABSENT) {
+      return undefined;
     }
     const from = this.#wideAt;
     return this.#wide.substring(from, (this.#wideAt = from + ~length));
   }
 
   /** The next number. */
-  n(): number {
+  n(): number | undefined {
     const number = this.#items[this.#itemAt++] as number;
-    return number >= 0 ? number : (this.o() as number);
+    return number >= 0 ? number : number === ABSENT ? undefined : (this.open() as number);
+  }
+
+  /** The next boolean. */
+  b(): boolean | undefined {
+    const word = this.w();
+    return word === ABSENT ? undefined : word === 1;
+  }
+
+  /** The next value of another kind. */
+  o(): unknown {
+    return this.w() === ABSENT ? undefined : this.open();
   }
 
   /** The next timestamp. */
   t(): number {
     const difference = this.#items[this.#itemAt++] as number;
-    return (this.timestamp = difference >= 0 ? this.timestamp + difference : (this.o() as number));
+    return (this.timestamp = difference >= 0 ? this.timestamp + difference : (this.open() as number));
   }
 
-  /** The next open value. */
-  o(): unknown {
+  /** The next open value, which no word announces. */
+  open(): unknown {
     return this.#open[this.#openAt++];
   }
 
@@ -170,36 +186,36 @@ export function readBatch(reader: BatchReader, context: RecordContext, sink: Bat
     const kind = word & KIND_MASK;
     if (kind < EVENT_KINDS || kind === KIND_UNKNOWN) {
       context.offset += 1;
-      const record = kind === KIND_UNKNOWN ? unknownRecord(reader, context) : construct(kind, reader, word >>> 10, context);
+      const record = kind === KIND_UNKNOWN ? unknownRecord(reader, context) : construct(kind, reader, context);
       if ((word & FLAG_META) !== 0) {
-        record.meta = reader.o() as NonNullable<SessionRecord['meta']>;
+        record.meta = reader.open() as NonNullable<SessionRecord['meta']>;
       }
       if ((word & FLAG_EXTRAS) !== 0) {
-        keepExtras(record.data, reader.o() as object);
+        keepExtras(record.data, reader.open() as object);
       }
       if (reader.nextKind === KIND_CONTROL) {
         // The cursor that follows directly is this record's own; the one before it would repeat its batch.
         const control = reader.w();
-        record.cursor = context.cursor = reader.s();
+        record.cursor = context.cursor = reader.s() as string;
         sink.record(record, kind);
         settle(control, reader, context, sink);
       } else {
         sink.record(record, kind);
       }
     } else if (kind === KIND_CONTROL) {
-      context.cursor = reader.s();
+      context.cursor = reader.s() as string;
       settle(word, reader, context, sink);
     } else if (kind === KIND_REJECTED) {
       sink.rejected(rejected(reader, context));
     } else {
-      context.offset = reader.n();
+      context.offset = reader.n() as number;
     }
   }
 }
 
 function settle(control: number, reader: BatchReader, context: RecordContext, sink: BatchSink): void {
   if ((control & FLAG_COUNT) !== 0) {
-    context.offset = reader.n();
+    context.offset = reader.n() as number;
   }
   sink.control((control & FLAG_UP_TO_DATE) !== 0, (control & FLAG_CLOSED) !== 0);
 }
@@ -214,10 +230,10 @@ function keepExtras(data: object, extras: object): void {
 }
 
 function unknownRecord(reader: BatchReader, context: RecordContext): SessionRecord {
-  const id = reader.s();
-  const type = reader.s();
+  const id = reader.s() as string;
+  const type = reader.s() as string;
   const own = { type, sessionId: context.sessionId, timestamp: reader.t() };
-  const data = reader.o();
+  const data = reader.open();
   return {
     channel: 'unknown',
     type,
@@ -232,12 +248,12 @@ function unknownRecord(reader: BatchReader, context: RecordContext): SessionReco
 }
 
 function rejected(reader: BatchReader, context: RecordContext): Rejected {
-  const code = reader.s();
-  const reason = reader.s();
+  const code = reader.s() as string;
+  const reason = reader.s() as string;
   const eventType = reader.s() || null;
   const path = reader.s() || null;
-  const expected = reader.s();
-  const came = reader.s();
-  const offset = (context.offset = reader.n());
+  const expected = reader.s() as string;
+  const came = reader.s() as string;
+  const offset = (context.offset = reader.n() as number);
   return { code, reason, eventType, path, expected, came, offset };
 }

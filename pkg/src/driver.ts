@@ -1,7 +1,7 @@
 // Carries out what the machine in wasm decides: requests, their bodies, timers. Decides nothing itself, and must not
 // know events or subscribers.
 import type { StreamSettings } from './settings.js';
-import type { Notice } from './wasm/durable_sessions.js';
+import type { ConnectionHooks, Notice } from './wasm/durable_sessions.js';
 import { Connection } from './wasm/durable_sessions.js';
 
 // Longer pieces are cut: one huge chunk does not double the memory, and a text that an application keeps, which an
@@ -25,10 +25,13 @@ export class Driver {
   #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   readonly #timers: Record<string, ReturnType<typeof setTimeout> | undefined> = {};
 
-  /** Throws if the cursor or the numbers are none. */
-  constructor(settings: StreamSettings, cursor: string | undefined, numbers: Float64Array, events: DriverEvents) {
+  /** `offset` messages stand before `cursor`, which is empty at the start. Throws if it is none. */
+  constructor(settings: StreamSettings, cursor: string, offset: number, events: DriverEvents) {
     this.#settings = settings;
-    this.#connection = new Connection(cursor, numbers, {
+    const { enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter } = settings.reconnect;
+    const seed = Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
+    const { silenceMs, frameBytesMax } = settings;
+    const hooks: ConnectionHooks = {
       batch: (parts, bytes) => {
         events.batch(parts, bytes);
       },
@@ -47,7 +50,8 @@ export class Driver {
           }
         }
       },
-    });
+    };
+    this.#connection = new Connection(cursor, offset, enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter, silenceMs, frameBytesMax, seed, hooks);
   }
 
   start(): void {

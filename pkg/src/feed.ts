@@ -151,21 +151,8 @@ export class Feed implements BatchSink {
     const settings = this.#settings;
     const from = this.#from;
     this.#reader = new BatchReader(memory);
-    const { enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter } = settings.reconnect;
-    const numbers = [
-      Number(enabled),
-      initialDelay,
-      maxDelay,
-      backoffMultiplier,
-      maxAttempts,
-      Number(jitter),
-      settings.silenceMs,
-      settings.frameBytesMax,
-      Math.floor(Math.random() * Number.MAX_SAFE_INTEGER),
-      from?.offset ?? 0,
-    ];
     try {
-      this.#driver = new Driver(settings, from?.cursor ?? undefined, Float64Array.from(numbers), {
+      this.#driver = new Driver(settings, from?.cursor ?? '', from?.offset ?? 0, {
         batch: (parts, bytes) => {
           this.#batch(parts, bytes);
         },

@@ -2,12 +2,21 @@
 
 /** Decides when to open a request, to read on, to reconnect and to give up; `src/driver.ts` does it. */
 export class Connection {
-  /**
-   * Without `cursor` reading begins at the start of the stream. `numbers` are, in this order: enabled, initialDelay,
-   * maxDelay, backoffMultiplier, maxAttempts, jitter, silenceMs (0 for never), frameBytesMax, seed of the jitter,
-   * offset of the cursor.
-   */
-  constructor(cursor: string | null | undefined, numbers: Float64Array, hooks: ConnectionHooks);
+  /** `offset` messages stand before `cursor`, which is empty at the start of the stream; `silenceMs` 0 means never. */
+  constructor(
+    cursor: string,
+    offset: number,
+    enabled: boolean,
+    initialDelay: number,
+    maxDelay: number,
+    backoffMultiplier: number,
+    maxAttempts: number,
+    jitter: boolean,
+    silenceMs: number,
+    frameBytesMax: number,
+    seed: number,
+    hooks: ConnectionHooks,
+  );
   /** Opens the first request. */
   start(): void;
   /** Starts anew from the cursor with a fresh count of attempts. */

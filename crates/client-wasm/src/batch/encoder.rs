@@ -110,7 +110,10 @@ impl BatchEncoder {
         self.string(text, view.id_string());
         self.timestamp(view.timestamp_ms());
         for (i, field) in fields.iter().enumerate() {
-            let Some(value) = view.field(i) else { continue };
+            let Some(value) = view.field(i) else {
+                self.words.push(word::ABSENT);
+                continue;
+            };
             match field.kind {
                 Kind::Text | Kind::Enum(_) | Kind::Id | Kind::SessionId => {
                     self.string(text, view.string(i, value));
@@ -118,10 +121,13 @@ impl BatchEncoder {
                 Kind::Integer | Kind::Number => self.json_number(value),
                 // `true` or `false`.
                 Kind::Bool => self.words.push(u32::from(value.len() == 4)),
-                _ => self.open(value),
+                _ => {
+                    self.words.push(word::OPEN);
+                    self.open(value);
+                }
             }
         }
-        let mut bits = view.absent_mask() << word::ABSENT_SHIFT;
+        let mut bits = 0;
         if let Some(meta) = view.meta() {
             bits |= word::META;
             self.open(meta);

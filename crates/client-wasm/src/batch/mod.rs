@@ -14,7 +14,7 @@
 //!
 //! | kind, bits 0..8 of a word | values behind it | bits above |
 //! |---|---|---|
-//! | position of the event in the schema's table | id, timestamp, fields in schema order without absent ones, `meta`?, extras? | 8 `meta` follows, 9 extras follow, 10.. bit i: field i is absent |
+//! | position of the event in the schema's table | id, timestamp, fields in schema order, `meta`?, extras? | 8 `meta` follows, 9 extras follow |
 //! | [`UNKNOWN`](word::UNKNOWN) | id, type, timestamp, data, `meta`? | 8 `meta` follows |
 //! | [`REJECTED`](word::REJECTED) | code, reason, event type, path, expected, came, offset; type and path are empty where there is none | |
 //! | [`CONTROL`](word::CONTROL) | cursor, offset? | 8 up to date, 9 closed, 10 offset follows (otherwise it is that of the item before) |
@@ -26,7 +26,9 @@
 //! //! | number | itself, or [`OPEN`](word::OPEN): the next value of `open` |
 //! | timestamp | the milliseconds since the one before, in this batch or an earlier one, or [`OPEN`](word::OPEN): the next value of `open` is the timestamp itself |
 //! | bool | 0 or 1 |
-//! | anything else | none: the next value of `open` |
+//! | any other field | [`OPEN`](word::OPEN): the next value of `open` |
+//! | an absent field | [`ABSENT`](word::ABSENT) |
+//! | data of an unknown event, `meta`, extras | none: the next value of `open` |
 
 mod buffer;
 mod digits;

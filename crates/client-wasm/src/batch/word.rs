@@ -13,8 +13,6 @@ pub const POSITION: u32 = 252;
 pub const META: u32 = 1 << 8;
 /// Events: an object with the unknown fields follows.
 pub const EXTRAS: u32 = 1 << 9;
-/// Events: bit of field 0 in the mask of absent fields.
-pub const ABSENT_SHIFT: u32 = 10;
 /// Controls: nothing newer is stored.
 pub const UP_TO_DATE: u32 = 1 << 8;
 /// Controls: the stream has ended.
@@ -22,5 +20,7 @@ pub const CLOSED: u32 = 1 << 9;
 /// Controls: the offset follows.
 pub const COUNT: u32 = 1 << 10;
 
-/// In place of a number: it is the next open value, since it is no whole number below 2^31.
+/// In place of any field: it has no value.
+pub const ABSENT: u32 = 1 << 31;
+/// In place of a number, or of a value that is always open: it is the next open value.
 pub const OPEN: u32 = u32::MAX;

@@ -1,6 +1,8 @@
 //! What JavaScript holds: one connection. Must not know how the machine is run.
 
-use durable_sessions_client_core::{Failure, Input, Subscription, TimerKind};
+use durable_sessions_client_core::{
+    Failure, From, Input, ReconnectConfig, Subscription, SubscriptionConfig, TimerKind,
+};
 use gloo_net::http::Response;
 use js_sys::Uint8Array;
 use wasm_bindgen::JsError;
@@ -9,7 +11,9 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use super::answer;
 use super::hooks::ConnectionHooks;
 use super::link::Link;
-use super::options::config;
+
+/// Nothing heard for so long never happens in practice; the core has no word for "never".
+const SILENCE_MS_NEVER: u64 = u64::MAX >> 1;
 
 /// One subscription to one stream: decides when to open, to read on, to reconnect and to give up.
 #[wasm_bindgen]
@@ -19,24 +23,52 @@ pub struct Connection {
 
 #[wasm_bindgen]
 impl Connection {
-    /// A connection that does nothing until [`start`](Self::start). Without `cursor` reading begins at the start of
-    /// the stream; `numbers` are the other options.
+    /// A connection that does nothing until [`start`](Self::start). With an empty `cursor` reading begins at the start
+    /// of the stream. The other options are plain numbers: serde's error for a wrong type alone links the formatting
+    /// of floats, a fifth of the whole module, and an object read field by field costs an import for each.
+    ///
+    /// `silence_ms` of 0 means never; `offset` is how many messages stand before the cursor.
     ///
     /// # Errors
-    /// The cursor is none, or the numbers are too few.
+    /// The cursor is none.
     #[wasm_bindgen(constructor)]
+    #[expect(clippy::too_many_arguments, reason = "what crosses is cheapest as numbers")]
     pub fn new(
-        cursor: Option<String>,
-        numbers: &[f64],
+        cursor: &str,
+        offset: f64,
+        enabled: bool,
+        initial_delay_ms: f64,
+        max_delay_ms: f64,
+        backoff_multiplier: f64,
+        max_attempts: f64,
+        jitter: bool,
+        silence_ms: f64,
+        frame_bytes_max: f64,
+        seed: f64,
         hooks: ConnectionHooks,
     ) -> Result<Connection, JsError> {
-        let malformed = || JsError::new("malformed cursor or options");
-        let cursor = match cursor {
-            Some(cursor) => Some(cursor.parse().map_err(|_| malformed())?),
-            None => None,
+        let from = if cursor.is_empty() {
+            From::Start
+        } else {
+            let cursor = cursor.parse().map_err(|_| JsError::new("malformed cursor"))?;
+            From::After { cursor, count: Some(offset as u64) }
         };
-        let (config, seed) = config(numbers, cursor).ok_or_else(malformed)?;
-        Ok(Self { link: Link::new(hooks, Subscription::new(config, seed)) })
+        // Casts from JavaScript's numbers saturate and turn NaN into 0, which is what such options mean.
+        let silence_ms = silence_ms as u64;
+        let config = SubscriptionConfig {
+            reconnect: ReconnectConfig {
+                enabled,
+                initial_delay_ms: initial_delay_ms as u32,
+                max_delay_ms: max_delay_ms as u32,
+                backoff_multiplier,
+                max_attempts: max_attempts as u32,
+                jitter,
+            },
+            silence_ms: if silence_ms == 0 { SILENCE_MS_NEVER } else { silence_ms },
+            frame_bytes_max: frame_bytes_max as usize,
+            from,
+        };
+        Ok(Self { link: Link::new(hooks, Subscription::new(config, seed as u64)) })
     }
 
     /// Opens the first request.

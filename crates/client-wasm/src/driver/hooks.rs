@@ -3,7 +3,7 @@
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
-use super::options::Notice;
+use super::notice::Notice;
 
 #[wasm_bindgen]
 extern "C" {

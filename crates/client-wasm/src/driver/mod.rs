@@ -12,8 +12,7 @@ mod connection;
 mod hooks;
 mod link;
 mod notice;
-mod options;
 
 pub use connection::Connection;
 pub use hooks::ConnectionHooks;
-pub use options::Notice;
+pub use notice::Notice;

@@ -130,9 +130,9 @@ impl Parts<'_> {
             event.insert("type".into(), json!(spec.event_type));
             event.insert("timestamp".into(), self.timestamp(memory));
             let mut data = Map::new();
-            for (i, field) in spec.payload.fields.iter().enumerate() {
-                if item & 1 << (word::ABSENT_SHIFT + i as u32) == 0 {
-                    data.insert(field.name.to_string(), self.field(&field.kind));
+            for field in spec.payload.fields {
+                if let Some(value) = self.field(&field.kind) {
+                    data.insert(field.name.to_string(), value);
                 }
             }
             event.insert("data".into(), Value::Object(data));
@@ -147,12 +147,19 @@ impl Parts<'_> {
         Value::Object(event)
     }
 
-    fn field(&mut self, kind: &Kind) -> Value {
-        match kind {
+    fn field(&mut self, kind: &Kind) -> Option<Value> {
+        if self.words.first() == Some(&word::ABSENT) {
+            self.word();
+            return None;
+        }
+        Some(match kind {
             Kind::Text | Kind::Enum(_) | Kind::Id | Kind::SessionId => json!(self.string()),
             Kind::Integer | Kind::Number => self.number(),
             Kind::Bool => json!(self.word() == 1),
-            _ => self.open(),
-        }
+            _ => {
+                assert_eq!(self.word(), word::OPEN);
+                self.open()
+            }
+        })
     }
 }
