@@ -82,8 +82,6 @@ describe('sharing', () => {
 
 describe('memory', () => {
   it('gives back what connections take', async () => {
-    const { BatchMemory } = (await import(new URL('../dist/batch.js', import.meta.url).href)) as { BatchMemory: unknown };
-    expect(BatchMemory).toBeDefined();
     const { load } = (await import(new URL('../dist/init.js', import.meta.url).href)) as { load(): Promise<WebAssembly.Memory> };
     const memory = await load();
     const once = async (): Promise<void> => {

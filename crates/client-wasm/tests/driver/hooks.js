@@ -1,4 +1,5 @@
-// The facade's side of a connection, scripted: what the tests in `mod.rs` drive and look at.
+// The facade's side of a connection, scripted: carries out what the machine wants on a network of canned answers.
+// What the tests in `mod.rs` drive and look at.
 
 const encoder = new TextEncoder();
 
@@ -6,49 +7,16 @@ const encoder = new TextEncoder();
 export class Script {
   constructor(answers) {
     this.answers = answers;
-    this.urls = [];
+    this.queries = [];
     this.refreshed = [];
     this.notices = [];
     this.texts = [];
     this.words = [];
     this.aborted = 0;
-    this.cancelled = 0;
+    this.timers = {};
+    this.turn = 0;
     this.connection = null;
     this.memory = null;
-    this.wake = (code, turn, value) => this.connection?.woken(code, turn, value);
-  }
-
-  async headers(refresh) {
-    this.refreshed.push(refresh);
-    return { authorization: 'Bearer x' };
-  }
-
-  async fetch(url, headers, signal) {
-    this.urls.push(url);
-    signal.addEventListener('abort', () => (this.aborted += 1));
-    const answer = this.answers[this.urls.length - 1];
-    if (answer === undefined) {
-      throw new TypeError('refused');
-    }
-    if (typeof answer === 'number') {
-      return new Response(null, { status: answer });
-    }
-    const bytes = encoder.encode(answer.body);
-    let at = 0;
-    const body = new ReadableStream({
-      pull: (controller) => {
-        if (at < bytes.length) {
-          controller.enqueue(bytes.slice(at, at + answer.piece));
-          at += answer.piece;
-        } else if (!answer.open) {
-          controller.close();
-        }
-      },
-      cancel: () => {
-        this.cancelled += 1;
-      },
-    });
-    return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
   }
 
   batch(parts) {
@@ -59,8 +27,55 @@ export class Script {
     this.words.push(...new Int32Array(buffer, words, wordsLength));
   }
 
-  notice([kind, word, cause, attempt]) {
-    this.notices.push([kind, word, cause, attempt].filter((part) => part !== '' && part !== 0).join(' '));
+  notice([kind, word, cause, attempt, number, , detail]) {
+    switch (kind) {
+      case 'open':
+        this.turn += 1;
+        this.queries.push(detail);
+        this.refreshed.push(number === 1);
+        void this.request(this.turn, this.answers[this.queries.length - 1]);
+        break;
+      case 'abort':
+        this.turn += 1;
+        this.aborted += 1;
+        break;
+      case 'timer':
+        clearTimeout(this.timers[word]);
+        if (number >= 0) {
+          this.timers[word] = setTimeout(() => this.connection?.timer(word === 'silence'), Math.min(number, 2 ** 31 - 1));
+        }
+        break;
+      default:
+        this.notices.push([kind, word, cause, attempt].filter((part) => part !== '' && part !== 0).join(' '));
+    }
+  }
+
+  async request(turn, answer) {
+    // Nothing is answered within the call that asked.
+    await Promise.resolve();
+    const over = () => turn !== this.turn || this.connection === null;
+    if (over()) {
+      return;
+    }
+    if (answer === undefined) {
+      this.turn += 1;
+      this.connection.failed(false, 'refused');
+      return;
+    }
+    if (typeof answer === 'number') {
+      this.connection.answered(new Response(null, { status: answer }));
+      return;
+    }
+    this.connection.answered(new Response(null, { headers: { 'content-type': 'text/event-stream' } }));
+    const bytes = encoder.encode(answer.body);
+    for (let at = 0; at < bytes.length && !over(); at += answer.piece) {
+      this.connection.receive(bytes.slice(at, at + answer.piece));
+      await Promise.resolve();
+    }
+    if (!answer.open && !over()) {
+      this.turn += 1;
+      this.connection.ended();
+    }
   }
 
   values() {
@@ -91,6 +106,7 @@ export function release(target) {
   const { connection } = target;
   connection.close();
   target.connection = null;
+  Object.values(target.timers).forEach(clearTimeout);
   connection.free();
 }
 
@@ -106,8 +122,8 @@ export async function until(condition) {
 /** Lets everything that is under way happen. */
 export async function quiet(target) {
   let seen = -1;
-  while (seen !== target.urls.length + target.notices.length) {
-    seen = target.urls.length + target.notices.length;
+  while (seen !== target.queries.length + target.notices.length) {
+    seen = target.queries.length + target.notices.length;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
