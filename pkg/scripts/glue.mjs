@@ -1,5 +1,6 @@
 // Makes what joins wasm and JavaScript small: one-letter names for imports and exports (wasm-bindgen's carry hashes,
-// which no compression removes, in both files), and a loader for what the facade passes instead of one for everything.
+// which no compression removes, in both files), a loader for what the facade passes instead of one for everything, and
+// short ways for the few strings that cross here: headers, causes, notices. Those of events take another way.
 
 const LOADER_START = 'async function __wbg_load(';
 
@@ -22,6 +23,47 @@ const LOADER = `export default async function init({ module_or_path }) {
 }
 `;
 
+// In place of functions made for speed and for browsers without `encodeInto`.
+const SHORT = {
+  passStringToWasm0: `function passStringToWasm0(text, malloc) {
+    const bytes = new TextEncoder().encode(text);
+    const ptr = malloc(bytes.length, 1) >>> 0;
+    getUint8ArrayMemory0().set(bytes, ptr);
+    WASM_VECTOR_LEN = bytes.length;
+    return ptr;
+}
+`,
+  // One that is thrown away cannot reach the 2 GB after which Safari's fails.
+  decodeText: `function decodeText(bytes) {
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+}
+`,
+};
+
+// Statements that only served those.
+const UNUSED = [
+  /let cachedTextDecoder = [^]*?\nlet numBytesDecoded = 0;\n/,
+  /const cachedTextEncoder = new TextEncoder\(\);\n\nif \(!\('encodeInto'[^]*?\n}\n/,
+];
+
+function shortened(text) {
+  for (const [name, short] of Object.entries(SHORT)) {
+    const start = text.indexOf(`function ${name}(`);
+    const end = text.indexOf('\n}\n', start) + 3;
+    if (start < 0 || end < start) {
+      throw new Error(`wasm-bindgen's glue has no function ${name} any more: scripts/glue.mjs has to follow it`);
+    }
+    text = text.slice(0, start) + short + text.slice(end);
+  }
+  for (const unused of UNUSED) {
+    if (!unused.test(text)) {
+      throw new Error(`wasm-bindgen's glue has no ${unused} any more: scripts/glue.mjs has to follow it`);
+    }
+    text = text.replace(unused, '');
+  }
+  return text;
+}
+
 function replaced(text, from, to) {
   if (!text.includes(from)) {
     throw new Error(`wasm-bindgen's glue has no ${JSON.stringify(from)} any more: scripts/glue.mjs has to follow it`);
@@ -36,7 +78,7 @@ export function minifyGlue(glue, names) {
   if (start < 0) {
     throw new Error("wasm-bindgen's glue has no loader where scripts/glue.mjs looks for it");
   }
-  let text = glue.slice(0, start) + LOADER;
+  let text = shortened(glue.slice(0, start)) + LOADER;
   const memory = exports.find(([name]) => name === 'memory');
   text = replaced(text, '    return wasm;\n', `    return { memory: wasm.${memory[1]} };\n`);
   for (const [module, name, short] of imports) {
