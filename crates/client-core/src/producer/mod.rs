@@ -7,7 +7,9 @@ mod machine;
 mod outbox;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use error::{AppendError, Refused};
 pub use io::{AckedAt, AppendAnswer, AppendRequest, FlushMark, ProducerInput, ProducerOutput, ProducerTimer};
 pub use machine::{Producer, ProducerConfig};
+pub use outbox::Framing;

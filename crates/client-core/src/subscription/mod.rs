@@ -11,6 +11,7 @@ mod sink;
 mod tests;
 
 pub use error::SubscriptionError;
+pub(crate) use io::percent_encode;
 pub use io::{ConnectionState, Input, LostInfo, OpenRequest, Output, ResponseHead, TimerKind};
 pub use machine::{Subscription, SubscriptionConfig};
 pub use position::From;
