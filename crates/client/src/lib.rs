@@ -29,6 +29,7 @@
 //! server or any storage.
 
 mod builder;
+mod create;
 mod error;
 mod http;
 mod page;
@@ -42,17 +43,18 @@ pub use durable_sessions_protocol as protocol;
 pub use durable_sessions_schema as schema;
 
 pub use builder::{BuildError, Client, ClientBuilder};
+pub use create::{CreateOptions, Created, Fork, Lifetime};
 pub use durable_sessions_client_core::{
-    AckedAt, AppendError as ProducerFault, Cause, ConnectionState, From, LostInfo, ReconnectConfig, Refused,
-    SubscriptionError,
+    AckedAt, AppendError as ProducerFault, Cause, ConnectionState, FallbackReason, From, LiveConfig,
+    LiveModes, LostInfo, ReconnectConfig, Refused, SubscriptionError,
 };
 pub use error::{
     AppendError, CreateError, DeleteError, HeadError, ListError, ReadError, Refusal, Unreachable,
 };
 pub use page::Page;
 pub use producer::{Producer, ProducerBuilder, ProducerError, ProducerReport};
-pub use sessions::{SessionFilter, SessionPage, SessionSummary};
-pub use stream::{Appended, Created, StreamHead};
+pub use sessions::{ListedStatus, SessionFilter, SessionPage, SessionSummary};
+pub use stream::{AppendOptions, Appended, StreamHead};
 pub use subscription::{
     BadFrame, Checkpoint, EventItem, Item, RejectedItem, RetryNotice, SubscribeOptions, Subscription,
 };

@@ -247,7 +247,7 @@ impl Producer {
             && !batch.sent_as_first
             && answer.expected_seq.is_some_and(|expected| expected < batch.seq.number());
         match answer.status {
-            408 | 425 | 429 | 500..=599 => {
+            408 | 425 | 429 | 500 | 502..=599 => {
                 batch.break_off(Cause::Status(answer.status), answer.retry_after_ms);
             }
             // What it overtook has been settled meanwhile, if it is the first now.

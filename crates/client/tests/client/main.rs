@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and their server assert")]
 
+mod faults;
 mod following;
 mod operations;
+mod polling;
 mod producing;
 mod support;

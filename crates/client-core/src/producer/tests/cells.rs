@@ -48,7 +48,7 @@ fn apply(machine: &mut Producer, row: &str, number: u64) {
             machine.handle(NOW, ProducerInput::Failed { seq: seq(number), failure: Failure::token("none") });
         }
         "none: timeout" => machine.handle(NOW, ProducerInput::Timer(ProducerTimer::Timeout)),
-        "408, 425, 429, 5xx" => reply(machine, number, status(503)),
+        "408, 425, 429, 5xx but 501" => reply(machine, number, status(503)),
         "401" => reply(machine, number, status(401)),
         "401, again" => {
             reply(machine, number, status(401));
@@ -61,7 +61,7 @@ fn apply(machine: &mut Producer, row: &str, number: u64) {
         }
         "409, closed" => reply(machine, number, AppendAnswer { closed: true, ..status(409) }),
         "409, a gap" => reply(machine, number, gap(number)),
-        "404 or another status" => reply(machine, number, status(404)),
+        "404, 501 or another status" => reply(machine, number, status(501)),
         other => panic!("no row {other}"),
     }
 }

@@ -124,7 +124,7 @@ fn an_outage_costs_one_request_per_attempt_and_then_everything_goes_on() {
     for number in 1..=4 {
         reset(&mut machine, number);
     }
-    assert_eq!(numbers(&outputs(&mut machine)), [], "the first waits for its attempt");
+    assert_eq!(numbers(&outputs(&mut machine)), [0u64; 0], "the first waits for its attempt");
     for _ in 0..3 {
         machine.handle(NOW, ProducerInput::Timer(ProducerTimer::Retry));
         assert_eq!(numbers(&outputs(&mut machine)), [1]);
@@ -146,7 +146,7 @@ fn a_server_that_wants_a_pause_gets_it_for_the_batches_behind_too() {
     reply_with(&mut machine, 2, slow);
     reply(&mut machine, 1, 200);
     let out = outputs(&mut machine);
-    assert_eq!(numbers(&out), []);
+    assert_eq!(numbers(&out), [0u64; 0]);
     assert!(out.contains(&ProducerOutput::SetTimer { kind: ProducerTimer::Retry, after_ms: 70_000 }));
 }
 
