@@ -50,10 +50,23 @@ pub enum Lifetime {
 pub struct Fork {
     /// The stream that it continues; of the same server.
     pub source: StreamPath,
-    /// The cursor up to which it shares its source; the source's tail unless given.
-    pub at: Option<OffsetToken>,
+    /// Up to where it shares its source.
+    pub at: ForkPoint,
     /// So many messages more (bytes, where the stream is not JSON), which the cursors around them do not separate.
     pub sub_offset: u64,
+}
+
+/// Up to where a fork shares its source.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ForkPoint {
+    /// Everything that it holds when the fork is created.
+    #[default]
+    Tail,
+    /// Nothing, or as much as the sub-offset says. The protocol asks for an offset that the server gave, which this is not:
+    /// ours takes it, another server may refuse (400).
+    Start,
+    /// Up to this cursor of the source.
+    At(OffsetToken),
 }
 
 impl Client {
@@ -108,9 +121,11 @@ impl Client {
                     // The path of its URL, as the protocol has it: the stream root is a part of it.
                     let source = self.http.stream_url(&fork.source, "");
                     request = request.header(header::STREAM_FORKED_FROM, source.path());
-                    if let Some(at) = &fork.at {
-                        request = request.header(header::STREAM_FORK_OFFSET, at.as_str());
-                    }
+                    request = match &fork.at {
+                        ForkPoint::Tail => request,
+                        ForkPoint::Start => request.header(header::STREAM_FORK_OFFSET, "-1"),
+                        ForkPoint::At(at) => request.header(header::STREAM_FORK_OFFSET, at.as_str()),
+                    };
                     if fork.sub_offset > 0 {
                         request = request.header(header::STREAM_FORK_SUB_OFFSET, fork.sub_offset);
                     }

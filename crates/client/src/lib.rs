@@ -43,7 +43,7 @@ pub use durable_sessions_protocol as protocol;
 pub use durable_sessions_schema as schema;
 
 pub use builder::{BuildError, Client, ClientBuilder};
-pub use create::{CreateOptions, Created, Fork, Lifetime};
+pub use create::{CreateOptions, Created, Fork, ForkPoint, Lifetime};
 pub use durable_sessions_client_core::{
     AckedAt, AppendError as ProducerFault, Cause, ConnectionState, FallbackReason, From, LiveConfig,
     LiveModes, LostInfo, ReconnectConfig, Refused, SubscriptionError,

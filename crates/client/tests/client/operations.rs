@@ -6,8 +6,9 @@ use crate::support::{Fault, TestServer};
 use axum::http::Method;
 use durable_sessions_client::schema::SessionStatus;
 use durable_sessions_client::{
-    AppendError, AppendOptions, Client, CreateError, CreateOptions, DeleteError, Fork, From, HeadError,
-    Lifetime, ListError, ListedStatus, ReadError, ReconnectConfig, Secret, SessionFilter, TokenSource,
+    AppendError, AppendOptions, Client, CreateError, CreateOptions, DeleteError, Fork, ForkPoint, From,
+    HeadError, Lifetime, ListError, ListedStatus, ReadError, ReconnectConfig, Secret, SessionFilter,
+    TokenSource,
 };
 
 fn client(server: &TestServer) -> Client {
@@ -182,7 +183,8 @@ async fn everything_a_stream_can_be_created_with_is_sent() {
     assert_eq!(sent.get("content-type").unwrap(), "application/json");
     assert_eq!(sent.get("stream-expires-at").unwrap(), "2030-01-01T00:00:00Z");
 
-    let fork = Fork { source: "a b/c".parse().unwrap(), at: "t7".parse().ok(), sub_offset: 3 };
+    let fork =
+        Fork { source: "a b/c".parse().unwrap(), at: ForkPoint::At("t7".parse().unwrap()), sub_offset: 3 };
     client.fork(&path, fork).await.unwrap();
     let sent = server.world.creations.lock().unwrap().pop().unwrap();
     assert_eq!(sent.get("stream-forked-from").unwrap(), "/v1/stream/a%20b/c", "the path of its URL");
@@ -190,7 +192,7 @@ async fn everything_a_stream_can_be_created_with_is_sent() {
     assert_eq!(sent.get("stream-fork-sub-offset").unwrap(), "3");
     assert!(sent.get("content-type").is_none(), "the source's");
     server.fail(Method::PUT, [Fault::Status(404, None)]);
-    let fork = Fork { source: "none".parse().unwrap(), at: None, sub_offset: 0 };
+    let fork = Fork { source: "none".parse().unwrap(), at: ForkPoint::Tail, sub_offset: 0 };
     assert!(matches!(client.fork(&path, fork).await, Err(CreateError::NotFound(_))));
 }
 
