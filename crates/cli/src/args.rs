@@ -195,7 +195,7 @@ Examples:
   durable-sessions fork --stream logs/again --source logs/build --offset start --sub-offset 100
 
 The new session has everything that its source had up to the cursor, and what is appended to either afterwards is not in \
-the other. `read` says cursors. Doing it again with the same arguments is fine.";
+the other. `read` says cursors. Doing it again with the same --offset is fine.";
 
 #[derive(Debug, Args)]
 pub(crate) struct ForkArgs {
@@ -207,7 +207,7 @@ pub(crate) struct ForkArgs {
     /// Where to leave it: `start`, or a cursor that the server returned; its end unless given
     #[arg(long, value_name = "CURSOR", allow_hyphen_values = true, value_parser = fork_point)]
     pub(crate) offset: Option<ForkPoint>,
-    /// So many messages further on; bytes, where the stream is not JSON
+    /// So many messages further on, within what was appended at once there; bytes, where the stream is not JSON
     #[arg(long, value_name = "N", default_value_t = 0, requires = "offset")]
     pub(crate) sub_offset: u64,
     #[command(flatten)]

@@ -97,6 +97,10 @@ impl Client {
         options: &CreateOptions,
     ) -> Result<Created, CreateError> {
         let CreateOptions { content_type, lifetime, content, closed, fork } = options;
+        let at = match fork {
+            Some(Fork { source, at: ForkPoint::Tail, .. }) => self.tail(source).await?,
+            _ => None,
+        };
         let json = ContentType::json();
         let content_type = content_type.as_ref().or(if fork.is_none() { Some(&json) } else { None });
         let url = self.http.stream_url(path, "");
@@ -121,10 +125,12 @@ impl Client {
                     // The path of its URL, as the protocol has it: the stream root is a part of it.
                     let source = self.http.stream_url(&fork.source, "");
                     request = request.header(header::STREAM_FORKED_FROM, source.path());
-                    request = match &fork.at {
-                        ForkPoint::Tail => request,
-                        ForkPoint::Start => request.header(header::STREAM_FORK_OFFSET, "-1"),
-                        ForkPoint::At(at) => request.header(header::STREAM_FORK_OFFSET, at.as_str()),
+                    request = match (&fork.at, &at) {
+                        (ForkPoint::Tail, None) => request,
+                        (ForkPoint::Start, _) => request.header(header::STREAM_FORK_OFFSET, "-1"),
+                        (ForkPoint::At(at), _) | (ForkPoint::Tail, Some(at)) => {
+                            request.header(header::STREAM_FORK_OFFSET, at.as_str())
+                        }
                     };
                     if fork.sub_offset > 0 {
                         request = request.header(header::STREAM_FORK_SUB_OFFSET, fork.sub_offset);
@@ -134,5 +140,13 @@ impl Client {
             })
             .await?;
         Ok(Created { existed: response.status() == 200, tail: token(response.headers()) })
+    }
+
+    /// Where a stream ends now. A fork at "the end" is asked for by this, since the end may move between a request and its
+    /// repetition, and the repetition would then ask for another fork.
+    async fn tail(&self, path: &StreamPath) -> Result<Option<OffsetToken>, CreateError> {
+        let url = self.http.stream_url(path, "");
+        let response = self.http.send(Method::HEAD, url, Repeat::Yes, |request| request).await?;
+        Ok(token(response.headers()))
     }
 }

@@ -29,7 +29,7 @@ pub(super) enum Command {
 }
 
 /// An answer's head, and its body if it is a success.
-type Answer = (LiveHead, Option<Response>);
+type Answer = Box<(LiveHead, Option<Response>)>;
 type Request = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
 
 /// What is under way.
@@ -106,7 +106,8 @@ impl<C: Collect> Driver<C> {
         while self.settle().await {
             match self.next().await {
                 Happening::Command(Command::Reconnect) => self.input(LiveInput::Reconnect),
-                Happening::Answered(Ok((head, body))) => {
+                Happening::Answered(Ok(answer)) => {
+                    let (head, body) = *answer;
                     self.exchange = body.map_or(Exchange::None, Exchange::Body);
                     self.input(LiveInput::Response(head));
                 }
@@ -203,7 +204,7 @@ impl<C: Collect> Driver<C> {
             let response = request.send().await.map_err(|error| Failure::network(&http::describe(&error)))?;
             let mut head = head_of(&response);
             if response.status().is_success() {
-                return Ok((head, Some(response)));
+                return Ok(Box::new((head, Some(response))));
             }
             // Whether it is a refusal of SSE alone stands in its body. One that does not come says nothing.
             if let Ok(said) = tokio::time::timeout(REFUSAL_TIMEOUT, http::said(response)).await {
@@ -216,7 +217,7 @@ impl<C: Collect> Driver<C> {
                     "reading refused"
                 );
             }
-            Ok((head, None))
+            Ok(Box::new((head, None)))
         })
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct World {
     pub(crate) requests: Mutex<Vec<(Method, String)>>,
     /// The tokens that came.
     pub(crate) tokens: Mutex<Vec<String>>,
+    /// Whoever shows another token gets a 401.
+    pub(crate) expected_token: Mutex<Option<&'static str>>,
     /// Messages that the server refuses hold this text.
     pub(crate) poison: Mutex<Option<String>>,
     /// What becomes of requests for SSE.
@@ -193,6 +195,10 @@ async fn stream(
         world.tokens.lock().unwrap().push(token.to_str().unwrap().to_owned());
     }
     let fault = world.next_fault(&method);
+    let expected = *world.expected_token.lock().unwrap();
+    if expected.is_some_and(|token| headers.get("authorization").is_none_or(|shown| shown != token)) {
+        return error(401, "UNAUTHORIZED");
+    }
     if let Some(Fault::Status(status, retry_after)) = fault {
         let mut response = StatusCode::from_u16(status).unwrap().into_response();
         if let Some(after) = retry_after {
