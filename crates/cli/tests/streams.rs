@@ -1,5 +1,7 @@
 //! Streams that are no sessions, forks, live modes, and servers that are not ours.
 
+#![allow(clippy::unwrap_used, reason = "a test's own steps assert as tests do")]
+
 mod common;
 
 use std::io::{Read as _, Write as _};

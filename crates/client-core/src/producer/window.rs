@@ -134,12 +134,14 @@ impl Window {
         self.batches.pop_front()
     }
 
-    /// The batch before these was acknowledged: those that had overtaken it, or failed while it did, may go again. One
-    /// for which the server asked to be left alone may not.
+    /// The batch before these was acknowledged: those that had overtaken it, failed while it did, or went with a token that
+    /// has been replaced since may go again. One for which the server asked to be left alone may not.
     pub(super) fn release(&mut self) {
         for batch in &mut self.batches {
-            if matches!(batch.standing, Standing::Held | Standing::Broken(_, None)) {
-                batch.standing = Standing::Ready;
+            match &batch.standing {
+                Standing::Held | Standing::Broken(_, None) => batch.standing = Standing::Ready,
+                Standing::Answered(answer) if answer.status == 401 => batch.standing = Standing::Ready,
+                _ => {}
             }
         }
     }

@@ -120,7 +120,7 @@ async fn requests_that_may_be_repeated_survive_a_restart() {
     assert_eq!(server.world.log.lock().unwrap().messages, ["1"]);
     // An append whose answer was lost is not repeated: it is there already, and nobody knows.
     let impatient =
-        Client::builder(&server.url()).request_timeout(Duration::from_millis(100)).build().unwrap();
+        Client::builder(&server.url()).request_timeout(Duration::from_millis(500)).build().unwrap();
     server.fail(Method::POST, [Fault::LoseAnswer]);
     let error = impatient.append(&path, "2").await.unwrap_err();
     assert!(matches!(error, AppendError::Unreachable(_)) && error.is_retryable(), "{error}");

@@ -219,7 +219,9 @@ async fn stream(
                 appending.0 += 1;
                 appending.1 = appending.1.max(appending.0);
             }
-            tokio::time::sleep(takes).await;
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
+            }
             world.appending.lock().unwrap().0 -= 1;
             append(&world, &headers, &body)
         }

@@ -140,6 +140,28 @@ fn an_outage_costs_one_request_per_attempt_and_then_everything_goes_on() {
 }
 
 #[test]
+fn an_expired_token_is_replaced_once_however_many_batches_met_it() {
+    let mut machine = under_way(3);
+    for number in [3, 1, 2] {
+        reply(&mut machine, number, 401);
+    }
+    let fresh = |outputs: &[ProducerOutput]| {
+        outputs.iter().filter(|o| matches!(o, ProducerOutput::Send(request) if request.fresh_token)).count()
+    };
+    let out = outputs(&mut machine);
+    assert_eq!((numbers(&out), fresh(&out)), (vec![1], 1));
+    reply(&mut machine, 1, 200);
+    let out = outputs(&mut machine);
+    assert_eq!((numbers(&out), fresh(&out)), (vec![2, 3], 0));
+    // One that is refused all the same asks for itself, once.
+    reply(&mut machine, 2, 401);
+    assert_eq!(fresh(&outputs(&mut machine)), 1);
+    reply(&mut machine, 3, 401);
+    reply(&mut machine, 2, 401);
+    assert_eq!(failures(&outputs(&mut machine)), [(2..3, AppendError::Refused { status: 401 })]);
+}
+
+#[test]
 fn a_server_that_wants_a_pause_gets_it_for_the_batches_behind_too() {
     let mut machine = under_way(2);
     let slow = AppendAnswer { status: 429, retry_after_ms: Some(70_000), ..AppendAnswer::default() };
