@@ -9,7 +9,7 @@ use reqwest::header::CONTENT_TYPE;
 
 use crate::Client;
 use crate::error::CreateError;
-use crate::http::Repeat;
+use crate::http::{self, Repeat};
 use crate::stream::token;
 
 /// A stream that exists now.
@@ -97,12 +97,11 @@ impl Client {
         options: &CreateOptions,
     ) -> Result<Created, CreateError> {
         let CreateOptions { content_type, lifetime, content, closed, fork } = options;
-        let at = match fork {
-            Some(Fork { source, at: ForkPoint::Tail, .. }) => self.tail(source).await?,
-            _ => None,
+        let (tail, inherited) = match fork {
+            Some(fork) => self.source(&fork.source).await?,
+            None => (None, Some(ContentType::json())),
         };
-        let json = ContentType::json();
-        let content_type = content_type.as_ref().or(if fork.is_none() { Some(&json) } else { None });
+        let content_type = content_type.as_ref().or(inherited.as_ref());
         let url = self.http.stream_url(path, "");
         let response = self
             .http
@@ -125,7 +124,7 @@ impl Client {
                     // The path of its URL, as the protocol has it: the stream root is a part of it.
                     let source = self.http.stream_url(&fork.source, "");
                     request = request.header(header::STREAM_FORKED_FROM, source.path());
-                    request = match (&fork.at, &at) {
+                    request = match (&fork.at, &tail) {
                         (ForkPoint::Tail, None) => request,
                         (ForkPoint::Start, _) => request.header(header::STREAM_FORK_OFFSET, "-1"),
                         (ForkPoint::At(at), _) | (ForkPoint::Tail, Some(at)) => {
@@ -142,11 +141,17 @@ impl Client {
         Ok(Created { existed: response.status() == 200, tail: token(response.headers()) })
     }
 
-    /// Where a stream ends now. A fork at "the end" is asked for by this, since the end may move between a request and its
-    /// repetition, and the repetition would then ask for another fork.
-    async fn tail(&self, path: &StreamPath) -> Result<Option<OffsetToken>, CreateError> {
+    /// Where the source of a fork ends now, and what it holds. Both are left to the server by the protocol, but then a
+    /// repeated request asks for another fork when the source has grown meanwhile, and some servers do not know their own
+    /// fork again when no type is given.
+    async fn source(
+        &self,
+        path: &StreamPath,
+    ) -> Result<(Option<OffsetToken>, Option<ContentType>), CreateError> {
         let url = self.http.stream_url(path, "");
         let response = self.http.send(Method::HEAD, url, Repeat::Yes, |request| request).await?;
-        Ok(token(response.headers()))
+        let headers = response.headers();
+        let content_type = http::header(headers, CONTENT_TYPE.as_str()).and_then(|value| value.parse().ok());
+        Ok((token(headers), content_type))
     }
 }

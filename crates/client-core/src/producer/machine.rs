@@ -95,6 +95,8 @@ pub struct Producer {
     /// Messages up to this number came in a batch that was refused, so they go in batches of so many, one at a time.
     halved: Option<(u64, usize)>,
     tickets: u64,
+    /// The last attempt with a fresh token; those before it went with one that has been replaced.
+    fresh_since: u64,
     /// The attempt that the timeout timer runs for.
     timed: Option<u64>,
     flushes: VecDeque<FlushMark>,
@@ -118,6 +120,7 @@ impl Producer {
             attempt: 0,
             halved: None,
             tickets: 0,
+            fresh_since: 0,
             timed: None,
             flushes: VecDeque::new(),
             loss: None,
@@ -246,13 +249,15 @@ impl Producer {
             && !answer.closed
             && !batch.sent_as_first
             && answer.expected_seq.is_some_and(|expected| expected < batch.seq.number());
+        let had_old_token = answer.status == 401 && batch.ticket < self.fresh_since;
         match answer.status {
             408 | 425 | 429 | 500 | 502..=599 => {
                 batch.break_off(Cause::Status(answer.status), answer.retry_after_ms);
             }
-            // What it overtook has been settled meanwhile, if it is the first now.
-            _ if overtook && at == 0 => batch.standing = Standing::Ready,
-            _ if overtook => batch.standing = Standing::Held,
+            // What it waits for has been settled meanwhile, if it is the first now.
+            _ if overtook || had_old_token => {
+                batch.standing = if at == 0 { Standing::Ready } else { Standing::Held };
+            }
             _ => batch.standing = Standing::Answered(answer),
         }
     }
@@ -453,6 +458,9 @@ impl Producer {
         batch.standing = Standing::Sending;
         batch.sent_as_first = at == 0;
         (batch.sent_at, batch.ticket) = (now, ticket);
+        if batch.fresh_token {
+            self.fresh_since = ticket;
+        }
         self.outputs.push_back(ProducerOutput::Send(AppendRequest {
             body: self.outbox.body(start..start + batch.len),
             claim: ProducerClaim { id: self.config.id.clone(), epoch, seq: batch.seq },

@@ -190,7 +190,7 @@ async fn everything_a_stream_can_be_created_with_is_sent() {
     assert_eq!(sent.get("stream-forked-from").unwrap(), "/v1/stream/a%20b/c", "the path of its URL");
     assert_eq!(sent.get("stream-fork-offset").unwrap(), "t7");
     assert_eq!(sent.get("stream-fork-sub-offset").unwrap(), "3");
-    assert!(sent.get("content-type").is_none(), "the source's");
+    assert_eq!(sent.get("content-type").unwrap(), "application/json", "the source's");
     server.fail(Method::PUT, [Fault::Status(404, None)]);
     let fork = Fork { source: "none".parse().unwrap(), at: ForkPoint::Tail, sub_offset: 0 };
     assert!(matches!(client.fork(&path, fork).await, Err(CreateError::NotFound(_))));

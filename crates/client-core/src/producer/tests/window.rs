@@ -153,6 +153,14 @@ fn an_expired_token_is_replaced_once_however_many_batches_met_it() {
     reply(&mut machine, 1, 200);
     let out = outputs(&mut machine);
     assert_eq!((numbers(&out), fresh(&out)), (vec![2, 3], 0));
+    // The same when they hear of it late.
+    let mut late = under_way(2);
+    reply(&mut late, 1, 401);
+    reply(&mut late, 1, 200);
+    outputs(&mut late);
+    reply(&mut late, 2, 401);
+    let out = outputs(&mut late);
+    assert_eq!((numbers(&out), fresh(&out)), (vec![2], 0));
     // One that is refused all the same asks for itself, once.
     reply(&mut machine, 2, 401);
     assert_eq!(fresh(&outputs(&mut machine)), 1);
