@@ -33,6 +33,12 @@ pub enum ProducerInput {
         /// Why not.
         failure: Failure,
     },
+    /// A request has been written as far as the driver can see. The next batch goes only then, so that it does not arrive
+    /// first; a driver that never says so has one request under way at a time.
+    Sent {
+        /// The number of its batch.
+        seq: ProducerSeq,
+    },
     /// A timer that was set has run down.
     Timer(ProducerTimer),
     /// The application or the environment believes that trying at once may help.

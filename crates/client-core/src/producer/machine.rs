@@ -4,76 +4,24 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use durable_sessions_protocol::{ProducerClaim, ProducerEpoch, ProducerId, ProducerSeq, json};
+use durable_sessions_protocol::{ProducerClaim, ProducerEpoch, ProducerSeq, json};
 
+use super::config::ProducerConfig;
 use super::error::{AppendError, Refused};
 use super::io::{
     AckedAt, AppendAnswer, AppendRequest, FlushMark, ProducerInput, ProducerOutput, ProducerTimer,
 };
 use super::outbox::{Framing, Outbox};
 use super::window::{Standing, Window};
+use crate::Millis;
 use crate::cause::{Cause, Failure};
 use crate::random::Random;
-use crate::{Millis, ReconnectConfig};
+
+/// After so many acknowledgements in a row without an overtaking one more request may be under way.
+const CALM_ACKS: u32 = 32;
 
 /// Flushes waiting at the same time; further ones join the last.
 const FLUSHES_MAX: usize = 1024;
-
-/// How a producer behaves.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ProducerConfig {
-    /// Names the producer across restarts.
-    pub id: ProducerId,
-    /// Its session; a restarted producer takes the next one.
-    pub epoch: ProducerEpoch,
-    /// The first batch's number. Not 0 only when a session is continued.
-    pub first_seq: ProducerSeq,
-    /// On a newer epoch at the server, take the one after it instead of failing.
-    pub auto_claim: bool,
-    /// How messages become a body.
-    pub framing: Framing,
-    /// Delays between attempts, and their number; `max_attempts` of `u32::MAX` never gives up.
-    pub retry: ReconnectConfig,
-    /// How long a request may go without an answer.
-    pub timeout_ms: u64,
-    /// Requests under way at the same time; 0 counts as 1.
-    pub in_flight_max: usize,
-    /// Messages in one request.
-    pub batch_messages_max: usize,
-    /// Bytes in one request.
-    pub batch_bytes_max: usize,
-    /// Messages not settled yet.
-    pub outbox_messages_max: usize,
-    /// Bytes of messages not settled yet.
-    pub outbox_bytes_max: usize,
-}
-
-impl ProducerConfig {
-    /// The defaults: JSON, never gives up, up to 4 requests under way, batches up to 1000 messages or 1 MiB, outbox up to
-    /// 100,000 messages or 64 MiB.
-    #[must_use]
-    pub fn new(id: ProducerId) -> Self {
-        Self {
-            id,
-            epoch: ProducerEpoch::ZERO,
-            first_seq: ProducerSeq::ZERO,
-            auto_claim: false,
-            framing: Framing::Json,
-            retry: ReconnectConfig {
-                initial_delay_ms: 200,
-                max_delay_ms: 10_000,
-                max_attempts: u32::MAX,
-                ..ReconnectConfig::default()
-            },
-            timeout_ms: 30_000,
-            in_flight_max: 4,
-            batch_messages_max: 1000,
-            batch_bytes_max: 1 << 20,
-            outbox_messages_max: 100_000,
-            outbox_bytes_max: 64 << 20,
-        }
-    }
-}
 
 /// An idempotent producer. Feed it with [`append`](Self::append) and [`handle`](Self::handle); after each, take every
 /// [`next_output`](Self::next_output) and do it.
@@ -94,6 +42,9 @@ pub struct Producer {
     attempt: u32,
     /// Messages up to this number came in a batch that was refused, so they go in batches of so many, one at a time.
     halved: Option<(u64, usize)>,
+    /// Requests that may be under way now: fewer where they overtake each other, up to the configured number.
+    width: usize,
+    calm_acks: u32,
     tickets: u64,
     /// The last attempt with a fresh token; those before it went with one that has been replaced.
     fresh_since: u64,
@@ -119,6 +70,8 @@ impl Producer {
             failed: false,
             attempt: 0,
             halved: None,
+            width: config.in_flight_max.max(1),
+            calm_acks: 0,
             tickets: 0,
             fresh_since: 0,
             timed: None,
@@ -179,6 +132,12 @@ impl Producer {
                 };
                 self.break_off(at, cause, None);
             }
+            ProducerInput::Sent { seq } => {
+                let Some(at) = self.window.sending(seq) else { return };
+                if let Some(batch) = self.window.get_mut(at) {
+                    batch.is_written = true;
+                }
+            }
             ProducerInput::Timer(ProducerTimer::Timeout) => {
                 let overdue = self.window.first_sending().map(|batch| (batch.seq, batch.ticket));
                 let Some((seq, _)) = overdue.filter(|&(_, ticket)| self.timed == Some(ticket)) else {
@@ -229,6 +188,11 @@ impl Producer {
         self.window.first().map(|batch| batch.seq).or(self.next_seq)
     }
 
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> usize {
+        self.window.all_sending().count()
+    }
+
     fn is_waiting(&self) -> bool {
         self.window.first().is_some_and(|first| first.standing == Standing::Waiting)
     }
@@ -244,11 +208,16 @@ impl Producer {
         if answer.is_success() {
             self.acknowledge_before(at);
         }
+        let behind_others = self.window.sending_before(at);
         let Some(batch) = self.window.get_mut(at) else { return };
         let overtook = answer.status == 409
             && !answer.closed
             && !batch.sent_as_first
             && answer.expected_seq.is_some_and(|expected| expected < batch.seq.number());
+        if overtook && (at == 0 || behind_others) {
+            // On a short way the batches after it would mostly be refused too, and cost more than they gain.
+            (self.width, self.calm_acks) = ((self.width / 2).max(1), 0);
+        }
         let had_old_token = answer.status == 401 && batch.ticket < self.fresh_since;
         match answer.status {
             408 | 425 | 429 | 500 | 502..=599 => {
@@ -328,6 +297,10 @@ impl Producer {
         let Some(batch) = self.window.pop() else { return false };
         self.established = true;
         self.attempt = 0;
+        self.calm_acks += 1;
+        if self.calm_acks >= CALM_ACKS {
+            (self.width, self.calm_acks) = ((self.width + 1).min(self.config.in_flight_max.max(1)), 0);
+        }
         let messages = self.outbox.settle(batch.len);
         let at = AckedAt {
             next_offset: answer.next_offset.as_deref().and_then(|token| token.parse().ok()),
@@ -419,15 +392,19 @@ impl Producer {
         }
         // Before the first acknowledgement, and while a bad message is looked for, one at a time.
         let alone = !self.established || self.halved.is_some();
-        let width = if alone { 1 } else { self.config.in_flight_max.max(1) };
+        let width = if alone { 1 } else { self.width };
         for at in 0..width {
             if self.failed || (at == self.window.len() && !self.begin_batch()) {
                 break;
             }
             match self.window.get(at) {
-                Some(batch) if batch.is_sending() || batch.is_acknowledged() => {}
-                Some(batch) if batch.standing == Standing::Ready => self.send(at, now),
-                // Whatever came after this one would only be refused for the gap.
+                Some(batch) if batch.is_sending() && batch.is_written => {}
+                Some(batch) if batch.is_acknowledged() => {}
+                Some(batch) if batch.standing == Standing::Ready => {
+                    self.send(at, now);
+                    break;
+                }
+                // Whatever came after this one could arrive before it, and would be refused for the gap.
                 _ => break,
             }
         }
@@ -456,7 +433,7 @@ impl Producer {
         let (ticket, epoch) = (self.tickets, self.epoch);
         let Some(batch) = self.window.get_mut(at) else { return };
         batch.standing = Standing::Sending;
-        batch.sent_as_first = at == 0;
+        (batch.sent_as_first, batch.is_written) = (at == 0, false);
         (batch.sent_at, batch.ticket) = (now, ticket);
         if batch.fresh_token {
             self.fresh_since = ticket;

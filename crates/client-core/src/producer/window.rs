@@ -38,6 +38,8 @@ pub(super) struct Batch {
     pub(super) token_asked_again: bool,
     /// The next attempt asks for another token.
     pub(super) fresh_token: bool,
+    /// Its request has been written.
+    pub(super) is_written: bool,
     /// When it was sent last everything before it was settled, so a gap is no matter of overtaking.
     pub(super) sent_as_first: bool,
     pub(super) sent_at: Millis,
@@ -54,6 +56,7 @@ impl Batch {
             in_doubt: false,
             token_asked_again: false,
             fresh_token: false,
+            is_written: false,
             sent_as_first: false,
             sent_at: Millis(0),
             ticket: 0,
@@ -114,6 +117,11 @@ impl Window {
     /// The first batch whose request is under way: the one that is waited for.
     pub(super) fn first_sending(&self) -> Option<&Batch> {
         self.batches.iter().find(|batch| batch.is_sending())
+    }
+
+    /// Whether a request for one of the batches before this place is under way.
+    pub(super) fn sending_before(&self, at: usize) -> bool {
+        self.batches.iter().take(at).any(Batch::is_sending)
     }
 
     /// The numbers of all requests under way.

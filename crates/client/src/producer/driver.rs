@@ -18,6 +18,7 @@ use reqwest::{Method, Response};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use super::body::Announced;
 use super::{Observer, ProducerError, ProducerReport};
 use crate::http::{self, Http};
 
@@ -271,6 +272,11 @@ impl Driver {
         let url = http.stream_url(&self.path, "");
         let content_type = self.content_type.clone();
         let seq = append.claim.seq;
+        let shared = self.shared.clone();
+        let body = Announced::new(append.body.into(), move || {
+            shared.handle(ProducerInput::Sent { seq });
+            shared.work.notify_one();
+        });
         // Ids may hold any letters; header values are bytes.
         let id = HeaderValue::from_bytes(append.claim.id.as_str().as_bytes());
         let answer = async move {
@@ -283,7 +289,7 @@ impl Driver {
                 .header(header::PRODUCER_ID, id)
                 .header(header::PRODUCER_EPOCH, append.claim.epoch.number())
                 .header(header::PRODUCER_SEQ, append.claim.seq.number())
-                .body(append.body);
+                .body(reqwest::Body::wrap(body));
             let response = request.send().await.map_err(|error| Failure::network(&http::describe(&error)))?;
             Ok(answer_of(response).await)
         };

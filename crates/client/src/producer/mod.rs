@@ -1,5 +1,6 @@
 //! Appending with exactly-once delivery: the handle that applications hold. Must not decide anything; the machine does.
 
+mod body;
 mod driver;
 
 use std::fmt;

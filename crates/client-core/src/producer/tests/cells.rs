@@ -20,6 +20,7 @@ fn machine_in(column: &str) -> Producer {
         machine.append(NOW, n.to_string().as_bytes()).unwrap();
     }
     reply(&mut machine, 0, AppendAnswer { status: 200, ..AppendAnswer::default() });
+    outputs(&mut machine);
     if column == "First, in doubt" {
         machine.handle(NOW, ProducerInput::Failed { seq: seq(1), failure: Failure::network("reset") });
         reply(&mut machine, 2, gap(2));

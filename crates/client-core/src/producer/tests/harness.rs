@@ -10,8 +10,16 @@ pub(super) fn config() -> ProducerConfig {
     ProducerConfig { in_flight_max: 1, ..ProducerConfig::new("p".parse().unwrap()) }
 }
 
+/// Everything that is put out when each request is written at once.
 pub(super) fn outputs(machine: &mut Producer) -> Vec<ProducerOutput> {
-    std::iter::from_fn(|| machine.next_output()).collect()
+    let mut outputs = Vec::new();
+    while let Some(output) = machine.next_output() {
+        if let ProducerOutput::Send(request) = &output {
+            machine.handle(NOW, ProducerInput::Sent { seq: request.claim.seq });
+        }
+        outputs.push(output);
+    }
+    outputs
 }
 
 pub(super) fn sent(outputs: &[ProducerOutput]) -> Option<(String, u64, u64)> {

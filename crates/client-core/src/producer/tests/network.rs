@@ -94,6 +94,7 @@ fn run(machine: &mut Producer, server: &mut Server, count: u64, pace: usize, ste
             match output {
                 ProducerOutput::Send(request) => {
                     assert!(!outcome.ended, "invariant 5");
+                    machine.handle(NOW, ProducerInput::Sent { seq: request.claim.seq });
                     network.requests.push_back(request);
                 }
                 ProducerOutput::Abort(seq) => {

@@ -77,16 +77,57 @@ fn one_batch_finds_out_before_several_go() {
 }
 
 #[test]
+fn a_batch_goes_when_the_one_before_it_is_written() {
+    let mut machine =
+        Producer::new(ProducerConfig { in_flight_max: 3, batch_messages_max: 1, ..config() }, 1);
+    for n in 0..3 {
+        machine.append(NOW, n.to_string().as_bytes()).unwrap();
+    }
+    reply(&mut machine, 0, 200);
+    let next = |machine: &mut Producer| {
+        let outputs: Vec<ProducerOutput> = std::iter::from_fn(|| machine.next_output()).collect();
+        numbers(&outputs)
+    };
+    assert_eq!(next(&mut machine), [0, 1], "not 2, which could arrive before 1");
+    machine.handle(NOW, ProducerInput::Sent { seq: seq(1) });
+    assert_eq!(next(&mut machine), [2]);
+    // What is sent again has to be written again.
+    reset(&mut machine, 1);
+    machine.handle(NOW, ProducerInput::RetryNow);
+    reset(&mut machine, 2);
+    assert_eq!(next(&mut machine), [1]);
+}
+
+#[test]
 fn a_batch_that_overtook_another_goes_again_after_it_and_not_before() {
     let mut machine = under_way(3);
     gap(&mut machine, 2, 1);
     gap(&mut machine, 3, 1);
     assert_eq!(outputs(&mut machine), [], "1 is still under way, so both would only overtake again");
     reply(&mut machine, 1, 200);
-    assert_eq!(numbers(&outputs(&mut machine)), [2, 3]);
+    assert_eq!(numbers(&outputs(&mut machine)), [2], "one at a time, where they overtake each other");
     reply(&mut machine, 2, 200);
     reply(&mut machine, 3, 200);
     assert_eq!(acked(&outputs(&mut machine)), [2, 3]);
+}
+
+#[test]
+fn the_window_narrows_where_batches_overtake_each_other_and_widens_again() {
+    let mut machine = under_way(4);
+    for number in [4, 3] {
+        gap(&mut machine, number, 1);
+    }
+    for n in 5..200 {
+        machine.append(NOW, n.to_string().as_bytes()).unwrap();
+    }
+    outputs(&mut machine);
+    let mut most = Vec::new();
+    for number in 1..140 {
+        reply(&mut machine, number, 200);
+        outputs(&mut machine);
+        most.push(machine.under_way());
+    }
+    assert_eq!((most[3], most[40], most[138]), (1, 2, 4), "{most:?}");
 }
 
 #[test]
