@@ -1,4 +1,5 @@
-//! `append`: adds events from the command line or from JSON lines. Must not know HTTP.
+//! `append`: adds events from the command line or from JSON lines, and to other streams whatever they hold. Must not know
+//! HTTP.
 
 use durable_sessions_client::schema::{Parser, Payload};
 use serde::Deserialize;
@@ -17,26 +18,46 @@ use crate::wire;
 /// Longest line of standard input, in bytes: what a server takes as one message is less.
 const LINE_LEN_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes that are read at a time from what is not JSON.
+const PIECE_LEN_MAX: usize = 64 * 1024;
+
 /// Events that may wait for acknowledgement.
 const EVENTS_WAITING_MAX: usize = 4096;
 
-/// Appends one event, or all lines of standard input.
+/// Appends one event, or all lines of standard input; to a stream that is not JSON, its bytes.
 pub(crate) async fn run(args: &AppendArgs) -> Result<(), Failure> {
     let path = args.target.path()?;
-    let mut completer = Completer::new(args.target.session.is_some())?;
-    let single = single(args, &mut completer)?;
+    if args.target.is_session() && !args.content_type.is_json() {
+        let reason = "a session is always application/json".to_owned();
+        return Err(Failure::Usage { argument: "--content-type", reason });
+    }
+    let mut completer = Completer::new(args.target.is_session())?;
     let remote = Remote::new(&args.connection)?;
-    remote.check_writable(&path, args.create).await?;
-    let appender = remote.appender(&path, Some(args.connection.retry_for), EVENTS_WAITING_MAX)?;
-    let appended = match single {
-        Some(event) => {
+    // What is wrong with an event of a session is known before anything is asked for.
+    let mut single = if args.target.is_session() { single(args, &mut completer)? } else { None };
+    let create = args.create.then_some(&args.content_type);
+    let content_type = remote.check_writable(&path, create).await?;
+    let is_json = content_type.is_json();
+    if is_json && single.is_none() {
+        single = self::single(args, &mut completer)?;
+    }
+    if !is_json && args.event_type.is_some() {
+        let reason = format!("{path} holds {content_type}, not events");
+        return Err(Failure::Usage { argument: "--type", reason });
+    }
+    let appender =
+        remote.appender(&path, content_type, Some(args.connection.retry_for), EVENTS_WAITING_MAX)?;
+    let (appended, what) = match (single, &args.data) {
+        (Some(event), _) => {
             appender.append(&event).await?;
-            1
+            (1, "event")
         }
-        None => append_lines(&appender, &mut completer).await?,
+        (None, _) if is_json => (append_lines(&appender, &mut completer).await?, "event"),
+        (None, Some(text)) => (append_bytes(&appender, text.as_bytes()).await?, "byte"),
+        (None, None) => (append_bytes(&appender, tokio::io::stdin()).await?, "byte"),
     };
     appender.flush().await?;
-    notice(&format!("appended {appended} {} to {path}", if appended == 1 { "event" } else { "events" }));
+    notice(&format!("appended {appended} {what}{} to {path}", if appended == 1 { "" } else { "s" }));
     Ok(())
 }
 
@@ -50,6 +71,24 @@ fn single(args: &AppendArgs, completer: &mut Completer) -> Result<Option<Vec<u8>
     let payload = Payload::Unknown { event_type: event_type.clone(), data };
     let event = wire::event(completer.ids.mint(), wire::now_ms(), payload);
     completer.complete(&event).map(Some).map_err(wrong)
+}
+
+/// Appends whatever comes, as soon as it does.
+async fn append_bytes(
+    appender: &Appender,
+    mut input: impl tokio::io::AsyncRead + Unpin,
+) -> Result<u64, Failure> {
+    use tokio::io::AsyncReadExt as _;
+    let mut buffer = vec![0; PIECE_LEN_MAX];
+    let mut appended = 0;
+    loop {
+        let read = input.read(&mut buffer).await.map_err(Failure::Stdin)?;
+        if read == 0 {
+            return Ok(appended);
+        }
+        appender.append(&buffer[..read]).await?;
+        appended += read as u64;
+    }
 }
 
 async fn append_lines(appender: &Appender, completer: &mut Completer) -> Result<u64, Failure> {

@@ -86,7 +86,7 @@ impl Appender {
     }
 
     fn failure(&self, error: &ProducerError) -> Failure {
-        let what = format!("cannot append to {} ({} events are there)", self.path, self.acknowledged());
+        let what = format!("cannot append to {} ({} appended before)", self.path, self.acknowledged());
         match error {
             ProducerError::Lost(ProducerFault::AttemptsExhausted { .. }) => {
                 Failure::Unreachable { what, reason: error.to_string(), url: self.url.clone() }

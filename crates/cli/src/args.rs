@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use durable_sessions_client::From as ReadFrom;
+use durable_sessions_client::protocol::ContentType;
+use durable_sessions_client::{ForkPoint, From as ReadFrom, LiveModes};
 use url::Url;
 
 use crate::serve::ServeArgs;
@@ -25,6 +26,9 @@ Examples:
   durable-sessions create --session run-1
   durable-sessions append --session run-1 --type chunk --data '{\"text\":\"Hello\"}'
   durable-sessions tail --session run-1
+
+Every command but ls works against any server of the Durable Streams protocol: give its --url, its --stream-root, and \
+--stream.
 
 Exit codes:
   0    done
@@ -52,12 +56,15 @@ pub(crate) enum Command {
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<ServeArgs>),
     /// Create a session or a stream; one that exists already is fine
-    #[command(after_help = "Example:\n  durable-sessions create --session run-1")]
+    #[command(after_help = CREATE_EXAMPLES)]
     Create(CreateArgs),
-    /// Append events given on the command line or as JSON lines on standard input
+    /// Create a session or a stream that continues another one from some point of its history
+    #[command(after_help = FORK_EXAMPLES)]
+    Fork(ForkArgs),
+    /// Append events given on the command line or as JSON lines on standard input; to other streams text or bytes
     #[command(after_help = APPEND_EXAMPLES)]
     Append(AppendArgs),
-    /// Write what a stream holds now to standard output, one JSON text a line
+    /// Write what a stream holds now to standard output: one JSON text a line, or text or bytes as they are
     #[command(after_help = READ_EXAMPLES)]
     Read(ReadArgs),
     /// Follow a stream live, until it is closed
@@ -79,7 +86,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  durable-sessions delete --session run-1")]
     Delete(StreamArgs),
     /// List the sessions, one JSON object a line
-    #[command(visible_alias = "ls", after_help = "Example:\n  durable-sessions ls")]
+    #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
     List(ListArgs),
 }
 
@@ -98,6 +105,9 @@ pub(crate) struct Connection {
     /// The server's address
     #[arg(long, env = "DURABLE_SESSIONS_URL", default_value = "http://127.0.0.1:4437", value_name = "URL")]
     pub(crate) url: Url,
+    /// The path below which the server has its streams; other servers than ours may have another, as `/`
+    #[arg(long, env = "DURABLE_SESSIONS_STREAM_ROOT", default_value = "/v1/stream", value_name = "PATH")]
+    pub(crate) stream_root: String,
     /// The bearer token; better given by the environment, where other users cannot see it
     #[arg(long, env = "DURABLE_SESSIONS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<Token>,
@@ -125,7 +135,7 @@ pub(crate) struct Target {
     /// The session, by its id
     #[arg(long, value_name = "ID")]
     pub(crate) session: Option<String>,
-    /// The stream, by its path below /v1/stream
+    /// The stream, by its path below --stream-root
     #[arg(long, value_name = "PATH")]
     pub(crate) stream: Option<String>,
 }
@@ -144,12 +154,72 @@ pub(crate) struct ListArgs {
     pub(crate) connection: Connection,
 }
 
+const LIST_EXAMPLES: &str = "\
+Example:
+  durable-sessions ls
+
+The list is of the session API, which our server has. The Durable Streams protocol knows no list of streams, so against \
+another server this says that there is none.";
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  durable-sessions create --session run-1
+  durable-sessions create --stream logs/build --content-type text/plain --ttl 1h";
+
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
     #[command(flatten)]
     pub(crate) target: Target,
+    /// What the stream holds; sessions are always JSON
+    #[arg(long, value_name = "TYPE", default_value = "application/json")]
+    pub(crate) content_type: ContentType,
+    /// Ends the stream when nobody has read or written it for so long, as 30s or 2h
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) ttl: Option<Duration>,
+    /// Ends the stream at this time, as 2030-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = rfc3339, conflicts_with = "ttl")]
+    pub(crate) expires_at: Option<String>,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// A time as RFC 3339 writes it, kept as it was given.
+fn rfc3339(text: &str) -> Result<String, humantime::TimestampError> {
+    humantime::parse_rfc3339(text).map(|_| text.to_owned())
+}
+
+const FORK_EXAMPLES: &str = "\
+Examples:
+  durable-sessions fork --session run-2 --source run-1
+  durable-sessions fork --session run-2 --source run-1 --offset 00000000000000000042
+  durable-sessions fork --stream logs/again --source logs/build --offset start --sub-offset 100
+
+The new session has everything that its source had up to the cursor, and what is appended to either afterwards is not in \
+the other. `read` says cursors. Doing it again with the same --offset is fine.";
+
+#[derive(Debug, Args)]
+pub(crate) struct ForkArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// What is continued: a session's id with --session, a path with --stream
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) source: String,
+    /// Where to leave it: `start`, or a cursor that the server returned; its end unless given
+    #[arg(long, value_name = "CURSOR", allow_hyphen_values = true, value_parser = fork_point)]
+    pub(crate) offset: Option<ForkPoint>,
+    /// So many messages further on, within what was appended at once there; bytes, where the stream is not JSON
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "offset")]
+    pub(crate) sub_offset: u64,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// A cursor of the source; its beginning by name.
+fn fork_point(text: &str) -> Result<ForkPoint, String> {
+    match text {
+        "start" | "-1" => Ok(ForkPoint::Start),
+        cursor => cursor.parse().map(ForkPoint::At).map_err(|reason| format!("{reason}")),
+    }
 }
 
 const APPEND_EXAMPLES: &str = "\
@@ -157,8 +227,12 @@ Examples:
   durable-sessions append --session run-1 --type chunk --data '{\"text\":\"Hello\"}'
   durable-sessions append --session run-1 < events.jsonl
 
+  make 2>&1 | durable-sessions append --stream logs/build --create --content-type text/plain
+
 Lines from standard input are appended byte for byte; in a session, a missing \"id\" or \"timestamp\" is filled in. \
-Every line is checked before it is sent. A restart of the server neither loses nor doubles a line.";
+Every line is checked before it is sent. A restart of the server neither loses nor doubles a line.
+
+To a stream that is not JSON, standard input is appended as it comes, byte for byte, and --data as it is given.";
 
 #[derive(Debug, Args)]
 pub(crate) struct AppendArgs {
@@ -167,12 +241,15 @@ pub(crate) struct AppendArgs {
     /// The type of one event; without it, JSON lines are read from standard input
     #[arg(long = "type", value_name = "TYPE", requires = "payload")]
     pub(crate) event_type: Option<String>,
-    /// The event's data, a JSON object; without --type, one JSON text to append as it is
+    /// The event's data, a JSON object; without --type, one JSON text, or whatever the stream holds, to append as it is
     #[arg(long = "data", id = "payload", value_name = "JSON")]
     pub(crate) data: Option<String>,
     /// Create the stream when it does not exist
     #[arg(long)]
     pub(crate) create: bool,
+    /// What a stream that is created holds
+    #[arg(long, value_name = "TYPE", default_value = "application/json", requires = "create")]
+    pub(crate) content_type: ContentType,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }
@@ -196,7 +273,10 @@ pub(crate) struct ReadArgs {
 const TAIL_EXAMPLES: &str = "\
 Examples:
   durable-sessions tail --session run-1
-  durable-sessions tail --session run-1 --from now --json | jq .type";
+  durable-sessions tail --session run-1 --from now --json | jq .type
+  durable-sessions tail --stream logs/build
+
+A stream that is not JSON is written as it comes, byte for byte.";
 
 #[derive(Debug, Args)]
 pub(crate) struct TailArgs {
@@ -208,8 +288,32 @@ pub(crate) struct TailArgs {
     /// Write each event as stored, one JSON text a line, rather than for people
     #[arg(long)]
     pub(crate) json: bool,
+    /// How to follow: `sse`, `long-poll`, or `auto`, which polls where SSE does not work
+    #[arg(long, value_enum, default_value_t = LiveChoice::Auto)]
+    pub(crate) live: LiveChoice,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// Which live mode of the protocol to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LiveChoice {
+    /// SSE, and long-poll where that does not work
+    Auto,
+    /// Server-sent events
+    Sse,
+    /// Long-poll
+    LongPoll,
+}
+
+impl From<LiveChoice> for LiveModes {
+    fn from(choice: LiveChoice) -> Self {
+        match choice {
+            LiveChoice::Auto => Self::Auto,
+            LiveChoice::Sse => Self::Sse,
+            LiveChoice::LongPoll => Self::LongPoll,
+        }
+    }
 }
 
 const REPLAY_EXAMPLES: &str = "\

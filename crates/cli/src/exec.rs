@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use durable_sessions_client::protocol::ContentType;
 use durable_sessions_client::schema::{
     Payload, TerminalPayload, TerminalSource, ToolCallId, ToolCallPayload,
 };
@@ -63,13 +64,13 @@ async fn exec(args: &ExecArgs) -> Result<u8, Failure> {
     // waiting for long.
     let patience = CHECK_PATIENCE.min(args.connection.retry_for);
     let remote = Remote::with_patience(&args.connection, patience)?;
-    match remote.check_writable(&path, args.create).await {
+    match remote.check_writable(&path, args.create.then(ContentType::json).as_ref()).await {
         Err(failure @ Failure::Unreachable { .. }) => {
             notice(&format!("{failure}; the command runs all the same"));
         }
-        checked => checked?,
+        checked => drop(checked?),
     }
-    let appender = remote.appender(&path, None, EVENTS_WAITING_MAX)?;
+    let appender = remote.appender(&path, ContentType::json(), None, EVENTS_WAITING_MAX)?;
     let mut recorder = Recorder::new(args, program, Outbox::new(appender))?;
 
     recorder.start(program, arguments).await;

@@ -66,6 +66,11 @@ pub(crate) enum Failure {
     /// The system gives no signal handlers or the like.
     #[error("cannot {what}: {reason}")]
     System { what: &'static str, reason: io::Error },
+    /// The server speaks the protocol, which has no list of streams, and nothing more.
+    #[error(
+        "{url} has no list of sessions (GET /api/sessions answers {status}): the Durable Streams protocol has none; name a stream with --stream"
+    )]
+    NoList { url: String, status: u16 },
     /// The server said no.
     #[error("{what}: {reason}")]
     Refused { what: String, reason: String },
@@ -98,6 +103,7 @@ impl Failure {
             | Self::SessionNotEmpty { .. }
             | Self::NoRandomness(_)
             | Self::System { .. }
+            | Self::NoList { .. }
             | Self::Refused { .. } => EXIT_REFUSED,
         }
     }

@@ -15,6 +15,8 @@ use crate::remote::advice;
 pub(crate) enum Followed {
     /// A message. It is an event unless it is invalid, which only streams that are no session's can hold.
     Message { raw: Bytes, event: Option<Box<Event>> },
+    /// The next bytes of a stream that is not JSON.
+    Bytes(Bytes),
     /// What came is settled; whether it is all that is there.
     Checkpoint { up_to_date: bool },
     /// The connection is gone; what was up to date may no longer be.
@@ -54,6 +56,12 @@ impl Follower {
                     }
                     return Ok(Followed::Interrupted);
                 }
+                Item::Batch(page) => {
+                    if let Some(bytes) = page.bytes().filter(|bytes| !bytes.is_empty()) {
+                        return Ok(Followed::Bytes(bytes.clone()));
+                    }
+                }
+                Item::FellBack(reason) => notice(&format!("{reason}; polling instead")),
                 Item::Reconnected => notice("connected again"),
                 Item::BadFrame(frame) => {
                     return Err(Failure::Refused {

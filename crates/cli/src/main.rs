@@ -65,6 +65,7 @@ async fn run(command: Command) -> u8 {
         },
         Command::Exec(args) => exec::run(&args).await,
         Command::Create(args) => conclude(streams::create(&args)).await,
+        Command::Fork(args) => conclude(streams::fork(&args)).await,
         Command::Append(args) => conclude(append::run(&args)).await,
         Command::Read(args) => conclude(read::run(&args)).await,
         Command::Tail(args) => conclude(tail::run(&args)).await,

@@ -1,5 +1,7 @@
 //! `read`: writes what a stream holds now. Must not know HTTP.
 
+use std::io::Write as _;
+
 use durable_sessions_client::From as ReadFrom;
 
 use crate::args::ReadArgs;
@@ -17,8 +19,13 @@ pub(crate) async fn run(args: &ReadArgs) -> Result<(), Failure> {
     let mut output = Output::lock();
     loop {
         let page = remote.page(&path, &from).await?;
-        for message in page.messages() {
-            output.write(|out| write_event(out, &message))?;
+        match page.bytes() {
+            Some(bytes) => output.write(|out| out.write_all(bytes))?,
+            None => {
+                for message in page.messages() {
+                    output.write(|out| write_event(out, &message))?;
+                }
+            }
         }
         output.flush()?;
         // An empty page that is not the last would be asked for again and again.

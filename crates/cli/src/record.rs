@@ -1,7 +1,7 @@
 //! `record`: writes a session in the recording format. Must not know HTTP.
 
-use durable_sessions_client::From as ReadFrom;
 use durable_sessions_client::protocol::StreamPath;
+use durable_sessions_client::{From as ReadFrom, LiveModes};
 use tokio::time::{Instant, timeout_at};
 
 use crate::args::RecordArgs;
@@ -61,7 +61,7 @@ impl Recorder {
         path: &StreamPath,
         idle_max: Option<std::time::Duration>,
     ) -> Result<(), Failure> {
-        let mut stream = remote.follow(path, ReadFrom::Start);
+        let mut stream = remote.follow(path, ReadFrom::Start, LiveModes::Auto);
         // Since when nothing has come, as long as we know that nothing waits at the server.
         let mut quiet_since: Option<Instant> = None;
         let mut is_up_to_date = false;
@@ -88,6 +88,7 @@ impl Recorder {
                     is_up_to_date = false;
                     quiet_since = None;
                 }
+                Followed::Bytes(_) => {} // Sessions are JSON.
                 Followed::Closed => return Ok(()),
             }
         }

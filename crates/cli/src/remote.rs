@@ -3,11 +3,12 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use durable_sessions_client::protocol::{InvalidProducer, StreamPath};
+use durable_sessions_client::protocol::{ContentType, InvalidProducer, OffsetToken, StreamPath};
 use durable_sessions_client::schema::SessionId;
 use durable_sessions_client::{
-    AppendError, Client, CreateError, DeleteError, From as ReadFrom, HeadError, ListError, Page, ReadError,
-    ReconnectConfig, Refusal, SessionFilter, SessionSummary, SubscribeOptions,
+    AppendError, Client, CreateError, CreateOptions, DeleteError, Fork, From as ReadFrom, HeadError,
+    ListError, LiveModes, Page, ReadError, ReconnectConfig, Refusal, SessionFilter, SessionSummary,
+    SubscribeOptions,
 };
 
 use crate::appender::Appender;
@@ -56,6 +57,28 @@ impl Target {
             }
         }
     }
+
+    /// Another stream of the same kind.
+    pub(crate) fn sibling(&self, name: &str) -> Result<StreamPath, Failure> {
+        let sibling = match self.session {
+            Some(_) => Self { session: Some(name.to_owned()), stream: None },
+            None => Self { session: None, stream: Some(name.to_owned()) },
+        };
+        sibling.path().map_err(|failure| match failure {
+            Failure::Usage { reason, .. } => Failure::Usage { argument: "--source", reason },
+            other => other,
+        })
+    }
+
+    /// Whether it holds session events, which are always JSON.
+    pub(crate) const fn is_session(&self) -> bool {
+        self.session.is_some()
+    }
+}
+
+/// What a stream holds whose server does not say so: the protocol's default.
+fn type_of(content_type: Option<ContentType>) -> ContentType {
+    content_type.unwrap_or_else(ContentType::octet_stream)
 }
 
 /// Tries again for about `patience`: the delays double up to a limit, and their sum is what counts.
@@ -88,6 +111,7 @@ impl Remote {
     pub(crate) fn with_patience(connection: &Connection, patience: Duration) -> Result<Self, Failure> {
         let retry = retry_for(patience);
         let mut builder = Client::builder(connection.url.as_str())
+            .stream_root(&connection.stream_root)
             .reconnect(retry)
             .retry(retry)
             .connect_timeout(CONNECT_TIMEOUT);
@@ -108,30 +132,50 @@ impl Remote {
     }
 
     /// Creates a stream, or finds it there.
-    pub(crate) async fn create(&self, path: &StreamPath) -> Result<(), Failure> {
-        match self.client.create(path).await {
+    pub(crate) async fn create(&self, path: &StreamPath, options: &CreateOptions) -> Result<(), Failure> {
+        match self.client.create_with(path, options).await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.failure("create", path, &error)),
         }
     }
 
-    /// Makes sure that a stream is there and open. With `create`, a missing one is made.
-    pub(crate) async fn check_writable(&self, path: &StreamPath, create: bool) -> Result<(), Failure> {
-        match self.client.head(path).await {
-            Ok(head) if head.closed => Err(Failure::Refused {
-                what: format!("cannot append to {path}"),
-                reason: "it is closed".to_owned(),
-            }),
-            Ok(_) => Ok(()),
-            Err(HeadError::NotFound(_)) if create => self.create(path).await,
-            Err(error) => Err(self.failure("append to", path, &error)),
+    /// Creates a stream that continues another one, and says where it ends.
+    pub(crate) async fn fork(&self, path: &StreamPath, fork: Fork) -> Result<Option<OffsetToken>, Failure> {
+        let source = fork.source.clone();
+        match self.client.fork(path, fork).await {
+            Ok(created) => Ok(created.tail),
+            Err(error @ CreateError::NotFound(_)) => Err(self.failure("fork", &source, &error)),
+            Err(error) => Err(self.failure("create", &format_args!("{path} as a fork of {source}"), &error)),
         }
     }
 
-    /// Makes sure that a stream is there.
-    pub(crate) async fn check_exists(&self, path: &StreamPath) -> Result<(), Failure> {
+    /// Makes sure that a stream is there and open, and says what it holds. With `create`, a missing one is made.
+    pub(crate) async fn check_writable(
+        &self,
+        path: &StreamPath,
+        create: Option<&ContentType>,
+    ) -> Result<ContentType, Failure> {
+        match (self.client.head(path).await, create) {
+            (Ok(head), _) if head.closed => Err(Failure::Refused {
+                what: format!("cannot append to {path}"),
+                reason: "it is closed".to_owned(),
+            }),
+            (Ok(head), _) => Ok(type_of(head.content_type)),
+            (Err(HeadError::NotFound(_)), Some(content_type)) => {
+                let content_type = content_type.clone();
+                let options =
+                    CreateOptions { content_type: Some(content_type.clone()), ..CreateOptions::default() };
+                self.create(path, &options).await?;
+                Ok(content_type)
+            }
+            (Err(error), _) => Err(self.failure("append to", path, &error)),
+        }
+    }
+
+    /// Makes sure that a stream is there, and says what it holds.
+    pub(crate) async fn check_exists(&self, path: &StreamPath) -> Result<ContentType, Failure> {
         match self.client.head(path).await {
-            Ok(_) => Ok(()),
+            Ok(head) => Ok(type_of(head.content_type)),
             Err(error) => Err(self.failure("read", path, &error)),
         }
     }
@@ -149,6 +193,7 @@ impl Remote {
     pub(crate) fn appender(
         &self,
         path: &StreamPath,
+        content_type: ContentType,
         patience: Option<Duration>,
         waiting_max: usize,
     ) -> Result<Appender, Failure> {
@@ -162,15 +207,31 @@ impl Remote {
             Some(patience) => retry_for(patience),
             None => ReconnectConfig { max_attempts: u32::MAX, ..retry_for(Duration::ZERO) },
         };
-        let builder =
-            self.client.producer_builder(path, id).retry(retry).outbox_max(waiting_max, WAITING_BYTES_MAX);
+        let builder = self
+            .client
+            .producer_builder(path, id)
+            .content_type(content_type)
+            .retry(retry)
+            .outbox_max(waiting_max, WAITING_BYTES_MAX);
         Ok(Appender::start(builder, path.clone(), self.url.clone()))
     }
 
-    /// Follows a stream.
-    pub(crate) fn follow(&self, path: &StreamPath, from: ReadFrom) -> Follower {
-        let options = SubscribeOptions { from, ..SubscribeOptions::default() };
+    /// Follows the messages of a JSON stream.
+    pub(crate) fn follow(&self, path: &StreamPath, from: ReadFrom, live: LiveModes) -> Follower {
+        let options = SubscribeOptions { from, live: Some(live), ..SubscribeOptions::default() };
         Follower::new(self.client.subscribe(path, options), path.clone(), self.url.clone())
+    }
+
+    /// Follows a stream that is not JSON, as it is.
+    pub(crate) fn follow_bytes(
+        &self,
+        path: &StreamPath,
+        content_type: &ContentType,
+        from: ReadFrom,
+        live: LiveModes,
+    ) -> Follower {
+        let options = SubscribeOptions { from, live: Some(live), ..SubscribeOptions::default() };
+        Follower::new(self.client.follow(path, content_type, options), path.clone(), self.url.clone())
     }
 
     /// Reads one page.
@@ -196,11 +257,12 @@ impl Remote {
         let mut filter = SessionFilter { cursor: None, limit: Some(SESSIONS_PER_PAGE) };
         let mut sessions = Vec::new();
         loop {
-            let page = self
-                .client
-                .sessions(&filter)
-                .await
-                .map_err(|error| self.failure("list", &"the sessions", &error))?;
+            let page = self.client.sessions(&filter).await.map_err(|error| match error {
+                ListError::NoList(refusal) => {
+                    Failure::NoList { url: self.url.clone(), status: refusal.status }
+                }
+                error => self.failure("list", &"the sessions", &error),
+            })?;
             sessions.extend(page.sessions);
             match page.next {
                 Some(next) => filter.cursor = Some(next),

@@ -8,6 +8,7 @@ mod trajectory;
 
 use std::time::{Duration, Instant};
 
+use durable_sessions_client::protocol::ContentType;
 use durable_sessions_client::schema::AgentId;
 
 use crate::args::{ReplayArgs, Speed};
@@ -43,11 +44,12 @@ pub(crate) async fn run(args: &ReplayArgs) -> Result<(), Failure> {
         return write_recording(&args.session, &plan);
     }
     let remote = Remote::new(&args.connection)?;
-    remote.check_writable(&path, true).await?;
+    remote.check_writable(&path, Some(&ContentType::json())).await?;
     if !args.append && remote.has_messages(&path).await? {
         return Err(Failure::SessionNotEmpty { session: args.session.clone() });
     }
-    let appender = remote.appender(&path, Some(args.connection.retry_for), EVENTS_WAITING_MAX)?;
+    let appender =
+        remote.appender(&path, ContentType::json(), Some(args.connection.retry_for), EVENTS_WAITING_MAX)?;
     let mut progress = ProgressLine::new();
     let (began, total) = (Instant::now(), plan.len());
     // Due times add up from the start, so that slow sends do not stretch the run.

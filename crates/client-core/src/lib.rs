@@ -5,6 +5,7 @@
 
 mod backoff;
 mod cause;
+mod live;
 mod producer;
 mod random;
 mod retry_after;
@@ -13,9 +14,13 @@ mod time;
 
 pub use backoff::{Backoff, RETRY_AFTER_MS_MAX, ReconnectConfig};
 pub use cause::{Cause, Detail, Failure};
+pub use live::{
+    BatchProblem, BatchSink, Batches, Content, Events, FallbackReason, Live, LiveConfig, LiveHead, LiveInput,
+    LiveModes, LiveOutput, LiveRequest, LiveTimer, ReadMode,
+};
 pub use producer::{
-    AckedAt, AppendAnswer, AppendError, AppendRequest, FlushMark, Producer, ProducerConfig, ProducerInput,
-    ProducerOutput, ProducerTimer, Refused,
+    AckedAt, AppendAnswer, AppendError, AppendRequest, FlushMark, Framing, Producer, ProducerConfig,
+    ProducerInput, ProducerOutput, ProducerTimer, Refused,
 };
 pub use retry_after::retry_after_ms;
 pub use subscription::{

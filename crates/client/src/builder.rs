@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use durable_sessions_client_core::ReconnectConfig;
+use durable_sessions_client_core::{LiveConfig, ReconnectConfig};
 use durable_sessions_protocol::StreamPath;
 use durable_sessions_schema::SessionId;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -12,6 +12,9 @@ use url::Url;
 
 use crate::http::Http;
 use crate::token::TokenSource;
+
+/// Where our server has its streams, and others usually too.
+const STREAM_ROOT: &str = "/v1/stream";
 
 /// A client of one server. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
@@ -22,20 +25,24 @@ pub struct Client {
 /// Collects what a [`Client`] needs.
 pub struct ClientBuilder {
     url: String,
+    stream_root: String,
     token: Option<TokenSource>,
     headers: Vec<(String, String)>,
+    header_sources: Vec<(String, TokenSource)>,
     reconnect: ReconnectConfig,
     retry: ReconnectConfig,
     connect_timeout: Duration,
     request_timeout: Duration,
     silence: Duration,
     frame_bytes_max: usize,
+    live: LiveConfig,
 }
 
 impl fmt::Debug for ClientBuilder {
     /// Values of headers may be secrets, so only their names are shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let sources = self.header_sources.iter().map(|(name, _)| name.as_str());
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).chain(sources).collect();
         f.debug_struct("ClientBuilder")
             .field("url", &self.url)
             .field("headers", &headers)
@@ -79,8 +86,10 @@ impl Client {
     pub fn builder(url: &str) -> ClientBuilder {
         ClientBuilder {
             url: url.to_owned(),
+            stream_root: STREAM_ROOT.to_owned(),
             token: None,
             headers: Vec::new(),
+            header_sources: Vec::new(),
             reconnect: ReconnectConfig::default(),
             retry: ReconnectConfig {
                 initial_delay_ms: 200,
@@ -92,6 +101,7 @@ impl Client {
             request_timeout: Duration::from_secs(30),
             silence: Duration::from_secs(45),
             frame_bytes_max: durable_sessions_protocol::sse::FRAME_BYTES_MAX_DEFAULT,
+            live: LiveConfig::default(),
         }
     }
 
@@ -105,6 +115,13 @@ impl Client {
 }
 
 impl ClientBuilder {
+    /// The path below which the server has its streams; `/v1/stream` unless given. The protocol leaves it open.
+    #[must_use]
+    pub fn stream_root(mut self, path: &str) -> Self {
+        self.stream_root = path.to_owned();
+        self
+    }
+
     /// Sends this bearer token.
     #[must_use]
     pub fn token(mut self, token: &str) -> Self {
@@ -123,6 +140,14 @@ impl ClientBuilder {
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sends a header with every request whose value is asked for each time, such as a signature or a short-lived key of a
+    /// gateway. After a 401 it is asked once more, as a token is.
+    #[must_use]
+    pub fn header_source(mut self, name: &str, source: TokenSource) -> Self {
+        self.header_sources.push((name.to_owned(), source));
         self
     }
 
@@ -168,6 +193,13 @@ impl ClientBuilder {
         self
     }
 
+    /// How subscriptions choose between SSE and long-poll.
+    #[must_use]
+    pub fn live(mut self, config: LiveConfig) -> Self {
+        self.live = config;
+        self
+    }
+
     /// Makes the client.
     ///
     /// # Errors
@@ -186,6 +218,11 @@ impl ClientBuilder {
             value.set_sensitive(true);
             headers.append(header, value);
         }
+        let mut sources = Vec::new();
+        for (name, source) in self.header_sources {
+            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| BuildError::Header { name })?;
+            sources.push((header, source));
+        }
         install_tls();
         let engine = reqwest::Client::builder()
             .default_headers(headers)
@@ -198,12 +235,20 @@ impl ClientBuilder {
             http: Arc::new(Http {
                 engine,
                 base,
+                stream_root: self
+                    .stream_root
+                    .split('/')
+                    .filter(|s| !s.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
                 token: self.token,
+                headers: sources,
                 retry: self.retry,
                 reconnect: self.reconnect,
                 request_timeout: self.request_timeout,
                 silence: self.silence,
                 frame_bytes_max: self.frame_bytes_max,
+                live: self.live,
             }),
         })
     }
@@ -230,6 +275,10 @@ mod tests {
             Client::builder("http://localhost").header("a b", "c").build(),
             Err(BuildError::Header { name }) if name == "a b"
         ));
+        assert!(matches!(
+            Client::builder("http://localhost").header_source("a b", TokenSource::fixed("c")).build(),
+            Err(BuildError::Header { name }) if name == "a b"
+        ));
         assert!(Client::builder("https://localhost/base").header("x-a", "c").build().is_ok());
     }
 
@@ -240,6 +289,15 @@ mod tests {
         assert!(shown.contains("x-key") && !shown.contains("hush"), "{shown}");
         let shown = format!("{:?}", builder.build().unwrap());
         assert!(shown.contains("x-key") && !shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn streams_are_where_the_server_has_them() {
+        let path = "a b/c".parse().unwrap();
+        let url = |builder: ClientBuilder| builder.build().unwrap().http.stream_url(&path, "").to_string();
+        assert_eq!(url(Client::builder("http://h")), "http://h/v1/stream/a%20b/c");
+        assert_eq!(url(Client::builder("http://h/p/").stream_root("/")), "http://h/p/a%20b/c");
+        assert_eq!(url(Client::builder("http://h").stream_root("ds/v2/")), "http://h/ds/v2/a%20b/c");
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Refusal {
     /// Whether the same request may succeed later: overload and faults of the server.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self.status, 408 | 425 | 429 | 500..=599)
+        matches!(self.status, 408 | 425 | 429 | 500 | 502..=599)
     }
 }
 
@@ -127,7 +127,9 @@ macro_rules! operation_error {
 operation_error! {
     /// Why a stream was not created.
     CreateError {
-        /// 409: it exists with another configuration, or was deleted.
+        /// 404: what is to be forked does not exist.
+        NotFound if 404 => "no such stream: {0}",
+        /// 409: it exists with another configuration, or was deleted; or what is to be forked was.
         Conflict if 409 => "the stream exists with another configuration: {0}",
         /// 400: the path or an option is invalid.
         Invalid if 400 => "invalid: {0}",
@@ -186,6 +188,8 @@ operation_error! {
 operation_error! {
     /// Why sessions could not be listed.
     ListError {
+        /// 404, 405 or 501: the server has no list. The Durable Streams protocol knows none; it is of the session API.
+        NoList if 404 | 405 | 501 => "the server has no list of sessions: {0}",
         /// 400: a filter or the cursor is invalid.
         Invalid if 400 => "invalid: {0}",
     }

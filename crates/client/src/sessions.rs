@@ -1,8 +1,10 @@
-//! The list of sessions. Must not know their events.
+//! The list of sessions, which servers of the session API have. Must not know their events.
 
-use durable_sessions_schema::SessionId;
+use std::fmt;
+
+use durable_sessions_schema::{SessionId, SessionStatus};
 use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::Client;
 use crate::error::{Fault, ListError, Unreachable};
@@ -34,15 +36,49 @@ pub struct SessionPage {
 pub struct SessionSummary {
     /// Names the session.
     pub id: SessionId,
-    /// Where it stands, as the server words it.
+    /// Where it stands.
     #[serde(default)]
-    pub status: Option<String>,
+    pub status: Option<ListedStatus>,
     /// Its title.
     #[serde(default)]
     pub title: Option<String>,
     /// Whatever else the server tells.
     #[serde(flatten)]
     pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Where a session in a list stands. A newer server may have words that this version does not know; they are kept, so that
+/// one such session does not hide all others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListedStatus {
+    /// One of the schema's.
+    Known(SessionStatus),
+    /// Another word.
+    Other(String),
+}
+
+impl ListedStatus {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Known(status) => status.as_str(),
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl fmt::Display for ListedStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ListedStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        Ok(word.parse().map_or_else(|_| Self::Other(word), Self::Known))
+    }
 }
 
 #[derive(Deserialize)]
@@ -66,7 +102,8 @@ impl Client {
     /// Lists the sessions that the caller may read.
     ///
     /// # Errors
-    /// [`ListError`].
+    /// [`ListError`]; of it [`ListError::NoList`] when the server speaks the Durable Streams protocol only, which has no
+    /// list of streams.
     pub async fn sessions(&self, filter: &SessionFilter) -> Result<SessionPage, ListError> {
         let mut url = self.http.url(["api", "sessions"].into_iter());
         {

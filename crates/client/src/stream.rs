@@ -1,4 +1,4 @@
-//! Operations on one stream that are one request each: create, look, append, close, delete.
+//! Operations on one stream that are one request each: look, append, close, delete.
 
 use bytes::Bytes;
 use durable_sessions_protocol::{ContentType, OffsetToken, StreamPath, header};
@@ -6,17 +6,8 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use crate::Client;
-use crate::error::{AppendError, CreateError, DeleteError, HeadError};
+use crate::error::{AppendError, DeleteError, HeadError};
 use crate::http::{self, Repeat};
-
-/// A stream that exists now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Created {
-    /// It existed before, configured the same way.
-    pub existed: bool,
-    /// Its tail.
-    pub tail: Option<OffsetToken>,
-}
 
 /// The state of a stream.
 #[derive(Debug, Clone)]
@@ -31,6 +22,17 @@ pub struct StreamHead {
     pub closed: bool,
 }
 
+/// How to append, PROTOCOL.md section 5.2.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AppendOptions {
+    /// The stream's content type; JSON unless given.
+    pub content_type: Option<ContentType>,
+    /// The stream is closed with this.
+    pub close: bool,
+    /// `Stream-Seq`: refused (409) unless byte-wise greater than that of every append before.
+    pub sequence: Option<String>,
+}
+
 /// An acknowledged append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Appended {
@@ -41,20 +43,6 @@ pub struct Appended {
 }
 
 impl Client {
-    /// Creates a JSON stream, or finds it there. Repeated until answered.
-    ///
-    /// # Errors
-    /// [`CreateError`].
-    pub async fn create(&self, path: &StreamPath) -> Result<Created, CreateError> {
-        let response = self
-            .http
-            .send(Method::PUT, self.http.stream_url(path, ""), Repeat::Yes, |request| {
-                request.header(CONTENT_TYPE, "application/json")
-            })
-            .await?;
-        Ok(Created { existed: response.status() == 200, tail: token(response.headers()) })
-    }
-
     /// Looks at a stream.
     ///
     /// # Errors
@@ -78,11 +66,33 @@ impl Client {
     /// [`AppendError`]; after [`AppendError::Unreachable`] and after a status from 500 on the messages may be there all
     /// the same.
     pub async fn append(&self, path: &StreamPath, json: impl Into<Bytes>) -> Result<Appended, AppendError> {
-        let json = json.into();
+        self.append_with(path, json, &AppendOptions::default()).await
+    }
+
+    /// Appends to a stream of any content type, and closes it with that if wanted. Sent at most once, as
+    /// [`append`](Self::append).
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn append_with(
+        &self,
+        path: &StreamPath,
+        content: impl Into<Bytes>,
+        options: &AppendOptions,
+    ) -> Result<Appended, AppendError> {
+        let content = content.into();
+        let json = ContentType::json();
+        let content_type = options.content_type.as_ref().unwrap_or(&json);
         let response = self
             .http
-            .send(Method::POST, self.http.stream_url(path, ""), Repeat::No, |request| {
-                request.header(CONTENT_TYPE, "application/json").body(json.clone())
+            .send(Method::POST, self.http.stream_url(path, ""), Repeat::No, |mut request| {
+                if let Some(sequence) = &options.sequence {
+                    request = request.header(header::STREAM_SEQ, sequence);
+                }
+                if options.close {
+                    request = request.header(header::STREAM_CLOSED, "true");
+                }
+                request.header(CONTENT_TYPE, content_type.as_str()).body(content.clone())
             })
             .await?;
         Ok(appended(response.headers()))

@@ -18,6 +18,9 @@ pub enum Refused {
     /// The message is not one JSON text.
     #[error("the message is not JSON")]
     NotJson,
+    /// The message has no bytes, of which no append can consist.
+    #[error("the message is empty")]
+    Empty,
     /// The producer has failed for good; the error was reported.
     #[error("the producer has failed")]
     Failed,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use durable_sessions_protocol::{OffsetToken, ProducerClaim};
+use durable_sessions_protocol::{OffsetToken, ProducerClaim, ProducerSeq};
 
 use super::AppendError;
 use crate::{Cause, Failure};
@@ -12,17 +12,33 @@ use crate::{Cause, Failure};
 pub enum ProducerTimer {
     /// Until the next attempt.
     Retry,
-    /// Until a request without an answer counts as failed.
+    /// Until the first request without an answer counts as failed.
     Timeout,
 }
 
 /// What happened outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProducerInput {
-    /// The request was answered.
-    Answer(AppendAnswer),
-    /// The request got no answer.
-    Failed(Failure),
+    /// A request was answered.
+    Answer {
+        /// The number of its batch.
+        seq: ProducerSeq,
+        /// The answer.
+        answer: AppendAnswer,
+    },
+    /// A request got no answer.
+    Failed {
+        /// The number of its batch.
+        seq: ProducerSeq,
+        /// Why not.
+        failure: Failure,
+    },
+    /// A request has been written as far as the driver can see. The next batch goes only then, so that it does not arrive
+    /// first; a driver that never says so has one request under way at a time.
+    Sent {
+        /// The number of its batch.
+        seq: ProducerSeq,
+    },
     /// A timer that was set has run down.
     Timer(ProducerTimer),
     /// The application or the environment believes that trying at once may help.
@@ -46,10 +62,18 @@ pub struct AppendAnswer {
     pub retry_after_ms: Option<u64>,
 }
 
+impl AppendAnswer {
+    /// Whether the batch is in the stream.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        matches!(self.status, 200..=299)
+    }
+}
+
 /// A batch on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppendRequest {
-    /// The JSON array of the batch.
+    /// The batch, framed as configured.
     pub body: Vec<u8>,
     /// The producer headers.
     pub claim: ProducerClaim,
@@ -76,10 +100,11 @@ pub struct FlushMark(pub(crate) u64);
 /// [`Producer::append`](super::Producer::append).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProducerOutput {
-    /// Make a request. At most one is under way.
+    /// Make a request. At most [`in_flight_max`](super::ProducerConfig::in_flight_max) are under way, one for each
+    /// number.
     Send(AppendRequest),
-    /// Drop the request that is under way and report nothing more about it.
-    Abort,
+    /// Drop the request of the batch with this number and report nothing more about it.
+    Abort(ProducerSeq),
     /// Start a timer, replacing one of the same kind.
     SetTimer {
         /// Which.
@@ -96,8 +121,8 @@ pub enum ProducerOutput {
         /// Where they ended.
         at: AckedAt,
     },
-    /// These messages are not in the stream; of the batch in flight when a producer ends that is unknown if an attempt of
-    /// it went without an answer.
+    /// These messages are not in the stream; of the batches in flight when a producer ends that is unknown if an attempt
+    /// of the first went without an answer.
     Failed {
         /// Which.
         messages: Range<u64>,

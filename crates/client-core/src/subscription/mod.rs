@@ -13,6 +13,7 @@ mod tests;
 
 pub use control::MalformedControl;
 pub use error::SubscriptionError;
+pub(crate) use io::percent_encode;
 pub use io::{ConnectionState, Input, LostInfo, OpenRequest, Output, ResponseHead, TimerKind};
 pub use machine::{Subscription, SubscriptionConfig};
 pub use position::From;

@@ -9,17 +9,22 @@ use durable_sessions_client_core::{
     AppendAnswer, AppendError as Fault, AppendRequest, Failure, FlushMark, Millis, Producer as Machine,
     ProducerInput, ProducerOutput, ProducerTimer,
 };
-use durable_sessions_protocol::{StreamPath, header};
+use durable_sessions_protocol::{ContentType, ProducerSeq, StreamPath, header};
+use futures::StreamExt as _;
+use futures::future::{AbortHandle, Abortable, Aborted};
+use futures::stream::FuturesUnordered;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use super::body::Announced;
 use super::{Observer, ProducerError, ProducerReport};
 use crate::http::{self, Http};
 
 type Waiter = oneshot::Sender<Result<(), Fault>>;
-type Request = Pin<Box<dyn Future<Output = Result<AppendAnswer, Failure>> + Send>>;
+type Answered = (ProducerSeq, Result<AppendAnswer, Failure>);
+type Request = Abortable<Pin<Box<dyn Future<Output = Answered> + Send>>>;
 
 /// What the handle and the driver share. The lock is held for a step of the machine, never across an await.
 #[derive(Debug)]
@@ -118,8 +123,11 @@ pub(super) struct Driver {
     http: Arc<Http>,
     path: StreamPath,
     shared: Arc<Shared>,
+    content_type: ContentType,
     observer: Option<Observer>,
-    request: Option<Request>,
+    requests: FuturesUnordered<Request>,
+    /// How to drop a request. As many as there are requests, which the machine bounds.
+    aborts: Vec<(ProducerSeq, AbortHandle)>,
     retry_at: Option<Instant>,
     timeout_at: Option<Instant>,
 }
@@ -139,7 +147,7 @@ impl Drop for Driver {
 /// What happened next.
 enum Happening {
     Work,
-    Answered(Result<AppendAnswer, Failure>),
+    Answered(Answered),
     Timer(ProducerTimer),
 }
 
@@ -148,9 +156,20 @@ impl Driver {
         http: Arc<Http>,
         path: StreamPath,
         shared: Arc<Shared>,
+        content_type: ContentType,
         observer: Option<Observer>,
     ) -> Self {
-        Self { http, path, shared, observer, request: None, retry_at: None, timeout_at: None }
+        Self {
+            http,
+            path,
+            shared,
+            content_type,
+            observer,
+            requests: FuturesUnordered::new(),
+            aborts: Vec::new(),
+            retry_at: None,
+            timeout_at: None,
+        }
     }
 
     /// Runs until the handle is dropped, which aborts it.
@@ -161,11 +180,11 @@ impl Driver {
             }
             match self.next().await {
                 Happening::Work => {}
-                Happening::Answered(result) => {
-                    self.request = None;
+                Happening::Answered((seq, result)) => {
+                    self.aborts.retain(|(number, _)| *number != seq);
                     self.shared.handle(match result {
-                        Ok(answer) => ProducerInput::Answer(answer),
-                        Err(failure) => ProducerInput::Failed(failure),
+                        Ok(answer) => ProducerInput::Answer { seq, answer },
+                        Err(failure) => ProducerInput::Failed { seq, failure },
                     });
                 }
                 Happening::Timer(kind) => {
@@ -177,10 +196,10 @@ impl Driver {
     }
 
     async fn next(&mut self) -> Happening {
-        let Self { shared, request, retry_at, timeout_at, .. } = self;
+        let Self { shared, requests, retry_at, timeout_at, .. } = self;
         tokio::select! {
             biased;
-            result = answer(request) => Happening::Answered(result),
+            answered = answer(requests) => Happening::Answered(answered),
             () = alarm(*timeout_at) => Happening::Timer(ProducerTimer::Timeout),
             () = alarm(*retry_at) => Happening::Timer(ProducerTimer::Retry),
             () = shared.work.notified() => Happening::Work,
@@ -196,8 +215,17 @@ impl Driver {
 
     fn perform(&mut self, output: ProducerOutput) {
         match output {
-            ProducerOutput::Send(request) => self.request = Some(self.send(request)),
-            ProducerOutput::Abort => self.request = None,
+            ProducerOutput::Send(append) => {
+                let seq = append.claim.seq;
+                let (abort, registration) = AbortHandle::new_pair();
+                self.requests.push(Abortable::new(self.send(append), registration));
+                self.aborts.push((seq, abort));
+            }
+            ProducerOutput::Abort(seq) => {
+                for (_, abort) in self.aborts.extract_if(.., |(number, _)| *number == seq) {
+                    abort.abort();
+                }
+            }
             ProducerOutput::SetTimer { kind, after_ms } => {
                 let at = Instant::now().checked_add(Duration::from_millis(after_ms));
                 *self.timer(kind) = at;
@@ -239,32 +267,44 @@ impl Driver {
         }
     }
 
-    fn send(&self, append: AppendRequest) -> Request {
+    fn send(&self, append: AppendRequest) -> Pin<Box<dyn Future<Output = Answered> + Send>> {
         let http = self.http.clone();
         let url = http.stream_url(&self.path, "");
+        let content_type = self.content_type.clone();
+        let seq = append.claim.seq;
+        let shared = self.shared.clone();
+        let body = Announced::new(append.body.into(), move || {
+            shared.handle(ProducerInput::Sent { seq });
+            shared.work.notify_one();
+        });
         // Ids may hold any letters; header values are bytes.
         let id = HeaderValue::from_bytes(append.claim.id.as_str().as_bytes());
-        Box::pin(async move {
+        let answer = async move {
             let id = id.map_err(|_| Failure::network("the producer id does not fit into a header"))?;
             let request = http
                 .authorised(Method::POST, url, append.fresh_token)
                 .await
                 .map_err(|cause| Failure::token(&cause))?
-                .header(CONTENT_TYPE, "application/json")
+                .header(CONTENT_TYPE, content_type.as_str())
                 .header(header::PRODUCER_ID, id)
                 .header(header::PRODUCER_EPOCH, append.claim.epoch.number())
                 .header(header::PRODUCER_SEQ, append.claim.seq.number())
-                .body(append.body);
+                .body(reqwest::Body::wrap(body));
             let response = request.send().await.map_err(|error| Failure::network(&http::describe(&error)))?;
             Ok(answer_of(response).await)
-        })
+        };
+        Box::pin(async move { (seq, answer.await) })
     }
 }
 
-async fn answer(request: &mut Option<Request>) -> Result<AppendAnswer, Failure> {
-    match request {
-        Some(request) => request.await,
-        None => pending().await,
+/// The next answer, passing over requests that were dropped.
+async fn answer(requests: &mut FuturesUnordered<Request>) -> Answered {
+    loop {
+        match requests.next().await {
+            Some(Ok(answered)) => return answered,
+            Some(Err(Aborted)) => {}
+            None => return pending().await,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Appending with exactly-once delivery: the handle that applications hold. Must not decide anything; the machine does.
 
+mod body;
 mod driver;
 
 use std::fmt;
@@ -8,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable_sessions_client_core::{
-    AckedAt, AppendError as Fault, Cause, Producer as Machine, ProducerConfig, ReconnectConfig, Refused,
+    AckedAt, AppendError as Fault, Cause, Framing, Producer as Machine, ProducerConfig, ReconnectConfig,
+    Refused,
 };
-use durable_sessions_protocol::{ProducerEpoch, ProducerId, StreamPath};
+use durable_sessions_protocol::{ContentType, ProducerEpoch, ProducerId, StreamPath};
 use durable_sessions_schema::Event;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -56,15 +58,15 @@ pub enum ProducerReport {
         /// Where they ended.
         at: AckedAt,
     },
-    /// Not in the stream; of the batch in flight when the producer ends that is unknown if an attempt of it went without
-    /// an answer.
+    /// Not in the stream; of the batches in flight when the producer ends that is unknown if an attempt of the first went
+    /// without an answer.
     Failed {
         /// Which.
         messages: Range<u64>,
         /// Why.
         error: Fault,
     },
-    /// The batch under way is sent again.
+    /// The first batch under way is sent again.
     Retry {
         /// Which attempt, from 1.
         attempt: u32,
@@ -82,6 +84,7 @@ pub(crate) type Observer = Arc<dyn Fn(&ProducerReport) + Send + Sync>;
 pub struct ProducerBuilder {
     client: Client,
     path: StreamPath,
+    content_type: ContentType,
     config: ProducerConfig,
     observer: Option<Observer>,
 }
@@ -108,7 +111,13 @@ impl Client {
     pub fn producer_builder(&self, path: &StreamPath, id: ProducerId) -> ProducerBuilder {
         let mut config = ProducerConfig::new(id);
         config.timeout_ms = u64::try_from(self.http.request_timeout.as_millis()).unwrap_or(u64::MAX);
-        ProducerBuilder { client: self.clone(), path: path.clone(), config, observer: None }
+        ProducerBuilder {
+            client: self.clone(),
+            path: path.clone(),
+            content_type: ContentType::json(),
+            config,
+            observer: None,
+        }
     }
 }
 
@@ -116,6 +125,19 @@ impl ProducerBuilder {
     /// The producer's session; a restarted producer takes a higher one.
     pub fn epoch(mut self, epoch: ProducerEpoch) -> Self {
         self.config.epoch = epoch;
+        self
+    }
+
+    /// What the stream holds; JSON unless given. Where it is not JSON, messages are pieces of the stream, one after another.
+    pub fn content_type(mut self, content_type: ContentType) -> Self {
+        self.config.framing = if content_type.is_json() { Framing::Json } else { Framing::Bytes };
+        self.content_type = content_type;
+        self
+    }
+
+    /// Requests under way at the same time, 4 unless given. Their order is kept, whatever happens to each.
+    pub fn in_flight_max(mut self, requests: usize) -> Self {
+        self.config.in_flight_max = requests;
         self
     }
 
@@ -154,7 +176,13 @@ impl ProducerBuilder {
     pub fn start(self) -> Producer {
         let machine = Machine::new(self.config, http::seed());
         let shared = Arc::new(Shared::new(machine));
-        let driver = driver::Driver::new(self.client.http, self.path, shared.clone(), self.observer);
+        let driver = driver::Driver::new(
+            self.client.http,
+            self.path,
+            shared.clone(),
+            self.content_type,
+            self.observer,
+        );
         Producer { shared, task: tokio::spawn(driver.run()).abort_handle() }
     }
 }
@@ -173,13 +201,13 @@ impl Producer {
     ///
     /// # Errors
     /// [`ProducerError::Refused`] or [`ProducerError::Stopped`].
-    pub async fn append(&self, json: impl AsRef<[u8]>) -> Result<u64, ProducerError> {
+    pub async fn append(&self, message: impl AsRef<[u8]>) -> Result<u64, ProducerError> {
         loop {
             let room = self.shared.room.notified();
             tokio::pin!(room);
             // Registered before looking, so that room made in between is not missed.
             room.as_mut().enable();
-            match self.try_append(json.as_ref()) {
+            match self.try_append(message.as_ref()) {
                 Err(ProducerError::Refused(Refused::Full)) => room.await,
                 result => return result,
             }
@@ -190,8 +218,8 @@ impl Producer {
     ///
     /// # Errors
     /// [`ProducerError::Refused`] or [`ProducerError::Stopped`].
-    pub fn try_append(&self, json: &[u8]) -> Result<u64, ProducerError> {
-        self.shared.append(json)
+    pub fn try_append(&self, message: &[u8]) -> Result<u64, ProducerError> {
+        self.shared.append(message)
     }
 
     /// Takes one event, waiting while the outbox is full.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use durable_sessions_client_core::{
-    Failure, Input, Millis, OpenRequest, Output, ResponseHead, Subscription as Machine, TimerKind,
+    Failure, Live, LiveHead, LiveInput, LiveOutput, LiveRequest, LiveTimer, Millis, Output, ReadMode,
+    ResponseHead,
 };
 use durable_sessions_protocol::{StreamPath, header};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -15,15 +16,21 @@ use reqwest::{Method, Response};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::item::{Collector, Item, RetryNotice};
+use super::collect::Collect;
+use super::item::{Item, RetryNotice};
 use crate::http::{self, Http};
+
+/// So long may the words of a refusal take.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) enum Command {
     Reconnect,
 }
 
-type Request = Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send>>;
+/// An answer's head, and its body if it is a success.
+type Answer = Box<(LiveHead, Option<Response>)>;
+type Request = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
 
 /// What is under way.
 enum Exchange {
@@ -35,31 +42,49 @@ enum Exchange {
 /// What happened next.
 enum Happening {
     Command(Command),
-    Answered(Result<Response, Failure>),
+    Answered(Result<Answer, Failure>),
     Chunk(Result<Option<Bytes>, reqwest::Error>),
-    Timer(TimerKind),
+    Timer(LiveTimer),
     /// Nobody listens any more.
     Dropped,
 }
 
-pub(super) struct Driver {
+/// When each timer runs down.
+#[derive(Debug, Default)]
+struct Alarms {
+    retry: Option<Instant>,
+    silence: Option<Instant>,
+    stall: Option<Instant>,
+}
+
+impl Alarms {
+    fn of(&mut self, kind: LiveTimer) -> &mut Option<Instant> {
+        match kind {
+            LiveTimer::Retry => &mut self.retry,
+            LiveTimer::Silence => &mut self.silence,
+            LiveTimer::Stall => &mut self.stall,
+        }
+    }
+}
+
+pub(super) struct Driver<C: Collect> {
     http: Arc<Http>,
     path: StreamPath,
-    machine: Machine,
-    collector: Collector,
+    machine: Live<C::Content>,
+    collector: C,
     items: mpsc::Sender<Item>,
     commands: mpsc::Receiver<Command>,
     exchange: Exchange,
-    retry_at: Option<Instant>,
-    silent_at: Option<Instant>,
+    alarms: Alarms,
     epoch: Instant,
 }
 
-impl Driver {
+impl<C: Collect> Driver<C> {
     pub(super) fn new(
         http: Arc<Http>,
         path: StreamPath,
-        machine: Machine,
+        machine: Live<C::Content>,
+        collector: C,
         items: mpsc::Sender<Item>,
         commands: mpsc::Receiver<Command>,
     ) -> Self {
@@ -67,107 +92,78 @@ impl Driver {
             http,
             path,
             machine,
-            collector: Collector::default(),
+            collector,
             items,
             commands,
             exchange: Exchange::None,
-            retry_at: None,
-            silent_at: None,
+            alarms: Alarms::default(),
             epoch: Instant::now(),
         }
     }
 
     pub(super) async fn run(mut self) {
-        self.machine.handle(self.now(), Input::Subscribe);
+        self.input(LiveInput::Subscribe);
         while self.settle().await {
             match self.next().await {
-                Happening::Command(Command::Reconnect) => self.input(Input::Reconnect),
-                Happening::Answered(Ok(response)) => {
-                    let head = head_of(&response);
-                    self.exchange = Exchange::Body(response);
-                    self.input(Input::Response(head));
+                Happening::Command(Command::Reconnect) => self.input(LiveInput::Reconnect),
+                Happening::Answered(Ok(answer)) => {
+                    let (head, body) = *answer;
+                    self.exchange = body.map_or(Exchange::None, Exchange::Body);
+                    self.input(LiveInput::Response(head));
                 }
-                Happening::Answered(Err(failure)) => self.end(Input::Failed(failure)),
+                Happening::Answered(Err(failure)) => self.fail(failure),
                 Happening::Chunk(Ok(Some(chunk))) => {
                     self.machine.push(&chunk);
-                    self.machine.drain(self.now(), &mut self.collector);
+                    self.collector.drain(&mut self.machine, now(self.epoch));
                 }
-                Happening::Chunk(Ok(None)) => self.end(Input::BodyEnded),
-                Happening::Chunk(Err(error)) => {
-                    self.end(Input::Failed(Failure::network(&http::describe(&error))));
+                Happening::Chunk(Ok(None)) => {
+                    self.exchange = Exchange::None;
+                    self.collector.body_ended(&mut self.machine, now(self.epoch));
                 }
+                Happening::Chunk(Err(error)) => self.fail(Failure::network(&http::describe(&error))),
                 Happening::Timer(kind) => {
-                    *self.timer(kind) = None;
-                    self.input(Input::Timer(kind));
+                    *self.alarms.of(kind) = None;
+                    self.input(LiveInput::Timer(kind));
                 }
                 Happening::Dropped => break,
             }
         }
     }
 
-    fn now(&self) -> Millis {
-        Millis(u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX))
+    fn input(&mut self, input: LiveInput) {
+        self.machine.handle(now(self.epoch), input);
     }
 
-    fn input(&mut self, input: Input) {
-        let now = self.now();
-        self.machine.handle(now, input);
-    }
-
-    fn end(&mut self, input: Input) {
+    fn fail(&mut self, failure: Failure) {
         self.exchange = Exchange::None;
-        self.input(input);
-    }
-
-    fn timer(&mut self, kind: TimerKind) -> &mut Option<Instant> {
-        match kind {
-            TimerKind::Retry => &mut self.retry_at,
-            TimerKind::Silence => &mut self.silent_at,
-        }
+        self.input(LiveInput::Failed(failure));
     }
 
     /// Does everything the machine asks for and hands over what was collected; false when there is nothing left to do.
     async fn settle(&mut self) -> bool {
         let mut closed = false;
         // What the bytes brought comes before what it changed.
-        let mut items = std::mem::take(&mut self.collector.items);
+        let mut items = self.collector.take();
         while let Some(output) = self.machine.next_output() {
             match output {
-                Output::Open(request) => self.exchange = Exchange::Request(self.open(&request)),
-                Output::Abort => self.exchange = Exchange::None,
-                Output::SetTimer { kind, after_ms } => {
+                LiveOutput::Open(request) => self.exchange = Exchange::Request(self.open(&request)),
+                LiveOutput::Abort => self.exchange = Exchange::None,
+                LiveOutput::SetTimer { kind, after_ms } => {
                     let at = Instant::now().checked_add(Duration::from_millis(after_ms));
-                    *self.timer(kind) = at;
+                    *self.alarms.of(kind) = at;
                 }
-                Output::CancelTimer(kind) => *self.timer(kind) = None,
-                Output::State(state) => items.push(Item::State(state)),
-                Output::RetryScheduled { attempt, delay_ms, cause } => {
-                    tracing::info!(
-                        id = "client.reconnect",
-                        attempt,
-                        delay_ms,
-                        cause = cause.code(),
-                        "connection failed"
+                LiveOutput::CancelTimer(kind) => *self.alarms.of(kind) = None,
+                LiveOutput::FellBack(reason) => {
+                    tracing::warn!(
+                        id = "client.live_fallback",
+                        reason = reason.code(),
+                        "polling instead of SSE"
                     );
-                    let delay = Duration::from_millis(delay_ms);
-                    items.push(Item::Retry(RetryNotice { attempt, delay, cause }));
+                    items.push(Item::FellBack(reason));
                 }
-                Output::Error(error) => items.push(Item::Error(error)),
-                Output::Reconnected => items.push(Item::Reconnected),
-                Output::Disconnected => items.push(Item::Disconnected),
-                Output::Lost(info) => {
-                    tracing::error!(
-                        id = "client.lost",
-                        attempts = info.attempts,
-                        cause = info.cause.code(),
-                        count = info.count,
-                        "subscription lost"
-                    );
-                    items.push(Item::Lost(info));
-                }
-                Output::Closed => {
-                    closed = true;
-                    items.push(Item::Closed);
+                LiveOutput::Told(told) => {
+                    closed |= told == Output::Closed;
+                    items.extend(item(told));
                 }
             }
         }
@@ -180,7 +176,7 @@ impl Driver {
     }
 
     async fn next(&mut self) -> Happening {
-        let Self { exchange, items, commands, retry_at, silent_at, .. } = self;
+        let Self { exchange, items, commands, alarms, .. } = self;
         // Bytes come before timers: after the application kept us waiting, what has arrived meanwhile must be heard
         // before silence is concluded.
         tokio::select! {
@@ -188,22 +184,79 @@ impl Driver {
             () = items.closed() => Happening::Dropped,
             Some(command) = commands.recv() => Happening::Command(command),
             happening = progress(exchange) => happening,
-            () = alarm(*retry_at) => Happening::Timer(TimerKind::Retry),
-            () = alarm(*silent_at) => Happening::Timer(TimerKind::Silence),
+            () = alarm(alarms.retry) => Happening::Timer(LiveTimer::Retry),
+            () = alarm(alarms.silence) => Happening::Timer(LiveTimer::Silence),
+            () = alarm(alarms.stall) => Happening::Timer(LiveTimer::Stall),
         }
     }
 
-    fn open(&self, request: &OpenRequest) -> Request {
+    fn open(&self, request: &LiveRequest) -> Request {
         let http = self.http.clone();
         let url = http.stream_url(&self.path, &request.query());
-        let fresh = request.fresh_token;
+        let fresh = request.request.fresh_token;
+        let is_sse = request.mode == ReadMode::Sse;
         Box::pin(async move {
-            let request =
+            let mut request =
                 http.authorised(Method::GET, url, fresh).await.map_err(|cause| Failure::token(&cause))?;
-            let request = request.header(ACCEPT, "text/event-stream");
-            request.send().await.map_err(|error| Failure::network(&http::describe(&error)))
+            if is_sse {
+                request = request.header(ACCEPT, "text/event-stream");
+            }
+            let response = request.send().await.map_err(|error| Failure::network(&http::describe(&error)))?;
+            let mut head = head_of(&response);
+            if response.status().is_success() {
+                return Ok(Box::new((head, Some(response))));
+            }
+            // Whether it is a refusal of SSE alone stands in its body. One that does not come says nothing.
+            if let Ok(said) = tokio::time::timeout(REFUSAL_TIMEOUT, http::said(response)).await {
+                head.offers_long_poll = said.offers_long_poll;
+                let http::Said { refusal, .. } = said;
+                tracing::debug!(
+                    id = "client.read_refused",
+                    status = refusal.status,
+                    code = refusal.code,
+                    "reading refused"
+                );
+            }
+            Ok(Box::new((head, None)))
         })
     }
+}
+
+/// What the application gets of what the machine tells.
+fn item(told: Output) -> Option<Item> {
+    Some(match told {
+        Output::State(state) => Item::State(state),
+        Output::RetryScheduled { attempt, delay_ms, cause } => {
+            tracing::info!(
+                id = "client.reconnect",
+                attempt,
+                delay_ms,
+                cause = cause.code(),
+                "connection failed"
+            );
+            Item::Retry(RetryNotice { attempt, delay: Duration::from_millis(delay_ms), cause })
+        }
+        Output::Error(error) => Item::Error(error),
+        Output::Reconnected => Item::Reconnected,
+        Output::Disconnected => Item::Disconnected,
+        Output::Lost(info) => {
+            tracing::error!(
+                id = "client.lost",
+                attempts = info.attempts,
+                cause = info.cause.code(),
+                count = info.count,
+                "subscription lost"
+            );
+            Item::Lost(info)
+        }
+        Output::Closed => Item::Closed,
+        // The live machine keeps these to itself.
+        Output::Open(_) | Output::Abort | Output::SetTimer { .. } | Output::CancelTimer(_) => return None,
+    })
+}
+
+fn now(epoch: Instant) -> Millis {
+    Millis(u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX))
 }
 
 async fn progress(exchange: &mut Exchange) -> Happening {
@@ -221,15 +274,22 @@ async fn alarm(at: Option<Instant>) {
     }
 }
 
-fn head_of(response: &Response) -> ResponseHead {
+fn head_of(response: &Response) -> LiveHead {
     let headers = response.headers();
     let text = |name: &str| http::header(headers, name).map(str::to_owned);
-    ResponseHead {
-        status: response.status().as_u16(),
-        content_type: text(CONTENT_TYPE.as_str()),
-        data_encoding: text(header::STREAM_SSE_DATA_ENCODING),
-        retry_after_ms: http::retry_after(headers),
-        first_offset: text(header::STREAM_FIRST_OFFSET),
-        message_count: http::number(headers, header::STREAM_MESSAGE_COUNT),
+    LiveHead {
+        head: ResponseHead {
+            status: response.status().as_u16(),
+            content_type: text(CONTENT_TYPE.as_str()),
+            data_encoding: text(header::STREAM_SSE_DATA_ENCODING),
+            retry_after_ms: http::retry_after(headers),
+            first_offset: text(header::STREAM_FIRST_OFFSET),
+            message_count: http::number(headers, header::STREAM_MESSAGE_COUNT),
+        },
+        next_offset: text(header::STREAM_NEXT_OFFSET),
+        live_cursor: text(header::STREAM_CURSOR),
+        up_to_date: http::is_true(headers, header::STREAM_UP_TO_DATE),
+        closed: http::is_true(headers, header::STREAM_CLOSED),
+        offers_long_poll: false,
     }
 }

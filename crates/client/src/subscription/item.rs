@@ -4,17 +4,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use durable_sessions_client_core::{
-    Cause, ConnectionState, EventSink, FrameProblem, LostInfo, SubscriptionError,
+    Cause, ConnectionState, EventSink, FallbackReason, FrameProblem, LostInfo, SubscriptionError,
 };
 use durable_sessions_protocol::OffsetToken;
 use durable_sessions_schema::{Event, EventView, Rejection};
+
+use crate::Page;
 
 /// One item. Counts are numbers of messages from the start of the stream, up to and including the one they come with.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Item {
-    /// A valid event.
+    /// A valid event, of [`Client::subscribe`](crate::Client::subscribe).
     Event(Box<EventItem>),
+    /// What came next of a stream that is followed as it is, of [`Client::follow`](crate::Client::follow). To resume after
+    /// it, start at its [`next`](Page::next).
+    Batch(Box<Page>),
     /// A message that is no valid event. The stream goes on.
     Rejected(Box<RejectedItem>),
     /// A frame that could not be read. The stream goes on.
@@ -25,6 +30,9 @@ pub enum Item {
     State(ConnectionState),
     /// An attempt is scheduled.
     Retry(RetryNotice),
+    /// SSE does not work here, so from now on the stream is polled. Nothing is lost by that, and what comes may come a
+    /// little later.
+    FellBack(FallbackReason),
     /// Connected again after an interruption.
     Reconnected,
     /// The connection was interrupted.

@@ -1,13 +1,16 @@
 //! Following a stream: the handle that applications hold. Must not decide anything; the machine does.
 
+mod collect;
 mod driver;
 mod item;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use durable_sessions_client_core::{From, ReconnectConfig, SubscriptionConfig};
-use durable_sessions_protocol::StreamPath;
+use durable_sessions_client_core::{
+    Batches, Events, From, Live, LiveConfig, LiveModes, ReconnectConfig, SubscriptionConfig,
+};
+use durable_sessions_protocol::{ContentType, StreamPath};
 use durable_sessions_schema::Parser;
 use futures::Stream;
 use tokio::sync::mpsc;
@@ -28,6 +31,8 @@ pub struct SubscribeOptions {
     pub from: From,
     /// When and how often to reconnect; the client's own configuration unless given.
     pub reconnect: Option<ReconnectConfig>,
+    /// Which live modes may be used; as the client is configured unless given.
+    pub live: Option<LiveModes>,
     /// A parser that knows the application's own events.
     pub parser: Option<Parser>,
 }
@@ -45,24 +50,56 @@ pub struct Subscription {
 }
 
 impl Client {
-    /// Follows a stream. Returns at once; must be called within a tokio runtime.
+    /// Follows the events of a stream of JSON. Returns at once; must be called within a tokio runtime.
     #[must_use]
-    pub fn subscribe(&self, path: &StreamPath, options: SubscribeOptions) -> Subscription {
+    pub fn subscribe(&self, path: &StreamPath, mut options: SubscribeOptions) -> Subscription {
+        let parser = options.parser.take().unwrap_or_default();
+        let (config, live) = self.configs(options);
+        let machine = durable_sessions_client_core::Subscription::with_parser(config, http::seed(), parser);
+        let machine = Live::new(machine, Events::default(), live);
+        self.start(path, machine, item::Collector::default())
+    }
+
+    /// Follows any stream as it is: [`Item::Batch`] after [`Item::Batch`]. What it holds, [`head`](Self::head) says.
+    /// Returns at once; must be called within a tokio runtime.
+    ///
+    /// Text comes byte for byte by long-poll only; by SSE its line ends are all LF, since SSE has no other.
+    #[must_use]
+    pub fn follow(
+        &self,
+        path: &StreamPath,
+        content_type: &ContentType,
+        options: SubscribeOptions,
+    ) -> Subscription {
+        let (config, live) = self.configs(options);
+        let batches = Batches::new(config.frame_bytes_max);
+        let machine = durable_sessions_client_core::Subscription::new(config, http::seed());
+        let machine = Live::new(machine, batches, live);
+        self.start(path, machine, collect::Pages::new(content_type.is_json()))
+    }
+
+    fn configs(&self, options: SubscribeOptions) -> (SubscriptionConfig, LiveConfig) {
         let config = SubscriptionConfig {
             reconnect: options.reconnect.unwrap_or(self.http.reconnect),
             silence_ms: u64::try_from(self.http.silence.as_millis()).unwrap_or(u64::MAX),
             frame_bytes_max: self.http.frame_bytes_max,
             from: options.from,
         };
-        let machine = durable_sessions_client_core::Subscription::with_parser(
-            config,
-            http::seed(),
-            options.parser.unwrap_or_default(),
-        );
+        let live = LiveConfig { modes: options.live.unwrap_or(self.http.live.modes), ..self.http.live };
+        (config, live)
+    }
+
+    fn start<C: collect::Collect>(
+        &self,
+        path: &StreamPath,
+        machine: Live<C::Content>,
+        collector: C,
+    ) -> Subscription {
         let (sender, items) = mpsc::channel(ITEMS_AHEAD_MAX);
         // One waiting command is enough: reconnecting twice at once is reconnecting once.
         let (commands, receiver) = mpsc::channel(1);
-        let driver = driver::Driver::new(self.http.clone(), path.clone(), machine, sender, receiver);
+        let driver =
+            driver::Driver::new(self.http.clone(), path.clone(), machine, collector, sender, receiver);
         let task = tokio::spawn(driver.run()).abort_handle();
         Subscription { items, commands, task }
     }

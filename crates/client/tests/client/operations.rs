@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::support::{Fault, TestServer};
 use axum::http::Method;
+use durable_sessions_client::schema::SessionStatus;
 use durable_sessions_client::{
-    AppendError, Client, DeleteError, From, HeadError, ReadError, ReconnectConfig, Secret, SessionFilter,
+    AppendError, AppendOptions, Client, CreateError, CreateOptions, DeleteError, Fork, ForkPoint, From,
+    HeadError, Lifetime, ListError, ListedStatus, ReadError, ReconnectConfig, Secret, SessionFilter,
     TokenSource,
 };
 
@@ -94,7 +96,9 @@ async fn sessions_are_listed_page_by_page() {
     filter.cursor = first.next;
     let second = client.sessions(&filter).await.unwrap();
     assert_eq!((second.sessions[0].id.as_str(), second.next), ("s-2", None));
-    assert_eq!(second.sessions[0].status.as_deref(), Some("active"));
+    // A word that this version does not know is kept, and hides nothing else.
+    assert_eq!(first.sessions[0].status, Some(ListedStatus::Known(SessionStatus::Active)));
+    assert_eq!(second.sessions[0].status, Some(ListedStatus::Other("hibernating".to_owned())));
     assert_eq!(second.sessions[0].extra["createdAt"], 5);
     assert_eq!(client.sessions(&SessionFilter::default()).await.unwrap().sessions.len(), 2);
 }
@@ -116,7 +120,7 @@ async fn requests_that_may_be_repeated_survive_a_restart() {
     assert_eq!(server.world.log.lock().unwrap().messages, ["1"]);
     // An append whose answer was lost is not repeated: it is there already, and nobody knows.
     let impatient =
-        Client::builder(&server.url()).request_timeout(Duration::from_millis(100)).build().unwrap();
+        Client::builder(&server.url()).request_timeout(Duration::from_millis(500)).build().unwrap();
     server.fail(Method::POST, [Fault::LoseAnswer]);
     let error = impatient.append(&path, "2").await.unwrap_err();
     assert!(matches!(error, AppendError::Unreachable(_)) && error.is_retryable(), "{error}");
@@ -144,4 +148,78 @@ async fn a_refused_token_is_asked_for_once_more() {
     );
     assert!(client.create(&path).await.is_err());
     assert_eq!(*server.world.tokens.lock().unwrap(), ["Bearer old", "Bearer new", "Bearer old"]);
+}
+
+#[tokio::test]
+async fn a_server_of_the_protocol_alone_has_no_list_of_sessions() {
+    let server = TestServer::start();
+    for status in [404, 405, 501] {
+        server.fail(Method::OPTIONS, [Fault::Status(status, None)]);
+        let error = client(&server).sessions(&SessionFilter::default()).await.unwrap_err();
+        assert!(matches!(error, ListError::NoList(_)) && !error.is_retryable(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn everything_a_stream_can_be_created_with_is_sent() {
+    let server = TestServer::start();
+    let client = client(&server);
+    let path = "sessions/s-1".parse().unwrap();
+    let options = CreateOptions {
+        content_type: "text/plain".parse().ok(),
+        lifetime: Some(Lifetime::Idle(Duration::from_millis(1500))),
+        content: "abc".into(),
+        closed: true,
+        fork: None,
+    };
+    client.create_with(&path, &options).await.unwrap();
+    let sent = server.world.creations.lock().unwrap().pop().unwrap();
+    for (name, value) in [("content-type", "text/plain"), ("stream-ttl", "2"), ("stream-closed", "true")] {
+        assert_eq!(sent.get(name).unwrap(), value);
+    }
+    let until = Some(Lifetime::Until("2030-01-01T00:00:00Z".to_owned()));
+    client.create_with(&path, &CreateOptions { lifetime: until, ..CreateOptions::default() }).await.unwrap();
+    let sent = server.world.creations.lock().unwrap().pop().unwrap();
+    assert_eq!(sent.get("content-type").unwrap(), "application/json");
+    assert_eq!(sent.get("stream-expires-at").unwrap(), "2030-01-01T00:00:00Z");
+
+    let fork =
+        Fork { source: "a b/c".parse().unwrap(), at: ForkPoint::At("t7".parse().unwrap()), sub_offset: 3 };
+    client.fork(&path, fork).await.unwrap();
+    let sent = server.world.creations.lock().unwrap().pop().unwrap();
+    assert_eq!(sent.get("stream-forked-from").unwrap(), "/v1/stream/a%20b/c", "the path of its URL");
+    assert_eq!(sent.get("stream-fork-offset").unwrap(), "t7");
+    assert_eq!(sent.get("stream-fork-sub-offset").unwrap(), "3");
+    assert_eq!(sent.get("content-type").unwrap(), "application/json", "the source's");
+    server.fail(Method::PUT, [Fault::Status(404, None)]);
+    let fork = Fork { source: "none".parse().unwrap(), at: ForkPoint::Tail, sub_offset: 0 };
+    assert!(matches!(client.fork(&path, fork).await, Err(CreateError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn an_append_can_close_the_stream_and_order_itself() {
+    let server = TestServer::start();
+    server.append(&[]);
+    let options =
+        AppendOptions { close: true, sequence: Some("0007".to_owned()), ..AppendOptions::default() };
+    let path = "sessions/s-1".parse().unwrap();
+    assert!(client(&server).append_with(&path, "1", &options).await.unwrap().closed);
+    assert_eq!(server.world.log.lock().unwrap().messages, ["1"]);
+    assert_eq!(server.world.log.lock().unwrap().last_sequence.as_deref(), Some("0007"));
+}
+
+#[tokio::test]
+async fn headers_are_asked_for_each_time_and_again_after_a_401() {
+    let server = TestServer::start();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let source = TokenSource::provider(move |fresh| {
+        let n = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Box::pin(async move { Ok(Secret::new(&format!("{n}{}", if fresh { "-fresh" } else { "" }))) })
+    });
+    let client = Client::builder(&server.url()).header_source("authorization", source).build().unwrap();
+    let path = "sessions/s-1".parse().unwrap();
+    client.create(&path).await.unwrap();
+    server.fail(Method::HEAD, [Fault::Status(401, None)]);
+    client.head(&path).await.unwrap();
+    assert_eq!(*server.world.tokens.lock().unwrap(), ["0", "1", "2-fresh"]);
 }

@@ -31,8 +31,23 @@ pub(crate) enum Fault {
     LoseAnswer,
 }
 
+/// What becomes of requests for SSE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Sse {
+    /// They are served.
+    #[default]
+    Served,
+    /// They are refused with a status, and the body may name long-poll as the fallback.
+    Refused { status: u16, offers_long_poll: bool },
+    /// They are answered with the page of a catch-up read.
+    Ignored,
+    /// A proxy collects the answer; not even the head comes through unless the flag is set.
+    HeldBack { head: bool },
+}
+
 #[derive(Default)]
 pub(crate) struct Log {
+    pub(crate) last_sequence: Option<String>,
     pub(crate) messages: Vec<String>,
     closed: bool,
     exists: bool,
@@ -48,8 +63,18 @@ pub(crate) struct World {
     pub(crate) requests: Mutex<Vec<(Method, String)>>,
     /// The tokens that came.
     pub(crate) tokens: Mutex<Vec<String>>,
+    /// Whoever shows another token gets a 401.
+    pub(crate) expected_token: Mutex<Option<&'static str>>,
     /// Messages that the server refuses hold this text.
     pub(crate) poison: Mutex<Option<String>>,
+    /// What becomes of requests for SSE.
+    pub(crate) sse: Mutex<Sse>,
+    /// Headers of every PUT.
+    pub(crate) creations: Mutex<Vec<HeaderMap>>,
+    /// Appends that are being handled, and the most there ever were at a time.
+    pub(crate) appending: Mutex<(usize, usize)>,
+    /// How long an append takes.
+    pub(crate) append_takes: Mutex<Duration>,
     /// Streams being served.
     pub(crate) streams: watch::Sender<u64>,
 }
@@ -119,6 +144,13 @@ impl TestServer {
     }
 }
 
+impl World {
+    fn next_fault(&self, method: &Method) -> Option<Fault> {
+        let mut faults = self.faults.lock().unwrap();
+        faults.iter_mut().filter(|(m, _)| m == method).find_map(|(_, faults)| faults.pop_front())
+    }
+}
+
 impl Drop for TestServer {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
@@ -128,14 +160,22 @@ impl Drop for TestServer {
 }
 
 /// Two sessions, as many to a page as asked for.
-async fn sessions(Query(query): Query<HashMap<String, String>>) -> Response {
+async fn sessions(State(world): State<Arc<World>>, Query(query): Query<HashMap<String, String>>) -> Response {
+    // Nobody sends OPTIONS, so its faults are free for this route.
+    if let Some(Fault::Status(status, _)) = world.next_fault(&Method::OPTIONS) {
+        return (StatusCode::from_u16(status).unwrap(), "nothing here").into_response();
+    }
     let limit = query.get("limit").map_or(100, |limit| limit.parse::<usize>().unwrap());
     let after = query.get("after").map_or("", String::as_str);
     let rest: Vec<&str> = ["s-1", "s-2"].into_iter().filter(|id| *id > after).collect();
     let page = &rest[..limit.min(rest.len())];
     let next = page.last().filter(|_| rest.len() > page.len());
-    let rows: Vec<String> =
-        page.iter().map(|id| format!(r#"{{"id":"{id}","status":"active","createdAt":5}}"#)).collect();
+    let rows =
+        page.iter().map(|id| (id, if *id == "s-1" { "active" } else { "hibernating" })).collect::<Vec<_>>();
+    let rows: Vec<String> = rows
+        .iter()
+        .map(|(id, status)| format!(r#"{{"id":"{id}","status":"{status}","createdAt":5}}"#))
+        .collect();
     let next = next.map_or("null".to_owned(), |id| format!("\"{id}\""));
     format!(r#"{{"ok":true,"data":{{"sessions":[{}],"nextCursor":{next}}}}}"#, rows.join(",")).into_response()
 }
@@ -154,10 +194,11 @@ async fn stream(
     if let Some(token) = headers.get("authorization") {
         world.tokens.lock().unwrap().push(token.to_str().unwrap().to_owned());
     }
-    let fault = {
-        let mut faults = world.faults.lock().unwrap();
-        faults.iter_mut().filter(|(m, _)| *m == method).find_map(|(_, faults)| faults.pop_front())
-    };
+    let fault = world.next_fault(&method);
+    let expected = *world.expected_token.lock().unwrap();
+    if expected.is_some_and(|token| headers.get("authorization").is_none_or(|shown| shown != token)) {
+        return error(401, "UNAUTHORIZED");
+    }
     if let Some(Fault::Status(status, retry_after)) = fault {
         let mut response = StatusCode::from_u16(status).unwrap().into_response();
         if let Some(after) = retry_after {
@@ -166,13 +207,36 @@ async fn stream(
         return response;
     }
     let lose = matches!(fault, Some(Fault::LoseAnswer));
-    let response = match method {
-        Method::PUT => create(&world),
-        Method::POST => append(&world, &headers, &body),
-        Method::DELETE => delete(&world),
-        Method::GET if query.get("live").is_some_and(|live| live == "sse") => {
-            follow(&world, &query, fault.as_ref())
+    let response = match (method, query.get("live").map(String::as_str)) {
+        (Method::PUT, _) => {
+            world.creations.lock().unwrap().push(headers);
+            create(&world)
         }
+        (Method::POST, _) => {
+            let takes = *world.append_takes.lock().unwrap();
+            {
+                let mut appending = world.appending.lock().unwrap();
+                appending.0 += 1;
+                appending.1 = appending.1.max(appending.0);
+            }
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
+            }
+            world.appending.lock().unwrap().0 -= 1;
+            append(&world, &headers, &body)
+        }
+        (Method::DELETE, _) => delete(&world),
+        (Method::GET, Some("sse")) => {
+            let sse = *world.sse.lock().unwrap();
+            match sse {
+                Sse::Served => follow(&world, &query, fault.as_ref()),
+                Sse::Ignored => read(&world, &query),
+                Sse::Refused { status, offers_long_poll } => refuse_sse(status, offers_long_poll),
+                Sse::HeldBack { head: true } => follow(&world, &query, Some(&Fault::Silent(0))),
+                Sse::HeldBack { head: false } => std::future::pending().await,
+            }
+        }
+        (Method::GET, Some("long-poll")) => poll(&world, &query).await,
         _ => read(&world, &query),
     };
     if lose {
@@ -261,6 +325,9 @@ fn append(world: &World, headers: &HeaderMap, body: &Bytes) -> Response {
         status = StatusCode::OK;
     }
     log.messages.extend(messages);
+    log.closed |= headers.contains_key(header::STREAM_CLOSED);
+    log.last_sequence =
+        headers.get(header::STREAM_SEQ).and_then(|sequence| sequence.to_str().ok()).map(str::to_owned);
     world.changed.send_modify(|version| *version += 1);
     standing(status.into_response(), &log, log.messages.len())
 }
@@ -286,6 +353,40 @@ fn read(world: &World, query: &HashMap<String, String>) -> Response {
     let tail = to == log.messages.len();
     let response = if tail { with(response, header::STREAM_UP_TO_DATE, "true") } else { response };
     standing(response, &log, to)
+}
+
+fn refuse_sse(status: u16, offers_long_poll: bool) -> Response {
+    let details = if offers_long_poll { r#"{"fallback":"long-poll"}"# } else { "{}" };
+    let body =
+        format!(r#"{{"error":{{"code":"TOO_MANY_CONNECTIONS","message":"full","details":{details}}}}}"#);
+    let response = (StatusCode::from_u16(status).unwrap(), body).into_response();
+    // A client that obeyed would wait for an hour.
+    with(response, "retry-after", 3600)
+}
+
+/// Waits for messages a short while.
+async fn poll(world: &World, query: &HashMap<String, String>) -> Response {
+    let mut changed = world.changed.subscribe();
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(200);
+    loop {
+        changed.borrow_and_update();
+        let (from, len, closed) = {
+            let log = world.log.lock().unwrap();
+            (position(&log, query), log.messages.len(), log.closed)
+        };
+        let is_empty = from.is_some_and(|from| from >= len);
+        let timed_out =
+            is_empty && !closed && tokio::time::timeout_at(deadline, changed.changed()).await.is_err();
+        if is_empty && !closed && !timed_out {
+            continue;
+        }
+        let mut response = read(world, query);
+        if is_empty && response.status() == StatusCode::OK {
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            *response.body_mut() = Body::empty();
+        }
+        return with(response, header::STREAM_CURSOR, 12);
+    }
 }
 
 fn follow(world: &Arc<World>, query: &HashMap<String, String>, fault: Option<&Fault>) -> Response {
