@@ -4,12 +4,12 @@
 use std::fmt;
 
 use durable_sessions_protocol::sse::{EVENT_CONTROL, EVENT_DATA, SseDecoder, SseItem, decode_base64};
-use durable_sessions_protocol::{Control, MalformedControl, sse};
+use durable_sessions_protocol::{Control, sse};
 use durable_sessions_schema::{EventView, Rejection};
 
 use super::content::{Content, Page};
-use crate::subscription::FrameProblem;
-use crate::{EventSink, Millis, ResponseHead, Subscription};
+use crate::subscription::{FrameProblem, read_control};
+use crate::{EventSink, MalformedControl, Millis, ResponseHead, Subscription};
 
 /// Receives batches in order: the pieces of one, then where it ends.
 pub trait BatchSink {
@@ -146,7 +146,7 @@ impl Content for Batches {
                     decode_base64(&text).map_or(Read::Bad(BatchProblem::Base64), Read::Piece)
                 }
                 Some(SseItem::Frame(frame)) if frame.event == EVENT_DATA => Read::Piece(frame.data.to_vec()),
-                Some(SseItem::Frame(frame)) if frame.event == EVENT_CONTROL => Control::parse(frame.data)
+                Some(SseItem::Frame(frame)) if frame.event == EVENT_CONTROL => read_control(frame.data)
                     .map_or_else(|problem| Read::Bad(BatchProblem::Control(problem)), Read::Control),
                 // Events of other names are extensions that this client did not ask for.
                 Some(SseItem::Frame(_)) => continue,

@@ -98,6 +98,15 @@ fn string<'v>(object: &ObjectView<'v, '_>, field: usize, decoded: &'v mut Vec<u8
     core::str::from_utf8(value).unwrap_or_default()
 }
 
+/// Reads one as the protocol has it, for who passes it on.
+pub(crate) fn read_control(text: &[u8]) -> Result<durable_sessions_protocol::Control, MalformedControl> {
+    let mut reader = ControlReader::default();
+    let Control { up_to_date, closed, message_count } = reader.read(&mut Parser::new(), text)?;
+    let next_offset = reader.next_offset.take().ok_or(MalformedControl)?;
+    let cursor = Some(reader.cursor()).filter(|cursor| !cursor.is_empty()).map(str::to_owned);
+    Ok(durable_sessions_protocol::Control { next_offset, cursor, up_to_date, closed, message_count })
+}
+
 fn count(raw: &[u8]) -> Option<u64> {
     // Sixteen digits cannot overflow, and more are out of range.
     if raw.len() > 16 {

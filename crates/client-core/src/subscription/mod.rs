@@ -12,6 +12,7 @@ mod sink;
 mod tests;
 
 pub use control::MalformedControl;
+pub(crate) use control::read_control;
 pub use error::SubscriptionError;
 pub(crate) use io::percent_encode;
 pub use io::{ConnectionState, Input, LostInfo, OpenRequest, Output, ResponseHead, TimerKind};
