@@ -20,7 +20,7 @@ mod record;
 mod row;
 
 pub(crate) use record::{ForkRecord, StreamRecord};
-pub(crate) use row::{put_row, read_row};
+pub(crate) use row::{Row, put_row, read_row};
 
 use bytes::Bytes;
 use durable_sessions_protocol::{ProducerEpoch, ProducerId, ProducerSeq};

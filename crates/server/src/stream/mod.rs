@@ -14,6 +14,7 @@ mod messages;
 mod page;
 mod query;
 mod read;
+mod retention;
 mod target;
 
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use crate::error::ApiError;
 use crate::subscriptions;
 
 pub(crate) use page::matches_etag;
-pub(crate) use target::{Namespace, Target, percent_decode};
+pub(crate) use target::{Namespace, Target, is_reserved_path, percent_decode};
 
 /// Where streams live in the URL space; the conformance suite and every client expect it here.
 pub(crate) const STREAM_ROOT: &str = "/v1/stream/";
