@@ -25,6 +25,10 @@ mod connection;
 mod cors;
 mod error;
 mod fanout;
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), doc(hidden))]
+#[expect(clippy::missing_panics_doc, reason = "a fuzz target fails by panicking")]
+pub mod fuzzing;
 mod gate;
 mod glob;
 mod health;

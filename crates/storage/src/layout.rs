@@ -73,7 +73,7 @@ pub(crate) fn key_first(key: &[u8]) -> Option<u64> {
 }
 
 /// Puts what `fill` appends, with its checksum before it.
-fn put_checked(writes: &mut Writes, key: &[u8], fill: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn put_checked(writes: &mut Writes, key: &[u8], fill: impl FnOnce(&mut Vec<u8>)) {
     writes.put(key, |value| {
         let start = value.len();
         value.extend_from_slice(&[0; CHECKSUM_LEN]);

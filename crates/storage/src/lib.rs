@@ -25,6 +25,10 @@ mod engine;
 #[cfg(test)]
 mod engines_conform;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), doc(hidden))]
+#[expect(clippy::missing_panics_doc, reason = "a fuzz target fails by panicking")]
+pub mod fuzzing;
 mod layout;
 mod local;
 mod memory;

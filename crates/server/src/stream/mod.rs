@@ -56,6 +56,17 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
     answered.unwrap_or_else(axum::response::IntoResponse::into_response)
 }
 
+/// What fuzz targets are given of it.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing {
+    pub(crate) use super::fork::of_request as fork;
+    pub(crate) use super::headers::{closes, content_type, producer, stream_seq};
+    pub(crate) use super::lifetime::{mark as mark_lifetime, of_request as lifetime};
+    pub(crate) use super::query::ReadQuery;
+    pub(crate) use super::retention::of_request as retention;
+    pub(crate) use super::target::{Target, is_reserved_path};
+}
+
 /// The clock of live cursors.
 pub(crate) fn unix_secs() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
