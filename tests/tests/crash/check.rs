@@ -75,7 +75,7 @@ async fn shared(
         *next += 1;
         match ledger.all.appends.get(&key) {
             Some(acknowledged) => {
-                assert_eq!(*acknowledged, end as u64, "not where it was acknowledged: {key:?}")
+                assert_eq!(*acknowledged, end as u64, "not where it was acknowledged: {key:?}");
             }
             None => assert!(ledger.all.under_way.contains(&key), "never sent, or gone before: {key:?}"),
         }
