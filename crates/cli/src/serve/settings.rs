@@ -223,6 +223,19 @@ mod tests {
     }
 
     #[test]
+    fn retention_rules_keep_their_order() {
+        let flags = ["serve", "--retention", "a=age:1d,count:5; b/**=none", "--retention", "c=bytes:1KiB"];
+        let rules = Command::parse_from(flags).args.settings.retention.unwrap();
+        let expected = ["a=age:24h,count:5", "b/**=none", "c=bytes:1024"];
+        assert_eq!(rules, expected.map(|rule| rule.parse::<Rule>().unwrap()));
+        let file = parse("retention = [\"a=count:5,age:1d\", \"b/**=none\", \"c=bytes:1KiB\"]\n").unwrap();
+        assert_eq!(file.retention, Some(rules));
+        let error = parse("retention = [\"a=age:30\"]\n").unwrap_err();
+        assert!(error.contains("line 1") && error.contains("age:30d"), "{error}");
+        assert!(Command::try_parse_from(["serve", "--retention", "a//b=none"]).is_err());
+    }
+
+    #[test]
     fn a_flag_goes_before_the_file() {
         let command = Command::parse_from(["serve", "--long-poll-timeout", "2s", "--dev-no-auth"]);
         let file = parse("long-poll-timeout = \"9s\"\nheartbeat = \"3s\"\ndev-no-auth = false\n").unwrap();
