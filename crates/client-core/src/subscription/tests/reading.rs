@@ -213,7 +213,7 @@ fn an_answer_whose_data_is_encoded_is_refused() {
         machine.handle(NOW, Input::Subscribe);
         outputs(&mut machine);
         machine.handle(NOW, Input::Response(ResponseHead { data_encoding, ..event_stream() }));
-        let refused = outputs(&mut machine).iter().any(|output| *output == Output::Abort);
+        let refused = outputs(&mut machine).contains(&Output::Abort);
         let mut sink = Sink::default();
         feed(&mut machine, &mut sink, &data(&[event(1)]));
         assert_eq!((refused, sink.events.is_empty()), (!read, !read));
