@@ -10,7 +10,7 @@ const suitePackage = createRequire(import.meta.url).resolve('@durable-streams/se
 const suite = readFileSync(join(dirname(suitePackage), 'src/index.ts'), 'utf8')
 
 /** References such as `rules: name of a test`, without the words that explain the notation. */
-const named = [...table.matchAll(/`(suite(?: group)?|rules|interop\.\w+|crates\/[\w/.-]+\.rs): ([^`]+)`/g)]
+const named = [...table.matchAll(/`(suite(?: group)?|rules|interop\.\w+|(?:crates|tests)\/[\w/.-]+\.rs): ([^`]+)`/g)]
   .map((reference) => ({ where: reference[1] ?? '', name: reference[2] ?? '' }))
   .filter(({ name }) => name !== '…')
 

@@ -52,15 +52,7 @@ impl ServerProcess {
     /// # Errors
     /// [`StartFailed`] when the binary is missing, or ends before it listens.
     pub fn start(store: Store<'_>, extra: &[&str]) -> Result<Self, StartFailed> {
-        let binary = server_binary();
-        let mut command = Command::new(&binary);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--dev-no-auth", "--log-format", "json"]);
-        match store {
-            Store::Memory => command.args(["--store", "memory"]),
-            Store::Embedded(dir) => command.args(["--store", "embedded", "--data-dir"]).arg(dir),
-        };
-        command.args(extra).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(|e| StartFailed(format!("{}: {e}", binary.display())))?;
+        let mut child = spawn(store, extra)?;
         let Some(stdout) = child.stdout.take() else { return Err(StartFailed("no standard output".into())) };
         // The reading thread drains standard output for the life of the process, so that it never blocks on it.
         let (listening, address) = std::sync::mpsc::channel();
@@ -79,6 +71,22 @@ impl ServerProcess {
                 Err(StartFailed(format!("it printed no address ({status})")))
             }
         }
+    }
+
+    /// Starts the binary and kills it after a while, whether it listens by then or not.
+    ///
+    /// # Errors
+    /// [`StartFailed`] when the binary is missing.
+    pub fn kill_while_starting(store: Store<'_>, after: Duration) -> Result<(), StartFailed> {
+        let mut child = spawn(store, &[])?;
+        std::thread::sleep(after);
+        let killed = child.kill().and_then(|()| child.wait());
+        killed.map(drop).map_err(|e| StartFailed(e.to_string()))
+    }
+
+    /// SIGKILL: nothing that it wanted to do is done. Returns when it is gone.
+    pub fn kill(self) {
+        drop(self);
     }
 
     /// Where it listens.
@@ -104,6 +112,18 @@ impl ServerProcess {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
     }
+}
+
+fn spawn(store: Store<'_>, extra: &[&str]) -> Result<Child, StartFailed> {
+    let binary = server_binary();
+    let mut command = Command::new(&binary);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--dev-no-auth", "--log-format", "json"]);
+    match store {
+        Store::Memory => command.args(["--store", "memory"]),
+        Store::Embedded(dir) => command.args(["--store", "embedded", "--data-dir"]).arg(dir),
+    };
+    command.args(extra).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.spawn().map_err(|e| StartFailed(format!("{}: {e}", binary.display())))
 }
 
 impl Drop for ServerProcess {

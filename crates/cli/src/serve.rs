@@ -123,6 +123,9 @@ async fn configuration(settings: &Settings) -> Result<ServerConfig, ServeError> 
     let mut config = ServerConfig::new(listen, store, auth);
     config.web_root.clone_from(&settings.web_root);
     config.public_url.clone_from(&settings.public_url);
+    if let Some(rules) = &settings.retention {
+        config.retention = rules.iter().map(|rule| rule.0.clone()).collect();
+    }
     if let Some(origins) = &settings.cors_origin {
         config.cors = if origins.iter().any(|origin| origin == "*") {
             CorsOrigins::Any
@@ -134,6 +137,7 @@ async fn configuration(settings: &Settings) -> Result<ServerConfig, ServeError> 
         (settings.long_poll_timeout, &mut config.long_poll_timeout),
         (settings.sse_max_age, &mut config.sse_max_age),
         (settings.heartbeat, &mut config.heartbeat),
+        (settings.retention_interval, &mut config.retention_interval),
         (settings.shutdown_deadline, &mut config.shutdown_deadline),
         (settings.header_read_timeout, &mut config.limits.header_read_timeout),
         (settings.body_read_timeout, &mut config.limits.body_read_timeout),

@@ -22,7 +22,9 @@ pub const STREAM_FORK_OFFSET: &str = "stream-fork-offset";
 pub const STREAM_FORK_SUB_OFFSET: &str = "stream-fork-sub-offset";
 /// `base64` when SSE data frames carry binary.
 pub const STREAM_SSE_DATA_ENCODING: &str = "stream-sse-data-encoding";
-/// First offset still retained, on a 410 for trimmed history (extension).
+/// How much of the stream is kept, at creation and in metadata (extension): see [`Retention`](crate::Retention).
+pub const STREAM_RETENTION: &str = "stream-retention";
+/// First offset still retained, on a 410 for trimmed history and in metadata (extension).
 pub const STREAM_FIRST_OFFSET: &str = "stream-first-offset";
 /// How many messages stand before the first one this answer can hold (extension). On a 410 it belongs to
 /// [`STREAM_FIRST_OFFSET`].

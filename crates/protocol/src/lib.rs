@@ -11,6 +11,7 @@ mod live_cursor;
 mod offset;
 mod offset_token;
 mod producer;
+mod retention;
 pub mod sse;
 mod stream_path;
 mod swar;
@@ -24,4 +25,5 @@ pub use producer::{
     InvalidProducer, PRODUCER_ID_LEN_MAX, PRODUCER_NUMBER_MAX, ProducerClaim, ProducerEpoch, ProducerId,
     ProducerSeq,
 };
+pub use retention::{InvalidRetention, Retention};
 pub use stream_path::{InvalidStreamPath, STREAM_PATH_LEN_MAX, StreamPath};

@@ -10,6 +10,8 @@ use std::time::Duration;
 use durable_sessions_storage::{EmbeddedStore, MemoryStore, OpenError, StoreOptions, StreamStore};
 use subtle::ConstantTimeEq as _;
 
+use crate::retention::RetentionRule;
+
 /// Configuration of one server.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -22,10 +24,16 @@ pub struct ServerConfig {
     /// Browser origins that may read answers.
     pub cors: CorsOrigins,
     /// Where callers and webhook receivers reach this server, behind a proxy: scheme, host and possibly a path, such
-    /// as `https://streams.example`. Without it, callback URLs begin as the subscription's creator reached it.
+    /// as `https://streams.example`. Without it, `Location` and callback URLs begin as the caller reached it, over
+    /// plain HTTP: headers that a proxy may have set are not trusted.
     pub public_url: Option<String>,
     /// Directory of a built web application, served at `/`.
     pub web_root: Option<PathBuf>,
+    /// What is kept of streams, by their paths. The first rule whose pattern matches counts, together with what a
+    /// stream itself asks for: of each limit the stricter one.
+    pub retention: Vec<RetentionRule>,
+    /// How often streams are looked at for what may go.
+    pub retention_interval: Duration,
     /// How long a long-poll waits for data.
     pub long_poll_timeout: Duration,
     /// About how long an SSE answer lasts before the client is asked to come again; each one varies by a tenth.
@@ -51,6 +59,8 @@ impl ServerConfig {
             cors: CorsOrigins::Loopback,
             public_url: None,
             web_root: None,
+            retention: Vec::new(),
+            retention_interval: Duration::from_secs(30),
             long_poll_timeout: Duration::from_secs(30),
             sse_max_age: Duration::from_secs(60),
             heartbeat: Duration::from_secs(15),
@@ -79,6 +89,7 @@ impl ServerConfig {
         }
         for (name, duration) in [
             ("long-poll timeout", self.long_poll_timeout),
+            ("retention interval", self.retention_interval),
             ("SSE maximum age", self.sse_max_age),
             ("heartbeat", self.heartbeat),
             ("header read timeout", self.limits.header_read_timeout),

@@ -25,10 +25,17 @@ mod connection;
 mod cors;
 mod error;
 mod fanout;
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), doc(hidden))]
+#[expect(clippy::missing_panics_doc, reason = "a fuzz target fails by panicking")]
+pub mod fuzzing;
 mod gate;
+mod glob;
 mod health;
 mod live_connection;
+mod reached;
 mod request_id;
+mod retention;
 mod router;
 mod server;
 mod socket;
@@ -40,4 +47,5 @@ mod subscriptions;
 pub use code::Code;
 pub use config::{AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig};
 pub use durable_sessions_storage::StoreOptions;
+pub use retention::{InvalidRetentionRule, RetentionRule};
 pub use server::{BoundServer, RunError, Server, StartError};

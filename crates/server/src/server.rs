@@ -19,6 +19,7 @@ use crate::cors::Cors;
 use crate::fanout::Fanout;
 use crate::gate::Gate;
 use crate::request_id::RequestIds;
+use crate::retention;
 use crate::router::router;
 use crate::static_files::StaticFiles;
 use crate::subscriptions::Subscriptions;
@@ -142,6 +143,7 @@ impl BoundServer {
         let Self { listener, app, drain, .. } = self;
         let places = Arc::new(Semaphore::new(app.config.limits.connections_max));
         let (kill, killed) = watch::channel(false);
+        let keeping = tokio::spawn(retention::keep(app.clone()));
         let gate = Gate::new(app.clone(), router(app.clone()));
         let accepting = accept(&listener, &app, &gate, &places, &killed);
         let outcome = {
@@ -162,6 +164,7 @@ impl BoundServer {
             kill.send_replace(true);
             let _ = tokio::time::timeout(KILL_GRACE, places.acquire_many(all)).await;
         }
+        keeping.abort();
         app.store.shutdown().await;
         tracing::info!("stopped");
         outcome

@@ -1,6 +1,6 @@
 //! The one place where errors of the store become answers.
 
-use durable_sessions_protocol::header;
+use durable_sessions_protocol::{Unit, header};
 use durable_sessions_storage::{AppendError, CreateError, DeleteError, ReadError};
 use http::StatusCode;
 use serde_json::json;
@@ -109,6 +109,7 @@ impl StoreError for CreateError {
                     .details(json!({ "expected": expected.as_str() }))
             }
             Self::ForkOffset => ApiError::bad_request(Code::InvalidFork, message),
+            Self::RetentionCount => ApiError::bad_request(Code::InvalidHeader, message),
             Self::Full(_) => ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, message),
             Self::InitialContent => ApiError::bad_request(Code::ContentTypeMismatch, message),
             Self::Overloaded => overloaded(),
@@ -123,8 +124,16 @@ impl StoreError for ReadError {
         match self {
             Self::NotFound => not_found(namespace),
             Self::Gone => gone(),
-            Self::Trimmed { first } => ApiError::new(StatusCode::GONE, Code::HistoryTrimmed, message)
-                .offset_header(header::STREAM_FIRST_OFFSET, first),
+            Self::Trimmed { first, unit } => {
+                let error = ApiError::new(StatusCode::GONE, Code::HistoryTrimmed, message)
+                    .offset_header(header::STREAM_FIRST_OFFSET, first);
+                match unit {
+                    Unit::Message => {
+                        error.header(header::STREAM_MESSAGE_COUNT, number_value(first.position()))
+                    }
+                    Unit::Byte => error,
+                }
+            }
             Self::BeyondTail { tail } => ApiError::bad_request(Code::InvalidOffset, message)
                 .offset_header(header::STREAM_NEXT_OFFSET, tail),
             Self::Damaged { at } => {

@@ -4,8 +4,10 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use durable_sessions_storage::ManualClock;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use common::{Item, TestServer, request, request_with};
@@ -329,4 +331,71 @@ async fn live_answers_work_on_http2() {
     assert!(sse.control().await.up_to_date);
     server.post(PATH, "1").await;
     assert_eq!(sse.messages(1).await, ["1"]);
+}
+
+/// A server whose time stands still until it is moved.
+async fn server_with_a_clock() -> (TestServer, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(1_000_000));
+    let server = TestServer::start_with(|config| {
+        config.store_options.clock = clock.clone();
+        config.store_options.sweep_interval = Duration::from_millis(5);
+        config.long_poll_timeout = common::PATIENCE;
+    })
+    .await;
+    (server, clock)
+}
+
+const SHORT: [(&str, &str); 2] = [JSON, ("stream-ttl", "1")];
+
+#[tokio::test]
+async fn a_stream_does_not_expire_under_an_sse_reader() {
+    let (server, clock) = server_with_a_clock().await;
+    for path in [PATH, "/v1/stream/control"] {
+        server.send(request_with("PUT", path, &SHORT, "")).await;
+    }
+    let mut sse = server.subscribe(LIVE).await;
+    assert!(sse.control().await.up_to_date);
+    for _ in 0..3 {
+        clock.advance(Duration::from_secs(100));
+        assert_eq!(server.send(request("HEAD", PATH)).await.status, 200);
+    }
+    assert_eq!(server.send(request("HEAD", "/v1/stream/control")).await.status, 404);
+    server.post(PATH, "1").await;
+    assert_eq!(sse.messages(1).await, ["1"]);
+    drop(sse);
+    // The end of the connection is noticed some time; from then on the lifetime runs.
+    common::within(async {
+        while server.send(request("HEAD", PATH)).await.status == 200 {
+            clock.advance(Duration::from_secs(2));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_does_not_expire_under_a_long_poll() {
+    let (server, clock) = server_with_a_clock().await;
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let path = format!("/v1/stream/j{attempt}");
+        server.send(request_with("PUT", &path, &SHORT, "")).await;
+        let poll = format!("{path}?offset=-1&live=long-poll");
+        let waiting = server.get(&poll);
+        let writing = async {
+            // Whether the reader waits already cannot be seen from outside: if it does not, the stream is gone.
+            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(attempt)).await;
+            clock.advance(Duration::from_secs(100));
+            clock.advance(Duration::from_secs(100));
+            server.post(&path, "1").await.status.as_u16()
+        };
+        let (answer, written) = tokio::join!(waiting, writing);
+        match (answer.status.as_u16(), written) {
+            (200, 204) => return assert_eq!(answer.text(), "[1]"),
+            // The reader came too late.
+            (404, 404) => assert!(attempt < 500, "the stream expires under its reader"),
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -191,3 +191,21 @@ async fn sessions_are_listed_page_by_page() {
     );
     assert!(second["data"]["nextCursor"].is_null());
 }
+
+#[tokio::test]
+async fn a_location_is_where_the_caller_or_the_operator_says() {
+    let server = TestServer::start().await;
+    let behind_tls =
+        [("x-forwarded-proto", "https"), ("x-forwarded-host", "evil.example"), ("forwarded", "proto=https")];
+    let made = server.send(request_with("PUT", "/v1/stream/a%20b", &behind_tls, "")).await;
+    let url = format!("http://{}/v1/stream/a%20b", server.address);
+    assert_eq!(made.header("location"), Some(url.as_str()), "headers of proxies are not trusted");
+    let again = server.send(request_with("PUT", "/v1/stream/a%20b", &[], "")).await;
+    assert_eq!((again.status.as_u16(), again.header("location")), (200, None));
+
+    let server =
+        TestServer::start_with(|config| config.public_url = Some("https://streams.example/base/".into()))
+            .await;
+    let made = server.put("/v1/stream/a").await;
+    assert_eq!(made.header("location"), Some("https://streams.example/base/v1/stream/a"));
+}

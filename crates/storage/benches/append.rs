@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bare_log::BareLog;
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, StreamPath};
+use durable_sessions_protocol::{ContentType, Retention, StreamPath};
 use durable_sessions_storage::{
     Append, Batch, CreateStream, EmbeddedStore, Lifetime, StoreOptions, StreamStore,
 };
@@ -135,6 +135,7 @@ async fn create_streams(store: &Arc<dyn StreamStore>, count: usize) -> Vec<Strea
                     let create = CreateStream {
                         content_type: Some(ContentType::json()),
                         lifetime: Lifetime::Unlimited,
+                        retention: Retention::NONE,
                         initial: None,
                         closed: false,
                         fork: None,

@@ -18,6 +18,7 @@ mod overload;
 mod producers;
 mod reading;
 mod reopening;
+mod trimming;
 mod watching;
 
 pub use appends::*;
@@ -30,6 +31,7 @@ pub use overload::*;
 pub use producers::*;
 pub use reading::*;
 pub use reopening::*;
+pub use trimming::*;
 pub use watching::*;
 
 use std::sync::Arc;
@@ -37,7 +39,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use durable_sessions_protocol::{
-    ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerSeq, StreamPath, Unit,
+    ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerSeq, Retention, StreamPath, Unit,
 };
 
 use crate::{
@@ -89,6 +91,8 @@ macro_rules! store_conformance {
             list_is_in_order_of_path
             shutdown_answers_everyone
             s5_1_sliding_lifetimes_slide
+            s5_1_watchers_hold_sliding_lifetimes
+            s5_1_watching_is_recorded
             s5_1_absolute_lifetimes_end
             s4_2_forks_share_positions
             s4_2_forks_of_forks_read_through
@@ -98,6 +102,17 @@ macro_rules! store_conformance {
             s4_2_fork_lifetimes_follow_the_table
             s4_2_deleted_sources_are_hidden_until_the_last_fork_goes
             s4_2_refused_forks_leave_no_reference
+            trimmed_history_is_refused_and_the_rest_is_as_it_was
+            trims_stop_at_the_tail_and_never_go_back
+            retention_by_count_is_exact
+            retention_by_age_drops_whole_appends
+            retention_by_bytes_keeps_at_least_what_it_says
+            retention_goes_on_step_by_step
+            s4_2_forks_keep_what_their_source_is_trimmed_of
+            s4_2_fork_retention_is_inherited_or_its_own
+            s5_1_retention_is_part_of_the_configuration
+            trims_outlive_a_restart
+            reads_during_trims_are_whole_or_refused
             r2_everything_is_equal_after_reopening
             r3_stream_ids_are_not_used_again
         );
@@ -208,6 +223,7 @@ fn json_stream() -> CreateStream {
     CreateStream {
         content_type: Some(ContentType::json()),
         lifetime: Lifetime::Unlimited,
+        retention: Retention::NONE,
         initial: None,
         closed: false,
         fork: None,

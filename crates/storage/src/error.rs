@@ -1,6 +1,6 @@
 //! Errors of the store, one enum per operation, named by cause.
 
-use durable_sessions_protocol::{ContentType, Offset, ProducerEpoch, ProducerSeq};
+use durable_sessions_protocol::{ContentType, Offset, ProducerEpoch, ProducerSeq, Unit};
 
 /// Why a stream was not created.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum CreateError {
     /// The initial content is not of the stream's kind.
     #[error("the initial content does not fit the content type")]
     InitialContent,
+    /// A retention by count for a stream that has no messages to count.
+    #[error("a retention by count needs a stream of JSON messages")]
+    RetentionCount,
     /// A limit of the store is reached.
     #[error("the stream cannot be created: {0}")]
     Full(&'static str),
@@ -112,6 +115,8 @@ pub enum ReadError {
     Trimmed {
         /// The first retained offset.
         first: Offset,
+        /// What offsets of this stream count.
+        unit: Unit,
     },
     /// The offset lies after the tail.
     #[error("the offset is beyond the tail {tail}")]
@@ -139,6 +144,35 @@ pub enum DeleteError {
     /// Deleted before; forks keep it.
     #[error("the stream is deleted")]
     Gone,
+    /// As in [`AppendError::Overloaded`].
+    #[error("too many appends are pending")]
+    Overloaded,
+    /// The medium failed.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// Why nothing was trimmed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TrimError {
+    /// No such stream.
+    #[error("the stream does not exist")]
+    NotFound,
+    /// Soft-deleted.
+    #[error("the stream is deleted")]
+    Gone,
+    /// The offset lies after the tail.
+    #[error("the offset is beyond the tail {tail}")]
+    BeyondTail {
+        /// The tail.
+        tail: Offset,
+    },
+    /// A stored row is damaged, so what lies behind it cannot be judged.
+    #[error("stored data is damaged at {at}")]
+    Damaged {
+        /// Where.
+        at: Offset,
+    },
     /// As in [`AppendError::Overloaded`].
     #[error("too many appends are pending")]
     Overloaded,
@@ -204,6 +238,27 @@ impl ReadError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<ReadError> for TrimError {
+    /// A trim looks at the stream first.
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotFound => Self::NotFound,
+            ReadError::Gone => Self::Gone,
+            ReadError::BeyondTail { tail } => Self::BeyondTail { tail },
+            ReadError::Damaged { at } | ReadError::Trimmed { first: at, .. } => Self::Damaged { at },
+            ReadError::Unavailable(reason) => Self::Unavailable(reason),
+        }
+    }
+}
+
+impl TrimError {
+    /// Whether the same trim may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Overloaded | Self::Unavailable(_))
     }
 }
 

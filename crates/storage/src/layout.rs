@@ -20,7 +20,7 @@ mod record;
 mod row;
 
 pub(crate) use record::{ForkRecord, StreamRecord};
-pub(crate) use row::{put_row, read_row};
+pub(crate) use row::{Row, put_row, read_row};
 
 use bytes::Bytes;
 use durable_sessions_protocol::{ProducerEpoch, ProducerId, ProducerSeq};
@@ -73,7 +73,7 @@ pub(crate) fn key_first(key: &[u8]) -> Option<u64> {
 }
 
 /// Puts what `fill` appends, with its checksum before it.
-fn put_checked(writes: &mut Writes, key: &[u8], fill: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn put_checked(writes: &mut Writes, key: &[u8], fill: impl FnOnce(&mut Vec<u8>)) {
     writes.put(key, |value| {
         let start = value.len();
         value.extend_from_slice(&[0; CHECKSUM_LEN]);

@@ -4,7 +4,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `store`, `batch`, `error` | the trait, its types and its rules |
+//! | `store`, `batch`, `retention`, `tail_watch`, `error` | the trait, its types and its rules |
 //! | `semantics` | what streams mean: admission of appends, lifetimes; pure |
 //! | `local` | a store in this process: queue, committer, windows, reads, forks |
 //! | `layout` | keys and values as they are persisted |
@@ -25,20 +25,28 @@ mod engine;
 #[cfg(test)]
 mod engines_conform;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), doc(hidden))]
+#[expect(clippy::missing_panics_doc, reason = "a fuzz target fails by panicking")]
+pub mod fuzzing;
 mod layout;
 mod local;
 mod memory;
 mod options;
+mod retention;
 mod semantics;
 mod store;
+mod tail_watch;
 
 pub use batch::{Batch, BatchError};
 pub use embedded::EmbeddedStore;
-pub use error::{AppendError, CreateError, DeleteError, OpenError, ReadError};
+pub use error::{AppendError, CreateError, DeleteError, OpenError, ReadError, TrimError};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use options::{Clock, ManualClock, StoreOptions, SystemClock};
+pub use retention::{Trim, Trimmed};
 pub use store::{
     Append, Appended, AttributesChange, CreateStream, Created, Durability, Fork, Lifetime, Page, StoreHealth,
     StreamHead, StreamStore, Tail,
 };
+pub use tail_watch::TailWatch;

@@ -20,6 +20,7 @@ mod producers;
 mod queue;
 mod read;
 mod reclaim;
+mod retain;
 mod store;
 mod stream;
 #[cfg(test)]

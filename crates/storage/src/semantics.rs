@@ -27,6 +27,8 @@ pub(crate) enum Deletion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StreamState {
     pub(crate) content_type: ContentType,
+    /// The trim point: first retained position.
+    pub(crate) first: u64,
     /// First unwritten position.
     pub(crate) next: u64,
     pub(crate) closed: bool,
@@ -36,6 +38,8 @@ pub(crate) struct StreamState {
     pub(crate) attributes_version: u64,
     /// Forks that read through this stream.
     pub(crate) references: u32,
+    /// Forks branched off here or before; rows below may be theirs.
+    pub(crate) forked_below: u64,
     pub(crate) deletion: Deletion,
     /// The newest row cannot be read, so where the stream ends is not known.
     pub(crate) tail_damaged: bool,
@@ -45,12 +49,14 @@ impl StreamState {
     pub(crate) fn new(content_type: ContentType, next: u64) -> Self {
         Self {
             content_type,
+            first: 0,
             next,
             closed: false,
             closed_by: None,
             stream_seq: None,
             attributes_version: 0,
             references: 0,
+            forked_below: 0,
             deletion: Deletion::Live,
             tail_damaged: false,
         }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::{AppendError, Batch, CreateError, DeleteError, ReadError, TailWatch, Trim, TrimError, Trimmed};
 use async_trait::async_trait;
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerSeq, StreamPath};
-use tokio::sync::watch;
-
-use crate::{AppendError, Batch, CreateError, DeleteError, ReadError};
+use durable_sessions_protocol::{
+    ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerSeq, Retention, StreamPath,
+};
 
 /// Durable, append-only streams.
 ///
@@ -71,18 +71,31 @@ pub trait StreamStore: Send + Sync + 'static {
     /// [`ReadError`].
     async fn head(&self, path: &StreamPath) -> Result<StreamHead, ReadError>;
 
-    /// Follows a stream's tail. The value changes after every durable change; a slow watcher sees the newest
-    /// only and never slows the writer.
+    /// Follows a stream's tail. A slow watcher sees the newest change only and never slows the writer. Who
+    /// watches is reading: a sliding lifetime stands still, and begins anew when the watch is dropped.
     ///
     /// # Errors
     /// [`ReadError`].
-    async fn watch(&self, path: &StreamPath) -> Result<watch::Receiver<Tail>, ReadError>;
+    async fn watch(&self, path: &StreamPath) -> Result<TailWatch, ReadError>;
 
     /// Deletes a stream; one with forks is kept for them, hidden (soft-deleted).
     ///
     /// # Errors
     /// [`DeleteError`].
     async fn delete(&self, path: &StreamPath) -> Result<(), DeleteError>;
+
+    /// Moves the trim point forward, which is durable when this answers: what lies before it is
+    /// [`ReadError::Trimmed`] from then on, and is given back in the background. It never moves back, nor beyond the
+    /// tail; positions, the tail, producers and closure are what they were, and a closed stream is trimmed like any
+    /// other. Does not count as an access.
+    ///
+    /// Every stream has a trim point of its own: a fork begins with its source's, and goes on reading what the source
+    /// is trimmed of later. So the rows that a source had when it was last forked are given back only when its last
+    /// fork is gone.
+    ///
+    /// # Errors
+    /// [`TrimError`].
+    async fn trim(&self, path: &StreamPath, trim: Trim) -> Result<Trimmed, TrimError>;
 
     /// Streams whose path starts with `prefix`, in order of path, after `after`, at most `limit`.
     ///
@@ -141,6 +154,8 @@ pub struct CreateStream {
     pub content_type: Option<ContentType>,
     /// When it expires. `Unlimited` on a fork inherits by the table of section 4.2.
     pub lifetime: Lifetime,
+    /// What is kept of it, for whoever trims. `NONE` on a fork inherits its source's.
+    pub retention: Retention,
     /// First content.
     pub initial: Option<Batch>,
     /// Create it closed.
@@ -253,6 +268,8 @@ pub struct StreamHead {
     pub closed: bool,
     /// When it expires.
     pub lifetime: Lifetime,
+    /// What is to be kept of it.
+    pub retention: Retention,
     /// Unix milliseconds.
     pub created_at_ms: i64,
     /// Unix milliseconds of the last durable change.

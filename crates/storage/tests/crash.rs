@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerSeq, StreamPath};
+use durable_sessions_protocol::{
+    ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerSeq, Retention, StreamPath,
+};
 use durable_sessions_storage::{
     Append, AppendError, Batch, CreateStream, EmbeddedStore, Fork, Lifetime, OpenError, StoreOptions,
     StreamStore,
@@ -37,6 +39,7 @@ fn json_stream() -> CreateStream {
     CreateStream {
         content_type: Some(ContentType::json()),
         lifetime: Lifetime::Unlimited,
+        retention: Retention::NONE,
         initial: None,
         closed: false,
         fork: None,

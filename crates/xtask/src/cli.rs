@@ -43,6 +43,8 @@ pub(crate) enum Verb {
     Generate,
     /// Run only the end-to-end tests: release server, real browser, faults
     E2e,
+    /// Kill the release server without warning, again and again under load, and check what it has kept
+    Crash(CrashOptions),
     /// Take the screenshots of the demo that README.md and docs/ show
     Screenshots,
     /// Remove the tools that were built for this checkout
@@ -91,6 +93,13 @@ pub(crate) enum Part {
     Npm,
     /// Release server, real browser, faults
     E2e,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct CrashOptions {
+    /// How many times
+    #[arg(long, default_value_t = 50)]
+    pub(crate) rounds: u32,
 }
 
 #[derive(Args, Clone)]

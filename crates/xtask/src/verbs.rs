@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod crash;
 mod fmt;
 mod lint;
 mod setup;
@@ -35,6 +36,7 @@ pub(crate) fn run(checkout: Checkout, verb: Verb) -> bool {
             let only = vec![crate::cli::Part::E2e];
             test::run(checkout, "e2e", &TestOptions { only, ..TestOptions::default() })
         }
+        Verb::Crash(options) => with(checkout, "crash", |bench| crash::run(bench, options.rounds)),
         Verb::Screenshots => with(checkout, "screenshots", test::screenshots),
         Verb::CleanTools => with(checkout, "clean-tools", clean_tools),
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::ServeError;
-use super::value::{Size, Span, Token};
+use super::value::{Rule, Size, Span, Token};
 
 /// Arguments of `serve`.
 #[derive(Debug, Clone, clap::Args)]
@@ -75,7 +75,7 @@ settings! {
     /// Let everybody in; only on a loopback address
     #[arg(long, env = "DURABLE_SESSIONS_DEV_NO_AUTH", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     dev_no_auth: bool,
-    /// Where this server is reached from outside, for callback and key URLs behind a proxy [default: as the caller did]
+    /// Where this server is reached from outside, for Location, callback and key URLs behind a proxy [default: http and the Host of the caller]
     #[arg(long, env = "DURABLE_SESSIONS_PUBLIC_URL", value_name = "URL")]
     public_url: String,
     /// Directory of a built web application, served at /
@@ -84,6 +84,12 @@ settings! {
     /// Browser origins that may read answers, or * for all [default: pages of this machine]
     #[arg(long, env = "DURABLE_SESSIONS_CORS_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
     cors_origin: Vec<String>,
+    /// What is kept of streams: PATTERN=LIMITS, where * in the pattern is one segment of a path and ** any number, and limits are such as age:30d,count:100000,bytes:1GiB, or none. The first pattern that matches counts; repeat it, or separate with semicolons
+    #[arg(long, env = "DURABLE_SESSIONS_RETENTION", value_delimiter = ';', value_name = "RULE")]
+    retention: Vec<Rule>,
+    /// How often streams are looked at for what may go [default: 30s]
+    #[arg(long, env = "DURABLE_SESSIONS_RETENTION_INTERVAL", value_name = "DURATION")]
+    retention_interval: Span,
     /// How long a long-poll waits [default: 30s]
     #[arg(long, env = "DURABLE_SESSIONS_LONG_POLL_TIMEOUT", value_name = "DURATION")]
     long_poll_timeout: Span,
@@ -214,6 +220,19 @@ mod tests {
         let settings = parse("token = \"s3cret\"\nbody-bytes-max = \"2MiB\"\nqueue-len-max = 7\n").unwrap();
         assert!(!format!("{settings:?}").contains("s3cret"));
         assert_eq!((settings.body_bytes_max, settings.queue_len_max), (Some(Size(2 << 20)), Some(7)));
+    }
+
+    #[test]
+    fn retention_rules_keep_their_order() {
+        let flags = ["serve", "--retention", "a=age:1d,count:5; b/**=none", "--retention", "c=bytes:1KiB"];
+        let rules = Command::parse_from(flags).args.settings.retention.unwrap();
+        let expected = ["a=age:24h,count:5", "b/**=none", "c=bytes:1024"];
+        assert_eq!(rules, expected.map(|rule| rule.parse::<Rule>().unwrap()));
+        let file = parse("retention = [\"a=count:5,age:1d\", \"b/**=none\", \"c=bytes:1KiB\"]\n").unwrap();
+        assert_eq!(file.retention, Some(rules));
+        let error = parse("retention = [\"a=age:30\"]\n").unwrap_err();
+        assert!(error.contains("line 1") && error.contains("age:30d"), "{error}");
+        assert!(Command::try_parse_from(["serve", "--retention", "a//b=none"]).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use durable_sessions_server::Secret;
+use durable_sessions_server::{RetentionRule, Secret};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -14,6 +14,10 @@ pub(crate) struct Span(pub(crate) Duration);
 /// A number of bytes: `8388608`, `512KiB`, `8MiB`, `1GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) usize);
+
+/// What is kept of the streams at some paths: `sessions/*=age:30d,count:100000`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rule(pub(crate) RetentionRule);
 
 /// The bearer token; its `Debug` output does not show it.
 #[derive(Debug, Clone)]
@@ -46,6 +50,17 @@ impl FromStr for Size {
     }
 }
 
+impl FromStr for Rule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.trim()
+            .parse()
+            .map(Self)
+            .map_err(|why: durable_sessions_server::InvalidRetentionRule| why.to_string())
+    }
+}
+
 impl FromStr for Token {
     type Err = std::convert::Infallible;
 
@@ -55,6 +70,12 @@ impl FromStr for Token {
 }
 
 impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }

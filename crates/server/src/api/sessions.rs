@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
-use durable_sessions_protocol::StreamPath;
+use durable_sessions_protocol::{Offset, StreamPath};
 use durable_sessions_schema::{SessionId, SessionStatus};
 use durable_sessions_storage::StreamHead;
 use http::header::CACHE_CONTROL;
@@ -33,6 +33,12 @@ struct SessionRow {
     event_count: u64,
     /// Where a reader that wants only what comes next begins.
     cursor: String,
+    /// Where the history begins, once something of it was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_cursor: Option<String>,
+    /// What the stream asks to be kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention: Option<String>,
     /// Unix milliseconds.
     created_at: i64,
     updated_at: i64,
@@ -76,6 +82,8 @@ fn row(path: &StreamPath, head: &StreamHead) -> Option<SessionRow> {
         closed: head.closed,
         event_count: head.next_offset.position(),
         cursor: head.next_offset.to_string(),
+        first_cursor: (head.first_offset > Offset::ZERO).then(|| head.first_offset.to_string()),
+        retention: (!head.retention.is_none()).then(|| head.retention.to_string()),
         created_at: head.created_at_ms,
         updated_at: head.updated_at_ms,
     })

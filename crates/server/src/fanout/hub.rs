@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use durable_sessions_protocol::{LiveCursor, Offset, StreamPath};
-use durable_sessions_storage::Tail;
-use tokio::sync::{Notify, watch};
+use durable_sessions_storage::{Tail, TailWatch};
+use tokio::sync::Notify;
 
 use super::frames::{Framing, Standing, encode_control};
 use super::ring::{Frame, Ring};
@@ -228,7 +228,7 @@ impl Hub {
     }
 
     /// The life of a hub: one task, until its subscribers or its stream are gone.
-    pub(crate) async fn run(self: Arc<Self>, app: Arc<App>, mut stream: watch::Receiver<Tail>) {
+    pub(crate) async fn run(self: Arc<Self>, app: Arc<App>, mut stream: TailWatch) {
         let mut draining = app.draining.clone();
         stream.mark_changed();
         loop {

@@ -4,15 +4,16 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use durable_sessions_protocol::{ContentType, header};
 use durable_sessions_storage::CreateStream;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::{HeaderName, HeaderValue, Request, StatusCode};
 
 use super::target::{Namespace, Target};
-use super::{body, fork, headers, lifetime, messages};
+use super::{body, fork, headers, lifetime, messages, retention};
 use crate::Code;
 use crate::answer::{NO_STORE, TRUE, content_type_value, offset_value};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::reached;
 use crate::store_error::StoreError as _;
 use crate::subscriptions;
 
@@ -25,8 +26,10 @@ pub(crate) async fn create(app: &App, target: &Target, request: Request<Body>) -
         Some(content_type) => Some(fitting(content_type, target.namespace)?),
     };
     let lifetime = lifetime::of_request(given)?;
+    let retention = retention::of_request(given)?;
     let closed = headers::closes(given);
-    let location = location(given, request.uri().path());
+    let location =
+        format!("{}{}", reached::base_url(&app.config, given, request.uri()), request.uri().path());
 
     let body = body::read(request, &app.config.limits).await?;
     let initial = if body.is_empty() {
@@ -45,7 +48,7 @@ pub(crate) async fn create(app: &App, target: &Target, request: Request<Body>) -
         messages::batch(body, framing, target.namespace, &app.config.limits)?
     };
 
-    let create = CreateStream { content_type, lifetime, initial, closed, fork, attributes: None };
+    let create = CreateStream { content_type, lifetime, retention, initial, closed, fork, attributes: None };
     let created =
         subscriptions::create(app, &target.path, create).await.map_err(|e| e.answer(target.namespace))?;
 
@@ -60,7 +63,7 @@ pub(crate) async fn create(app: &App, target: &Target, request: Request<Body>) -
         answer.insert(HeaderName::from_static(header::STREAM_CLOSED), TRUE);
     }
     if created.is_new
-        && let Some(location) = location
+        && let Ok(location) = HeaderValue::try_from(location)
     {
         answer.insert(LOCATION, location);
     }
@@ -77,12 +80,4 @@ fn fitting(content_type: ContentType, namespace: Namespace) -> Result<ContentTyp
         .details(serde_json::json!({ "expected": "application/json" })));
     }
     Ok(content_type)
-}
-
-/// The absolute URL of the new stream, as the client reached it.
-fn location(headers: &HeaderMap, url_path: &str) -> Option<HeaderValue> {
-    match headers.get(HOST).and_then(|host| host.to_str().ok()) {
-        Some(host) => HeaderValue::from_str(&format!("http://{host}{url_path}")).ok(),
-        None => HeaderValue::from_str(url_path).ok(),
-    }
 }

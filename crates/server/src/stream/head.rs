@@ -5,8 +5,8 @@ use durable_sessions_protocol::header;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, StatusCode};
 
-use super::lifetime;
 use super::target::Target;
+use super::{lifetime, retention};
 use crate::answer::{NO_STORE, TRUE, content_type_value, offset_value};
 use crate::app::App;
 use crate::error::ApiError;
@@ -23,5 +23,6 @@ pub(crate) async fn head(app: &App, target: &Target) -> Result<Response, ApiErro
         headers.insert(HeaderName::from_static(header::STREAM_CLOSED), TRUE);
     }
     lifetime::mark(head.lifetime, headers);
+    retention::mark(&head, headers);
     Ok(response)
 }

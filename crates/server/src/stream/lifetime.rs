@@ -1,5 +1,6 @@
 //! `Stream-TTL` and `Stream-Expires-At`, PROTOCOL.md section 5.1.
 
+use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
 use durable_sessions_protocol::header;
@@ -43,14 +44,18 @@ pub(crate) fn mark(lifetime: Lifetime, headers: &mut HeaderMap) {
         }
         Lifetime::ExpiresAtMs(at_ms) => {
             let since = Duration::from_millis(u64::try_from(at_ms).unwrap_or_default());
-            // What was parsed lies before the year 10000, where this format ends.
-            let text = humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string();
-            if let Ok(value) = HeaderValue::from_str(&text) {
+            let mut text = String::new();
+            // What is parsed lies before the year 10000, where this format ends; what was stored once may not.
+            let written = write!(text, "{}", humantime::format_rfc3339_millis(UNIX_EPOCH + since));
+            if let (Ok(()), Ok(value)) = (written, HeaderValue::from_str(&text)) {
                 headers.insert(HeaderName::from_static(header::STREAM_EXPIRES_AT), value);
             }
         }
     }
 }
+
+/// The last millisecond before the year 10000.
+const YEAR_9999_END_MS: i64 = 253_402_300_799_999;
 
 /// Unix milliseconds of an RFC 3339 time with any UTC offset, from 1970 on.
 fn parse_rfc3339_ms(text: &str) -> Option<i64> {
@@ -75,7 +80,8 @@ fn parse_rfc3339_ms(text: &str) -> Option<i64> {
     let utc = format!("{}Z", date_time.replace(['t', ' '], "T"));
     let time = humantime::parse_rfc3339(&utc).ok()?;
     let ms = i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()?;
-    Some((ms - offset_minutes * 60_000).max(0))
+    // By its own offset a time may be of the year 9999 and by UTC be later, when it could not be written any more.
+    Some((ms - offset_minutes * 60_000).max(0)).filter(|ms| *ms <= YEAR_9999_END_MS)
 }
 
 fn two_digits(text: &str) -> Option<u8> {
@@ -100,8 +106,22 @@ mod tests {
             "2026-01-31T12:00:00",
             "2026-01-31T12:00:00+25:00",
             "é",
+            "9999-12-31T23:59:59-01:00",
         ] {
             assert_eq!(parse_rfc3339_ms(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_left_out() {
+        let marked = |at_ms| {
+            let mut headers = HeaderMap::new();
+            mark(Lifetime::ExpiresAtMs(at_ms), &mut headers);
+            headers.get(header::STREAM_EXPIRES_AT).map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(marked(YEAR_9999_END_MS).as_deref(), Some("9999-12-31T23:59:59.999Z"));
+        assert_eq!(marked(YEAR_9999_END_MS + 1), None);
+        assert_eq!(marked(i64::MAX), None);
+        assert_eq!(marked(-1).as_deref(), Some("1970-01-01T00:00:00.000Z"));
     }
 }

@@ -14,6 +14,7 @@ mod messages;
 mod page;
 mod query;
 mod read;
+mod retention;
 mod target;
 
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use crate::error::ApiError;
 use crate::subscriptions;
 
 pub(crate) use page::matches_etag;
-pub(crate) use target::{Namespace, Target, percent_decode};
+pub(crate) use target::{Namespace, Target, is_reserved_path, percent_decode};
 
 /// Where streams live in the URL space; the conformance suite and every client expect it here.
 pub(crate) const STREAM_ROOT: &str = "/v1/stream/";
@@ -53,6 +54,17 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
         _ => Err(ApiError::method_not_allowed("GET, HEAD, POST, PUT, DELETE")),
     };
     answered.unwrap_or_else(axum::response::IntoResponse::into_response)
+}
+
+/// What fuzz targets are given of it.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing {
+    pub(crate) use super::fork::of_request as fork;
+    pub(crate) use super::headers::{closes, content_type, producer, stream_seq};
+    pub(crate) use super::lifetime::{mark as mark_lifetime, of_request as lifetime};
+    pub(crate) use super::query::ReadQuery;
+    pub(crate) use super::retention::of_request as retention;
+    pub(crate) use super::target::{Target, is_reserved_path};
 }
 
 /// The clock of live cursors.

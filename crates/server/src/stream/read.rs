@@ -61,10 +61,16 @@ pub(crate) async fn open(
 ) -> Result<Page, ReadError> {
     match from {
         ReadFrom::At(offset) => store.read(&target.path, offset, bytes_max).await,
-        ReadFrom::Start => match store.read(&target.path, Offset::ZERO, bytes_max).await {
-            Err(ReadError::Trimmed { first }) => store.read(&target.path, first, bytes_max).await,
-            read => read,
-        },
+        ReadFrom::Start => {
+            let mut from = Offset::ZERO;
+            loop {
+                match store.read(&target.path, from, bytes_max).await {
+                    // It may be trimmed again meanwhile; the trim point only moves forward, to the tail at most.
+                    Err(ReadError::Trimmed { first, .. }) if first > from => from = first,
+                    read => return read,
+                }
+            }
+        }
         ReadFrom::Now => {
             let tail = store.head(&target.path).await?.next_offset;
             store.read(&target.path, tail, bytes_max).await

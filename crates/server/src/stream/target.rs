@@ -57,7 +57,7 @@ impl Target {
     /// The stream of a path relative to the stream root.
     pub(crate) fn of_path(path: &str) -> Result<Self, ApiError> {
         let first = path.split('/').next().unwrap_or_default();
-        if first == RESERVED {
+        if is_reserved_path(path) {
             return Err(ApiError::new(
                 StatusCode::NOT_FOUND,
                 Code::NotFound,
@@ -78,6 +78,11 @@ impl Target {
             Err(why) => Err(ApiError::bad_request(Code::InvalidStreamPath, why.to_string())),
         }
     }
+}
+
+/// Whether the protocol keeps a path for itself.
+pub(crate) fn is_reserved_path(path: &str) -> bool {
+    path.split('/').next() == Some(RESERVED)
 }
 
 fn check_id(namespace: Namespace, id: &str) -> Result<(), ApiError> {

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, StreamPath};
+use durable_sessions_protocol::{ContentType, Retention, StreamPath};
 use durable_sessions_storage::{CreateStream, Lifetime, StreamStore};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use ring::{digest, hmac};
@@ -55,6 +55,7 @@ impl Keys {
                 CreateStream {
                     content_type: Some(ContentType::json()),
                     lifetime: Lifetime::Unlimited,
+                    retention: Retention::NONE,
                     initial: None,
                     closed: false,
                     fork: None,

@@ -3,8 +3,8 @@
 use durable_sessions_protocol::StreamPath;
 use durable_sessions_storage::{ReadError, StreamStore};
 
-use super::glob::Glob;
 use super::machine::Sighting;
+use crate::glob::Glob;
 use crate::stream::Target;
 
 /// Streams asked for at a time.

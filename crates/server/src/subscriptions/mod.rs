@@ -19,7 +19,6 @@
 
 mod actor;
 mod backoff;
-mod glob;
 mod inbox;
 mod keys;
 mod listing;
@@ -37,7 +36,7 @@ mod webhook_url;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, StreamPath};
+use durable_sessions_protocol::{ContentType, Retention, StreamPath};
 use durable_sessions_storage::{CreateError, CreateStream, Lifetime, ReadError, StreamStore};
 use tokio::sync::{Mutex, oneshot, watch};
 
@@ -98,7 +97,7 @@ impl Subscriptions {
                 links_max: limits.subscription_streams_max,
                 bytes_max: config.store_options.attributes_bytes_max.saturating_sub(RECORD_BYTES),
             },
-            config.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
+            crate::reached::public_url(config).map(str::to_owned),
             draining,
         ));
         resume_all(&shared).await?;
@@ -179,6 +178,7 @@ async fn begin(
     let create = CreateStream {
         content_type: Some(ContentType::json()),
         lifetime: Lifetime::Unlimited,
+        retention: Retention::NONE,
         initial: None,
         closed: false,
         fork: None,

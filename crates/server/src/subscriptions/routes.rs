@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use durable_sessions_protocol::Offset;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::error::TrySendError;
@@ -25,13 +25,12 @@ use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::auth::bearer_token;
 use crate::error::ApiError;
+use crate::reached;
 use crate::stream::{STREAM_ROOT, body, percent_decode};
 
 const BODY_BYTES_MAX: usize = 1 << 20;
 const ID_LEN_MAX: usize = 128;
 const WORKER_LEN_MAX: usize = 256;
-/// Longest host of a URL that is kept: a name of DNS and a port.
-const HOST_LEN_MAX: usize = 261;
 
 /// Whether a request needs no credentials of the server: the public keys, and requests that carry the token of
 /// one wake, which is checked here, with or without authentication.
@@ -112,7 +111,8 @@ async fn jwks(app: &App) -> Result<Response, ApiError> {
 }
 
 async fn put(app: &Arc<App>, id: String, request: Request<Body>) -> Result<Response, ApiError> {
-    let base_url = base_url(request.headers());
+    let base_url =
+        reached::as_reached(request.headers(), request.uri()).unwrap_or_else(|| "http://localhost".into());
     let body = json_body(app, request).await?;
     let specification = Specification::parse(&body).map_err(|why| invalid(&why))?;
     if let Delivery::Webhook { url } = &specification.delivery {
@@ -299,17 +299,6 @@ async fn json_body(app: &App, request: Request<Body>) -> Result<Value, ApiError>
                 if body.is_object() { Ok(body) } else { Err(wrong("the body must be a JSON object")) }
             },
         )
-}
-
-/// How the caller reached this server, when nothing better is configured.
-fn base_url(headers: &HeaderMap) -> String {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.filter(|host| {
-        host.len() <= HOST_LEN_MAX
-            && host.parse::<http::uri::Authority>().is_ok_and(|given| given.as_str() == *host)
-    });
-    let host = host.unwrap_or("localhost");
-    format!("http://{host}")
 }
 
 fn subscription_id(encoded: &str) -> Result<String, ApiError> {

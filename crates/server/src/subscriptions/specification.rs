@@ -4,7 +4,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::glob::Glob;
+use crate::glob::Glob;
 use crate::stream::{Namespace, Target};
 
 pub(crate) const LEASE_TTL_MS_DEFAULT: i64 = 30_000;

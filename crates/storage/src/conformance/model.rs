@@ -12,6 +12,8 @@ pub struct ModelStream {
     pub messages: Vec<Vec<u8>>,
     /// Position behind each row, the inherited ones too.
     pub row_ends: Vec<u64>,
+    /// The trim point.
+    pub first: u64,
     /// Attributes given at creation.
     pub first_attributes: Option<Vec<u8>>,
     created_closed: bool,
@@ -222,13 +224,23 @@ impl ModelStore {
         let at = fork.at.unwrap_or(stream.tail()).position();
         let row_end = stream.row_ends.iter().copied().find(|&end| end > at).unwrap_or(at);
         let position = at.checked_add(fork.sub_offset)?;
-        if at > stream.tail().position() || (fork.sub_offset > 0 && position > row_end) {
+        if at < stream.first || at > stream.tail().position() || (fork.sub_offset > 0 && position > row_end) {
             return None;
         }
         let mut row_ends: Vec<u64> = stream.row_ends.iter().copied().filter(|&end| end < position).collect();
         row_ends.push(position);
         let messages = stream.messages[..usize::try_from(position).ok()?].to_vec();
-        Some(ModelStream { messages, row_ends, ..ModelStream::default() })
+        Some(ModelStream { messages, row_ends, first: stream.first, ..ModelStream::default() })
+    }
+
+    /// The trim point after a trim, if that is accepted.
+    pub fn trim(&mut self, path: &StreamPath, before: u64) -> Option<u64> {
+        let Found::There(stream) = self.find(path) else { return None };
+        if before > stream.tail().position() {
+            return None;
+        }
+        stream.first = stream.first.max(before);
+        Some(stream.first)
     }
 
     /// Whether a delete is accepted.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Offset, StreamPath};
+use durable_sessions_protocol::{ContentType, Offset, Retention, StreamPath};
 
 use super::*;
 use crate::{Append, Batch, CreateStream, Lifetime, StreamStore};
@@ -17,6 +17,7 @@ async fn filled(dir: &Path, appends: u64) {
     let create = CreateStream {
         content_type: Some(ContentType::json()),
         lifetime: Lifetime::Unlimited,
+        retention: Retention::NONE,
         initial: None,
         closed: false,
         fork: None,

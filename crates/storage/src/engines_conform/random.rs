@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerSeq, StreamPath};
+use durable_sessions_protocol::{
+    ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerSeq, Retention, StreamPath,
+};
 use proptest::prelude::*;
 
 use super::{Embedded, Memory};
 use crate::conformance::Subject;
 use crate::conformance::model::{Found, ModelStore};
 use crate::{
-    Append, AttributesChange, Batch, CreateStream, Fork, Lifetime, ReadError, StoreOptions, StreamStore,
+    Append, AttributesChange, Batch, CreateStream, Fork, Lifetime, ReadError, StoreOptions, StreamStore, Trim,
 };
 
 #[derive(Debug, Clone)]
@@ -20,6 +22,7 @@ enum Operation {
     Append(u8, Append),
     /// Several appends at once: they may be one group.
     Burst(u8, Vec<Append>),
+    Trim(u8, u64),
     Delete(u8),
     Reopen,
 }
@@ -89,6 +92,7 @@ fn create() -> impl Strategy<Value = CreateStream> {
         .prop_map(|(initial, closed, fork, attributes)| CreateStream {
             content_type: fork.is_none().then(ContentType::json),
             lifetime: Lifetime::Unlimited,
+            retention: Retention::NONE,
             initial,
             closed,
             fork,
@@ -101,6 +105,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         4 => (0u8..5, create()).prop_map(|(n, create)| Operation::Create(n, create)),
         8 => (0u8..5, append()).prop_map(|(n, append)| Operation::Append(n, append)),
         2 => (0u8..5, proptest::collection::vec(append(), 2..8)).prop_map(|(n, all)| Operation::Burst(n, all)),
+        2 => (0u8..5, 0u64..20).prop_map(|(n, before)| Operation::Trim(n, before)),
         2 => (0u8..5).prop_map(Operation::Delete),
         1 => Just(Operation::Reopen),
     ];
@@ -133,6 +138,11 @@ async fn run(subject: &dyn Subject, operations: &[Operation], window_bytes: usiz
                 for (task, append) in tasks.into_iter().zip(appends) {
                     compare_append(&mut model, *n, append, &task.await.unwrap());
                 }
+            }
+            Operation::Trim(n, before) => {
+                let got = store.trim(&path(*n), Trim::Before(Offset::new(*before))).await;
+                let expected = model.trim(&path(*n), *before);
+                assert_eq!(got.as_ref().ok().map(|trimmed| trimmed.first.position()), expected, "{got:?}");
             }
             Operation::Delete(n) => {
                 assert_eq!(store.delete(&path(*n)).await.is_ok(), model.delete(&path(*n)));
@@ -187,7 +197,13 @@ async fn compare_all(store: &dyn StreamStore, model: &mut ModelStore) {
             (head.attributes_version, head.attributes.map(|value| value.to_vec())),
             stream.attributes()
         );
-        for from in [0, stream.messages.len() / 2] {
+        assert_eq!(head.first_offset.position(), stream.first);
+        if let Some(trimmed) = stream.first.checked_sub(1) {
+            let refused = store.read(&path(n), Offset::new(trimmed), 30).await;
+            assert!(matches!(refused, Err(ReadError::Trimmed { .. })), "{refused:?}");
+        }
+        let first = stream.first as usize;
+        for from in [first, first.max(stream.messages.len() / 2)] {
             let (mut read, mut next) = (Vec::new(), Offset::new(from as u64));
             while next < head.next_offset {
                 let page = store.read(&path(n), next, 30).await.unwrap();

@@ -6,12 +6,13 @@
 //! | lifetime u8 (0 unlimited, 1 sliding, 2 absolute) u64 | path | content type
 //! | [writer sequence] | [closed by: producer id, epoch u64, sequence u64]
 //! | [fork: source id u64, source path, position u64, asked: offset flag u8 u64, sub-offset u64]
+//! | [retention: age in seconds u64, count u64, bytes u64; 0 is no limit]
 //! ```
 //!
 //! Texts and bytes stand behind their length as u32; parts in brackets are there when their flag is set.
 
 use durable_sessions_protocol::{
-    ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerId, ProducerSeq, StreamPath,
+    ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerId, ProducerSeq, Retention, StreamPath,
 };
 
 use super::{Damaged, Fields, TAG_STREAM, checked, id_key, put_checked};
@@ -24,6 +25,8 @@ const LIFETIME_INHERITED: u8 = 4;
 const HAS_STREAM_SEQ: u8 = 8;
 const HAS_CLOSED_BY: u8 = 16;
 const HAS_FORK: u8 = 32;
+const HAS_RETENTION: u8 = 64;
+const RETENTION_INHERITED: u8 = 128;
 
 /// A stream's metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,9 @@ pub(crate) struct StreamRecord {
     pub(crate) lifetime: Lifetime,
     /// The lifetime was not asked for but taken over from the source.
     pub(crate) lifetime_inherited: bool,
+    pub(crate) retention: Retention,
+    /// As with the lifetime.
+    pub(crate) retention_inherited: bool,
     pub(crate) stream_seq: Option<Box<[u8]>>,
     pub(crate) closed_by: Option<Box<ProducerClaim>>,
     pub(crate) fork: Option<ForkRecord>,
@@ -76,7 +82,9 @@ impl StreamRecord {
                 | flag(self.lifetime_inherited, LIFETIME_INHERITED)
                 | flag(self.stream_seq.is_some(), HAS_STREAM_SEQ)
                 | flag(self.closed_by.is_some(), HAS_CLOSED_BY)
-                | flag(self.fork.is_some(), HAS_FORK),
+                | flag(self.fork.is_some(), HAS_FORK)
+                | flag(!self.retention.is_none(), HAS_RETENTION)
+                | flag(self.retention_inherited, RETENTION_INHERITED),
         );
         for ms in [self.created_at_ms, self.updated_at_ms, self.accessed_at_ms] {
             value.extend_from_slice(&ms.to_le_bytes());
@@ -108,6 +116,12 @@ impl StreamRecord {
             value.extend_from_slice(&fork.asked_at.unwrap_or_default().position().to_le_bytes());
             value.extend_from_slice(&fork.asked_sub_offset.to_le_bytes());
         }
+        if !self.retention.is_none() {
+            let Retention { age_secs, count, bytes } = self.retention;
+            for limit in [age_secs, count, bytes] {
+                value.extend_from_slice(&limit.unwrap_or(0).to_le_bytes());
+            }
+        }
     }
 
     pub(crate) fn read(key: &[u8], value: &[u8]) -> Result<Self, Damaged> {
@@ -128,6 +142,7 @@ impl StreamRecord {
         let stream_seq = if has(HAS_STREAM_SEQ) { Some(fields.bytes()?.into()) } else { None };
         let closed_by = if has(HAS_CLOSED_BY) { Some(Box::new(claim(&mut fields)?)) } else { None };
         let fork = if has(HAS_FORK) { Some(fork(&mut fields)?) } else { None };
+        let retention = if has(HAS_RETENTION) { retention(&mut fields)? } else { Retention::NONE };
         Ok(Self {
             path,
             content_type,
@@ -140,6 +155,8 @@ impl StreamRecord {
             soft_deleted: has(SOFT_DELETED),
             lifetime,
             lifetime_inherited: has(LIFETIME_INHERITED),
+            retention,
+            retention_inherited: has(RETENTION_INHERITED),
             stream_seq,
             closed_by,
             fork,
@@ -152,6 +169,11 @@ fn claim(fields: &mut Fields<'_>) -> Result<ProducerClaim, Damaged> {
     let epoch = ProducerEpoch::new(fields.u64()?).map_err(|_| Damaged)?;
     let seq = ProducerSeq::new(fields.u64()?).map_err(|_| Damaged)?;
     Ok(ProducerClaim { id, epoch, seq })
+}
+
+fn retention(fields: &mut Fields<'_>) -> Result<Retention, Damaged> {
+    let mut limit = || fields.u64().map(|number| (number > 0).then_some(number));
+    Ok(Retention { age_secs: limit()?, count: limit()?, bytes: limit()? })
 }
 
 fn fork(fields: &mut Fields<'_>) -> Result<ForkRecord, Damaged> {
@@ -181,6 +203,8 @@ mod tests {
             soft_deleted: true,
             lifetime: Lifetime::ExpiresAtMs(-6),
             lifetime_inherited: true,
+            retention: Retention::NONE,
+            retention_inherited: false,
             stream_seq: Some(b"seq"[..].into()),
             closed_by: Some(Box::new(ProducerClaim {
                 id: "p".parse().unwrap(),
@@ -217,7 +241,12 @@ mod tests {
             fork: None,
             ..full.clone()
         };
-        for record in [full, plain] {
+        let kept = StreamRecord {
+            retention: Retention { age_secs: Some(1), count: None, bytes: Some(u64::MAX) },
+            retention_inherited: true,
+            ..full.clone()
+        };
+        for record in [full, plain, kept] {
             let (key, value) = stored(&record);
             let back = StreamRecord::read(&key, &value).unwrap();
             assert_eq!(back, record);
@@ -242,5 +271,12 @@ mod tests {
              0300000073657101000000700700000000000000080000000000000009000000000000000100000073\
              0a00000000000000010b000000000000000c00000000000000"
         );
+        // What came later stands behind, so that older records are read as they are.
+        let retention = Retention { age_secs: Some(1), count: Some(2), bytes: None };
+        let (_, kept) = stored(&StreamRecord { retention, ..full() });
+        assert_eq!(kept[8], 0x7f);
+        let [before, behind] = [&kept[9..value.len()], &kept[value.len()..]];
+        assert_eq!(before, &value[9..]);
+        assert_eq!(behind, *b"\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
     }
 }

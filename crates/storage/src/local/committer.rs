@@ -12,7 +12,7 @@ use super::store::Shared;
 use super::stream::Stream;
 use super::window::Windows;
 use crate::semantics::Deletion;
-use crate::{AppendError, CreateError, Created, DeleteError, Lifetime};
+use crate::{AppendError, CreateError, Created, DeleteError, Lifetime, TrimError};
 
 pub(super) struct Committer {
     pub(super) shared: Arc<Shared>,
@@ -105,6 +105,13 @@ impl Committer {
                 };
                 group.answers.push(Answer::Delete(reply, result));
             }
+            Operation::Trim { stream, before, reply } => {
+                let result = match poisoned {
+                    Some(reason) => Err(TrimError::Unavailable(reason.to_string())),
+                    None => group.trim(&stream, before),
+                };
+                group.answers.push(Answer::Trim(reply, result));
+            }
             Operation::RecordAccess(stream) if poisoned.is_none() => group.record_access(&stream),
             Operation::Expire(stream) if poisoned.is_none() => group.expire(&stream),
             Operation::RecordAccess(_) | Operation::Expire(_) => {}
@@ -169,6 +176,11 @@ impl Committer {
                 }
                 self.shared.catalog.insert(&stream);
             }
+            Effect::Trimmed { stream, range } => {
+                lock(&stream.live).first = range.below;
+                self.reclaim.add_range(stream.id, range);
+            }
+            Effect::Released { stream, range } => self.reclaim.add_range(stream.id, range),
             Effect::Removed { stream, deletion } => {
                 let mut live = lock(&stream.live);
                 live.deletion = deletion;
@@ -192,6 +204,9 @@ impl Committer {
         let mut last = None;
         for stream in step.by_ref() {
             last = Some(stream.id);
+            if stream.is_being_read() && stream.touch(self.group.now_ms) {
+                self.group.record_access(stream);
+            }
             self.group.expire(stream);
         }
         self.sweep_from = last.map_or(0, |id| id + 1);
@@ -222,6 +237,7 @@ impl Answer {
                 });
                 drop(reply.send(created));
             }
+            Self::Trim(reply, result) => drop(reply.send(result)),
             Self::Delete(reply, result) => drop(reply.send(result)),
         }
     }
@@ -230,6 +246,7 @@ impl Answer {
         match self {
             Self::Append(reply, _) => drop(reply.send(Err(AppendError::Unavailable(reason.into())))),
             Self::Create(reply, _) => drop(reply.send(Err(CreateError::Unavailable(reason.into())))),
+            Self::Trim(reply, _) => drop(reply.send(Err(TrimError::Unavailable(reason.into())))),
             Self::Delete(reply, _) => drop(reply.send(Err(DeleteError::Unavailable(reason.into())))),
         }
     }

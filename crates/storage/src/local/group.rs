@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use durable_sessions_protocol::{Offset, ProducerId, StreamPath};
+use durable_sessions_protocol::{Offset, ProducerId, StreamPath, Unit};
 use tokio::sync::oneshot;
 
 use super::producers::Producers;
+use super::reclaim::Range;
 use super::stream::{Origin, Parent, Stream};
 use super::{lock, read};
 use crate::engine::{Engine, EngineError, Writes};
@@ -16,6 +17,7 @@ use crate::layout::{self, TAG_ATTRIBUTES, TAG_DELETED, TAG_STREAM, id_key};
 use crate::semantics::{AppendLimits, Decision, Deletion, ProducerState, StreamState, admit, inherited};
 use crate::{
     Append, AppendError, Appended, Batch, CreateError, CreateStream, Created, DeleteError, Fork, Lifetime,
+    TrimError,
 };
 
 /// Longest chain of forks: a read walks it.
@@ -37,6 +39,16 @@ pub(super) enum Effect {
         stream: Arc<Stream>,
         initial: Option<(u64, Batch)>,
     },
+    /// The trim point is the end of the range.
+    Trimmed {
+        stream: Arc<Stream>,
+        range: Range,
+    },
+    /// The last fork of a trimmed stream is gone, and nobody reads these rows any more.
+    Released {
+        stream: Arc<Stream>,
+        range: Range,
+    },
     /// Hidden or gone.
     Removed {
         stream: Arc<Stream>,
@@ -48,6 +60,7 @@ pub(super) enum Effect {
 pub(super) enum Answer {
     Append(oneshot::Sender<Result<Appended, AppendError>>, Result<Appended, AppendError>),
     Create(oneshot::Sender<Result<Created, CreateError>>, Result<(bool, Arc<Stream>), CreateError>),
+    Trim(oneshot::Sender<Result<Offset, TrimError>>, Result<Offset, TrimError>),
     Delete(oneshot::Sender<Result<(), DeleteError>>, Result<(), DeleteError>),
 }
 
@@ -224,6 +237,13 @@ impl Group {
             return Err(CreateError::InitialContent);
         }
         let base = source.as_ref().map_or(0, |parent| parent.position);
+        let (retention, retention_inherited) = match &source {
+            Some(parent) if create.retention.is_none() => (parent.source.retention(), true),
+            _ => (create.retention, false),
+        };
+        if retention.count.is_some() && content_type.unit() != Unit::Message {
+            return Err(CreateError::RetentionCount);
+        }
         let units = create.initial.as_ref().map_or(0, Batch::units);
         let next = base
             .checked_add(units)
@@ -240,6 +260,7 @@ impl Group {
         if let Some(parent) = &source {
             let mut state = lock(&parent.source.writer);
             state.references += 1;
+            state.forked_below = state.forked_below.max(parent.position);
             let updated_at_ms = lock(&parent.source.live).updated_at_ms;
             parent.source.record(&state, updated_at_ms).put(&mut self.writes, parent.source.id);
         }
@@ -250,16 +271,17 @@ impl Group {
         let mut state = StreamState::new(content_type, next);
         state.closed = create.closed;
         state.attributes_version = u64::from(create.attributes.is_some());
-        let first = source.as_ref().map_or(0, |parent| lock(&parent.source.live).first);
+        state.first = source.as_ref().map_or(0, |parent| lock(&parent.source.writer).first);
         let origin = Origin {
             id,
             path: path.clone(),
             created_at_ms: self.now_ms,
             accessed_at_ms: self.now_ms,
             updated_at_ms: self.now_ms,
-            first,
             lifetime,
             lifetime_inherited: source.is_some() && create.lifetime == Lifetime::Unlimited,
+            retention,
+            retention_inherited,
             parent: source.map(Box::new),
             attributes: create.attributes.clone().map(Box::new),
         };
@@ -292,10 +314,9 @@ impl Group {
         if content_type.is_some_and(|given| *given != state.content_type) {
             return Err(CreateError::SourceContentType(state.content_type.clone()));
         }
-        let tail = state.next;
+        let (first, tail) = (state.first, state.next);
         drop(state);
         let at = fork.at.map_or(tail, Offset::position);
-        let first = lock(&source.live).first;
         if at > tail || at < first {
             return Err(CreateError::ForkOffset);
         }
@@ -328,6 +349,35 @@ impl Group {
         }
         self.remove(&stream);
         Ok(())
+    }
+
+    /// Moves the trim point. Nothing is done when it is there or beyond already.
+    pub(super) fn trim(&mut self, stream: &Arc<Stream>, before: u64) -> Result<Offset, TrimError> {
+        if stream.is_expired(self.now_ms) {
+            self.remove(stream);
+        }
+        let mut state = lock(&stream.writer);
+        match state.deletion {
+            Deletion::Live => {}
+            Deletion::Soft => return Err(TrimError::Gone),
+            Deletion::Gone => return Err(TrimError::NotFound),
+        }
+        if before > state.next {
+            return Err(TrimError::BeyondTail { tail: Offset::new(state.next) });
+        }
+        if before == state.next && state.tail_damaged {
+            // Where the stream really ends is not known.
+            return Err(TrimError::Damaged { at: Offset::new(before - 1) });
+        }
+        if before > state.first {
+            let range =
+                Range { floor: stream.base().max(state.forked_below), start: state.first, below: before };
+            state.first = before;
+            let updated_at_ms = lock(&stream.live).updated_at_ms;
+            stream.record(&state, updated_at_ms).put(&mut self.writes, stream.id);
+            self.effects.push(Effect::Trimmed { stream: Arc::clone(stream), range });
+        }
+        Ok(Offset::new(state.first))
     }
 
     pub(super) fn record_access(&mut self, stream: &Stream) {
@@ -382,6 +432,11 @@ impl Group {
             if state.references > 0 || state.deletion != Deletion::Soft {
                 let updated_at_ms = lock(&source.live).updated_at_ms;
                 source.record(&state, updated_at_ms).put(&mut self.writes, source.id);
+                if state.references == 0 {
+                    state.forked_below = 0;
+                    let range = Range { floor: source.base(), start: 0, below: state.first };
+                    self.effects.push(Effect::Released { stream: Arc::clone(&source), range });
+                }
                 return;
             }
             drop(state);
@@ -407,6 +462,8 @@ fn confirm(stream: &Stream, create: &CreateStream) -> Result<(), CreateError> {
     differs("content type", type_differs)?;
     let asked_to_inherit = create.lifetime == Lifetime::Unlimited && stream.lifetime_inherited;
     differs("lifetime", create.lifetime != stream.lifetime && !asked_to_inherit)?;
+    let asked_to_inherit = create.retention.is_none() && stream.retention_inherited;
+    differs("retention", create.retention != stream.retention() && !asked_to_inherit)?;
     differs("closure", create.closed != state.closed)
 }
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::catalog::Catalog;
-use super::reclaim::Reclaim;
+use super::reclaim::{Range, Reclaim};
 use super::stream::{Origin, Parent, Stream};
 use crate::engine::{Engine, EngineError};
 use crate::layout::{
@@ -100,6 +100,7 @@ pub(super) fn open(engine: &dyn Engine, now_ms: i64) -> Result<Found, OpenError>
     let catalog = Catalog::default();
     let mut mortal = BTreeMap::new();
     let mut sources: BTreeMap<u64, Arc<Stream>> = BTreeMap::new();
+    let mut trimmed: Vec<Arc<Stream>> = Vec::new();
     let mut content_type = durable_sessions_protocol::ContentType::json();
     for (id, mut record) in records {
         while attributes.front().is_some_and(|(of, _)| *of < id) {
@@ -118,6 +119,9 @@ pub(super) fn open(engine: &dyn Engine, now_ms: i64) -> Result<Found, OpenError>
             Arc::new(stream(engine, &sources, id, record, own_attributes.map(|(_, read)| read), now_ms)?);
         let (references, deletion) = {
             let state = super::lock(&stream.writer);
+            if state.first > stream.base() {
+                trimmed.push(Arc::clone(&stream));
+            }
             (state.references, state.deletion)
         };
         if references > 0 {
@@ -129,6 +133,12 @@ pub(super) fn open(engine: &dyn Engine, now_ms: i64) -> Result<Found, OpenError>
         catalog.insert(&stream);
     }
     let mut reclaim = Reclaim::default();
+    // How far the rows before the trim points were given back is not recorded. Forks are known by now.
+    for stream in trimmed {
+        let state = super::lock(&stream.writer);
+        let floor = stream.base().max(state.forked_below);
+        reclaim.add_range(stream.id, Range { floor, start: 0, below: state.first });
+    }
     entries(engine, TAG_DELETED, |id, _, _| {
         next_id = next_id.max(id + 1);
         reclaim.add(id);
@@ -150,6 +160,10 @@ fn stream(
         None => None,
         Some(fork) => {
             let source = sources.get(&fork.source_id).ok_or_else(|| damaged("the source", Some(id)))?;
+            {
+                let mut state = super::lock(&source.writer);
+                state.forked_below = state.forked_below.max(fork.position);
+            }
             Some(Box::new(Parent {
                 source: Arc::clone(source),
                 position: fork.position,
@@ -188,6 +202,9 @@ fn stream(
             }
         }
     }
+    // Everything up to the tail may have been trimmed and given back.
+    state.first = record.first;
+    state.next = state.next.max(record.first);
     let mut value = None;
     if let Some((version, at_ms, attributes)) = attributes {
         state.attributes_version = version;
@@ -205,9 +222,10 @@ fn stream(
         created_at_ms: record.created_at_ms,
         accessed_at_ms: touched_at_ms.max(updated_at_ms),
         updated_at_ms,
-        first: record.first,
         lifetime: record.lifetime,
         lifetime_inherited: record.lifetime_inherited,
+        retention: record.retention,
+        retention_inherited: record.retention_inherited,
         parent,
         attributes: value,
     };

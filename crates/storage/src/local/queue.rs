@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use durable_sessions_protocol::StreamPath;
+use durable_sessions_protocol::{Offset, StreamPath};
 use tokio::sync::oneshot;
 
 use super::lock;
 use super::stream::Stream;
-use crate::{Append, AppendError, Appended, CreateError, CreateStream, Created, DeleteError};
+use crate::{Append, AppendError, Appended, CreateError, CreateStream, Created, DeleteError, TrimError};
 
 /// What the committer is asked to do.
 pub(super) enum Operation {
@@ -22,6 +22,11 @@ pub(super) enum Operation {
         path: StreamPath,
         create: Box<CreateStream>,
         reply: oneshot::Sender<Result<Created, CreateError>>,
+    },
+    Trim {
+        stream: Arc<Stream>,
+        before: u64,
+        reply: oneshot::Sender<Result<Offset, TrimError>>,
     },
     Delete {
         path: StreamPath,
@@ -46,7 +51,7 @@ impl Operation {
                 create.initial.as_ref().map_or(0, |batch| batch.body().len())
                     + create.attributes.as_ref().map_or(0, attributes)
             }
-            Self::Delete { .. } | Self::RecordAccess(_) | Self::Expire(_) => 0,
+            Self::Trim { .. } | Self::Delete { .. } | Self::RecordAccess(_) | Self::Expire(_) => 0,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use durable_sessions_protocol::{Offset, StreamPath};
+use durable_sessions_protocol::{Offset, Retention, StreamPath};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::catalog::Catalog;
@@ -13,14 +13,15 @@ use super::committer::Committer;
 use super::group::Group;
 use super::queue::{Operation, Queue, Refused};
 use super::read::{PageBuilder, fill};
-use super::stream::Stream;
+use super::retain::{Due, Span};
+use super::stream::{Reading, Stream};
 use super::window::Windows;
 use super::{lock, open};
 use crate::engine::{Engine, EngineError};
 use crate::semantics::{AppendLimits, Deletion};
 use crate::{
     Append, AppendError, Appended, CreateError, CreateStream, Created, DeleteError, OpenError, Page,
-    ReadError, StoreHealth, StoreOptions, StreamHead, StreamStore, Tail,
+    ReadError, StoreHealth, StoreOptions, StreamHead, StreamStore, TailWatch, Trim, TrimError, Trimmed,
 };
 
 /// Streams in this process, on the engine it was opened with: `MemoryStore::open`, `EmbeddedStore::open`.
@@ -162,6 +163,13 @@ fn check_there(deletion: Deletion) -> Result<(), ReadError> {
     }
 }
 
+fn check_retained(stream: &Stream, from: Offset, first: u64) -> Result<(), ReadError> {
+    if from.position() >= first {
+        return Ok(());
+    }
+    Err(ReadError::Trimmed { first: Offset::new(first), unit: stream.content_type.unit() })
+}
+
 #[async_trait]
 impl StreamStore for LocalStore {
     async fn create(&self, path: &StreamPath, create: CreateStream) -> Result<Created, CreateError> {
@@ -198,9 +206,7 @@ impl StreamStore for LocalStore {
             if from.position() > live.next {
                 return Err(ReadError::BeyondTail { tail: Offset::new(live.next) });
             }
-            if from.position() < live.first {
-                return Err(ReadError::Trimmed { first: Offset::new(live.first) });
-            }
+            check_retained(&stream, from, live.first)?;
             let in_window = from.position() == live.next
                 || live.window.as_ref().is_some_and(|window| window.collect(&mut page, live.next));
             (live.tail(), in_window)
@@ -208,9 +214,13 @@ impl StreamStore for LocalStore {
         if in_window {
             stream.window_used.store(true, Ordering::Relaxed);
         } else {
-            page = self.read_engine(&stream, page, tail.next_offset.position()).await?;
-            // Rows of a stream that was deleted meanwhile may be missing, and an empty page would be a lie.
-            check_there(lock(&stream.live).deletion)?;
+            let read = self.read_engine(&stream, page, tail.next_offset.position()).await;
+            // Rows that were deleted or trimmed meanwhile may be missing, which is neither damage nor an empty page.
+            let live = lock(&stream.live);
+            check_there(live.deletion)?;
+            check_retained(&stream, from, live.first)?;
+            drop(live);
+            page = read?;
         }
         let (rows, next) = page.rows();
         Ok(Page {
@@ -230,11 +240,13 @@ impl StreamStore for LocalStore {
         Ok(stream.head(&live))
     }
 
-    async fn watch(&self, path: &StreamPath) -> Result<watch::Receiver<Tail>, ReadError> {
+    async fn watch(&self, path: &StreamPath) -> Result<TailWatch, ReadError> {
         let stream = self.stream(path)?;
+        // Counted before the look at the deletion: an expiry that was decided before is told, none comes after.
+        let reading = Reading::begin(&stream, &self.shared.options.clock);
         let mut live = lock(&stream.live);
         check_there(live.deletion)?;
-        Ok(live.subscribe())
+        Ok(TailWatch::new(live.subscribe(), reading.map(|reading| Box::new(reading) as _)))
     }
 
     async fn delete(&self, path: &StreamPath) -> Result<(), DeleteError> {
@@ -243,6 +255,32 @@ impl StreamStore for LocalStore {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(DeleteError::Unavailable(self.shared.reason()))),
             Err(Refused::Full) => Err(DeleteError::Overloaded),
             Err(Refused::Stopped) => Err(DeleteError::Unavailable(self.shared.reason())),
+        }
+    }
+
+    async fn trim(&self, path: &StreamPath, trim: Trim) -> Result<Trimmed, TrimError> {
+        let stream = self.stream(path)?;
+        let due = match trim {
+            Trim::Before(before) => Due { before: before.position(), more: false },
+            Trim::Keep(retention) => self.due(&stream, retention).await?,
+        };
+        let first = {
+            let live = lock(&stream.live);
+            check_there(live.deletion)?;
+            live.first
+        };
+        if due.before <= first {
+            return Ok(Trimmed { first: Offset::new(first), more: due.more });
+        }
+        let (reply, answer) = oneshot::channel();
+        match self.shared.queue.push(Operation::Trim { stream, before: due.before, reply }) {
+            Ok(()) => {
+                let first =
+                    answer.await.unwrap_or_else(|_| Err(TrimError::Unavailable(self.shared.reason())))?;
+                Ok(Trimmed { first, more: due.more })
+            }
+            Err(Refused::Full) => Err(TrimError::Overloaded),
+            Err(Refused::Stopped) => Err(TrimError::Unavailable(self.shared.reason())),
         }
     }
 
@@ -294,25 +332,56 @@ impl StreamStore for LocalStore {
 }
 
 impl LocalStore {
-    /// Reads on a thread that may wait, as many at a time as the options say.
     async fn read_engine(
         &self,
         stream: &Arc<Stream>,
         mut page: PageBuilder,
         to: u64,
     ) -> Result<PageBuilder, ReadError> {
+        let stream = Arc::clone(stream);
+        self.with_engine(move |engine| fill(engine, &stream, &mut page, to).map(|()| page)).await
+    }
+
+    /// What of a stream a retention gives up, as far as one step sees.
+    async fn due(&self, stream: &Arc<Stream>, retention: Retention) -> Result<Due, ReadError> {
+        let now_ms = self.shared.options.clock.now_ms();
+        let stream = Arc::clone(stream);
+        self.with_engine(move |engine| {
+            let (span, ledger) = {
+                let mut live = lock(&stream.live);
+                (Span { first: live.first, next: live.next }, live.ledger.take())
+            };
+            let mut ledger = ledger.unwrap_or_default();
+            let due = ledger.due(engine, &stream, span, &retention, now_ms);
+            let mut live = lock(&stream.live);
+            live.ledger = Some(ledger);
+            match due {
+                // Trimmed by somebody else meanwhile, so that rows are missing: the next step begins there.
+                Err(ReadError::Damaged { .. }) if live.first != span.first => {
+                    Ok(Due { before: live.first, more: true })
+                }
+                due => due,
+            }
+        })
+        .await
+    }
+
+    /// Reads on a thread that may wait, as many at a time as the options say.
+    async fn with_engine<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Engine) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
         if !self.shared.engine.is_blocking() {
-            fill(&*self.shared.engine, stream, &mut page, to)?;
-            return Ok(page);
+            return read(&*self.shared.engine);
         }
         let stopped = || ReadError::Unavailable("the store is shut down".into());
         let permit = Arc::clone(&self.shared.engine_reads).acquire_owned().await.map_err(|_| stopped())?;
-        let (engine, stream) = (Arc::clone(&self.shared.engine), Arc::clone(stream));
-        let read = tokio::task::spawn_blocking(move || {
+        let engine = Arc::clone(&self.shared.engine);
+        let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            fill(&*engine, &stream, &mut page, to).map(|()| page)
+            read(&*engine)
         });
-        read.await.map_err(|_| stopped())?
+        reading.await.map_err(|_| stopped())?
     }
 }
 

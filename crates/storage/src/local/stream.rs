@@ -1,17 +1,17 @@
 //! One stream as the store keeps it in memory. Must not know queues or engines.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Offset, StreamPath};
+use durable_sessions_protocol::{ContentType, Offset, Retention, StreamPath};
 use tokio::sync::watch;
 
-use super::lock;
+use super::retain::Ledger;
 use super::window::Window;
 use crate::layout::{ForkRecord, StreamRecord};
 use crate::semantics::{Deletion, StreamState, access_slack_ms, is_expired};
-use crate::{Lifetime, StreamHead, Tail};
+use crate::{Clock, Lifetime, StreamHead, Tail};
 
 /// A stream: what never changes, the writer's state, and what is published.
 pub(super) struct Stream {
@@ -21,10 +21,15 @@ pub(super) struct Stream {
     pub(super) created_at_ms: i64,
     pub(super) lifetime: Lifetime,
     pub(super) lifetime_inherited: bool,
+    /// Most streams have none.
+    pub(super) retention: Option<Box<Retention>>,
+    pub(super) retention_inherited: bool,
     pub(super) parent: Option<Box<Parent>>,
     accessed_at_ms: AtomicI64,
     /// The last access that was sent to the engine.
     access_recorded_ms: AtomicI64,
+    /// Watches that are open; counted for sliding lifetimes only.
+    readers: AtomicU32,
     pub(super) window_used: AtomicBool,
     /// Runs ahead of `live` within a group. Only the committer locks it.
     pub(super) writer: Mutex<StreamState>,
@@ -53,6 +58,8 @@ pub(super) struct Live {
     pub(super) attributes: Option<Box<Bytes>>,
     pub(super) attributes_version: u64,
     pub(super) window: Option<Box<Window>>,
+    /// Of streams that are trimmed by a retention.
+    pub(super) ledger: Option<Box<Ledger>>,
     pub(super) watch: Option<watch::Sender<Tail>>,
 }
 
@@ -63,9 +70,10 @@ pub(super) struct Origin {
     pub(super) created_at_ms: i64,
     pub(super) accessed_at_ms: i64,
     pub(super) updated_at_ms: i64,
-    pub(super) first: u64,
     pub(super) lifetime: Lifetime,
     pub(super) lifetime_inherited: bool,
+    pub(super) retention: Retention,
+    pub(super) retention_inherited: bool,
     pub(super) parent: Option<Box<Parent>>,
     pub(super) attributes: Option<Box<Bytes>>,
 }
@@ -73,7 +81,7 @@ pub(super) struct Origin {
 impl Stream {
     pub(super) fn new(origin: Origin, state: StreamState) -> Self {
         let live = Live {
-            first: origin.first,
+            first: state.first,
             next: state.next,
             closed: state.closed,
             deletion: state.deletion,
@@ -81,6 +89,7 @@ impl Stream {
             attributes: origin.attributes,
             attributes_version: state.attributes_version,
             window: None,
+            ledger: None,
             watch: None,
         };
         Self {
@@ -90,9 +99,12 @@ impl Stream {
             created_at_ms: origin.created_at_ms,
             lifetime: origin.lifetime,
             lifetime_inherited: origin.lifetime_inherited,
+            retention: (!origin.retention.is_none()).then(|| Box::new(origin.retention)),
+            retention_inherited: origin.retention_inherited,
             parent: origin.parent,
             accessed_at_ms: AtomicI64::new(origin.accessed_at_ms),
             access_recorded_ms: AtomicI64::new(origin.accessed_at_ms),
+            readers: AtomicU32::new(0),
             window_used: AtomicBool::new(false),
             writer: Mutex::new(state),
             live: Mutex::new(live),
@@ -100,7 +112,14 @@ impl Stream {
     }
 
     pub(super) fn is_expired(&self, now_ms: i64) -> bool {
-        is_expired(self.lifetime, self.accessed_at_ms.load(Ordering::Relaxed), now_ms)
+        // In this order: who leaves notes the access first, and is counted off then.
+        !self.is_being_read()
+            && is_expired(self.lifetime, self.accessed_at_ms.load(Ordering::Relaxed), now_ms)
+    }
+
+    /// Whether somebody waits for more, which holds a sliding lifetime.
+    pub(super) fn is_being_read(&self) -> bool {
+        self.readers.load(Ordering::Acquire) > 0
     }
 
     /// Notes an access. Whether it is so long since the last recorded one that it should be recorded now.
@@ -108,7 +127,7 @@ impl Stream {
         let Lifetime::SlidingSecs(ttl_secs) = self.lifetime else { return false };
         self.accessed_at_ms.fetch_max(now_ms, Ordering::Relaxed);
         let recorded = self.access_recorded_ms.load(Ordering::Relaxed);
-        now_ms.saturating_sub(recorded) >= access_slack_ms(ttl_secs)
+        now_ms.saturating_sub(recorded) >= access_slack_ms(ttl_secs) / 2
             && self
                 .access_recorded_ms
                 .compare_exchange(recorded, now_ms, Ordering::Relaxed, Ordering::Relaxed)
@@ -123,12 +142,14 @@ impl Stream {
             created_at_ms: self.created_at_ms,
             updated_at_ms,
             accessed_at_ms: self.accessed_at_ms.load(Ordering::Relaxed),
-            first: lock(&self.live).first,
+            first: state.first,
             references: state.references,
             closed: state.closed,
             soft_deleted: state.deletion == Deletion::Soft,
             lifetime: self.lifetime,
             lifetime_inherited: self.lifetime_inherited,
+            retention: self.retention(),
+            retention_inherited: self.retention_inherited,
             stream_seq: state.stream_seq.clone(),
             closed_by: state.closed_by.clone(),
             fork: self.parent.as_ref().map(|parent| ForkRecord {
@@ -151,6 +172,15 @@ impl Stream {
         (holder, upper)
     }
 
+    pub(super) fn retention(&self) -> Retention {
+        self.retention.as_deref().copied().unwrap_or_default()
+    }
+
+    /// First position whose rows are its own.
+    pub(super) fn base(&self) -> u64 {
+        self.parent.as_ref().map_or(0, |parent| parent.position)
+    }
+
     pub(super) fn depth(&self) -> u32 {
         self.parent.as_ref().map_or(0, |parent| parent.depth)
     }
@@ -163,6 +193,7 @@ impl Stream {
             next_offset: Offset::new(live.next),
             closed: live.closed,
             lifetime: self.lifetime,
+            retention: self.retention(),
             created_at_ms: self.created_at_ms,
             updated_at_ms: live.updated_at_ms,
             forked_from: self
@@ -172,6 +203,31 @@ impl Stream {
             attributes: live.attributes.as_deref().cloned(),
             attributes_version: live.attributes_version,
         }
+    }
+}
+
+/// One open watch of a stream with a sliding lifetime.
+pub(super) struct Reading {
+    stream: Arc<Stream>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Reading {
+    /// `None` for streams whose lifetime does not depend on readers.
+    pub(super) fn begin(stream: &Arc<Stream>, clock: &Arc<dyn Clock>) -> Option<Self> {
+        if !matches!(stream.lifetime, Lifetime::SlidingSecs(_)) {
+            return None;
+        }
+        stream.readers.fetch_add(1, Ordering::AcqRel);
+        Some(Self { stream: Arc::clone(stream), clock: Arc::clone(clock) })
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        // Not recorded: what was recorded last is within the slack.
+        self.stream.accessed_at_ms.fetch_max(self.clock.now_ms(), Ordering::Relaxed);
+        self.stream.readers.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -3,11 +3,12 @@
 mod engines;
 mod faults;
 mod limits;
+mod trimming;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Offset, StreamPath};
+use durable_sessions_protocol::{ContentType, Offset, Retention, StreamPath};
 
 use super::LocalStore;
 use crate::engine::Engine;
@@ -23,6 +24,7 @@ fn json_stream() -> CreateStream {
     CreateStream {
         content_type: Some(ContentType::json()),
         lifetime: Lifetime::Unlimited,
+        retention: Retention::NONE,
         initial: None,
         closed: false,
         fork: None,

@@ -108,9 +108,10 @@ mod tests {
             created_at_ms: 0,
             accessed_at_ms: 0,
             updated_at_ms: 0,
-            first: 0,
             lifetime: Lifetime::Unlimited,
             lifetime_inherited: false,
+            retention: durable_sessions_protocol::Retention::NONE,
+            retention_inherited: false,
             parent: None,
             attributes: None,
         };

@@ -18,11 +18,12 @@ pub(crate) fn is_expired(lifetime: Lifetime, accessed_at_ms: i64, now_ms: i64) -
     expires_at_ms(lifetime, accessed_at_ms).is_some_and(|at| now_ms >= at)
 }
 
-/// How much later than stored the last access of a sliding stream may have been. Reads are recorded at most
-/// that often, and after a restart the stream is given that much longer: it may live a little too long, never
-/// too short.
+/// How much later than stored the last access of a sliding stream may have been, after a crash. An access is
+/// recorded when the last record is half as old as that, at the next sweep where readers only wait; and after a
+/// restart the stream is given the whole of it: it may live a little too long, never too short.
 pub(crate) fn access_slack_ms(ttl_secs: u64) -> i64 {
-    const SLACK_MS_MIN: i64 = 500;
+    // Twice the time between two sweeps.
+    const SLACK_MS_MIN: i64 = 10_000;
     const SLACK_MS_MAX: i64 = 3_600_000;
     let sixteenth = i64::try_from(ttl_secs.saturating_mul(1_000) / 16).unwrap_or(i64::MAX);
     sixteenth.clamp(SLACK_MS_MIN, SLACK_MS_MAX)

@@ -205,6 +205,21 @@ fn trimmed_history_is_told_and_reading_goes_on_there() {
     assert_eq!(sink.events, [("next".to_owned(), 26)]);
 }
 
+/// Base64 is not JSON, whatever it would look like: such an answer is no event stream of ours.
+#[test]
+fn an_answer_whose_data_is_encoded_is_refused() {
+    for (data_encoding, read) in [(None, true), (Some("base64".to_owned()), false)] {
+        let mut machine = Subscription::new(SubscriptionConfig::default(), 1);
+        machine.handle(NOW, Input::Subscribe);
+        outputs(&mut machine);
+        machine.handle(NOW, Input::Response(ResponseHead { data_encoding, ..event_stream() }));
+        let refused = outputs(&mut machine).contains(&Output::Abort);
+        let mut sink = Sink::default();
+        feed(&mut machine, &mut sink, &data(&[event(1)]));
+        assert_eq!((refused, sink.events.is_empty()), (!read, !read));
+    }
+}
+
 #[test]
 fn messages_that_the_server_counts_but_never_sent_are_told() {
     let mut machine = streaming(SubscriptionConfig::default());

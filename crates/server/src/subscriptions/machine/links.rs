@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Phase, Refusal, Subscription};
-use crate::subscriptions::glob::Glob;
+use crate::glob::Glob;
 
 /// Cursor of one stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::subscriptions::glob::Glob;
+use crate::glob::Glob;
 
 const LEASE_MS: i64 = 1_000;
 const LINKS_MAX: usize = 8;
