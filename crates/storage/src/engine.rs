@@ -12,17 +12,8 @@ use crate::Durability;
 #[error("{0}")]
 pub(crate) struct EngineError(pub(crate) String);
 
-/// A sorted map of byte keys, changed by atomic batches.
-pub(crate) trait Engine: Send + Sync + 'static {
-    /// What a commit with `sync` means here.
-    fn durability(&self) -> Durability;
-
-    /// Whether a read may wait for a disk.
-    fn is_blocking(&self) -> bool;
-
-    /// Bytes that still fit, when there is a ceiling.
-    fn room_bytes(&self) -> Option<u64>;
-
+/// A sorted map of byte keys, as readers see it.
+pub(crate) trait Entries: Send + Sync + 'static {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
 
@@ -31,6 +22,24 @@ pub(crate) trait Engine: Send + Sync + 'static {
 
     /// The last entry with `from <= key < to`.
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Bytes)>, EngineError>;
+}
+
+/// A sorted map of byte keys, changed by atomic batches.
+pub(crate) trait Engine: Entries {
+    /// What a commit with `sync` means here.
+    fn durability(&self) -> Durability;
+
+    /// Whether a read may wait for a disk.
+    fn is_blocking(&self) -> bool;
+
+    /// What was committed lately, if that can be read without waiting while the rest cannot. Entries are missing
+    /// there from the oldest on: what is committed after one that is there, is there too.
+    fn recent(&self) -> Option<&dyn Entries> {
+        None
+    }
+
+    /// Bytes that still fit, when there is a ceiling.
+    fn room_bytes(&self) -> Option<u64>;
 
     /// Makes all of a batch visible and, with `sync`, durable; or nothing of it.
     fn commit(&self, writes: &Writes, sync: bool) -> Result<(), EngineError>;

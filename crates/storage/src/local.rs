@@ -14,6 +14,7 @@
 
 mod catalog;
 mod committer;
+mod delivery;
 mod group;
 mod open;
 mod producers;

@@ -12,7 +12,7 @@ use fjall::{UserKey, UserValue};
 
 use super::log;
 use super::logged::Shared;
-use super::recent::{Entries, Recent, merged};
+use super::recent::{Ascending, Recent, merged};
 use crate::engine::EngineError;
 
 /// The background thread.
@@ -132,12 +132,10 @@ impl Handover {
                 return Ok(false);
             }
         }
-        let memory = self.shared.memory.read().unwrap_or_else(PoisonError::into_inner);
-        let complete = memory.complete();
-        drop(memory);
+        let complete = self.shared.memory().complete();
         let Some(newest) = complete.first().map(|(number, _)| *number) else { return Ok(true) };
         let segments: Vec<&Recent> = complete.iter().map(|(_, segment)| &**segment).collect();
-        let sources = segments.iter().map(|segment| Box::new(segment.range(&[], LAST_KEY)) as Entries<'_>);
+        let sources = segments.iter().map(|segment| Box::new(segment.range(&[], LAST_KEY)) as Ascending<'_>);
         let mut run = merged(sources.collect()).map(|(key, place, number)| {
             (UserKey::from(&*key), segments[number].value(place).map(UserValue::from))
         });

@@ -9,6 +9,9 @@
 //!   head | frame 40 | frame 41 | seal 42     head (first: 43) | frame 43 | frame 44 |
 //! ```
 //!
+//! Space is made with zeros, a mebibyte ahead: a sync that changes the length of a file has to wait for the file
+//! system's own journal too, so only one commit in a few thousand small ones does that.
+//!
 //! A frame is not begun before the one before is synced, so there is at most one that is written in part, at the
 //! very end, and it was never acknowledged. What is found at opening, and what becomes of it:
 //!
@@ -54,8 +57,15 @@ struct Segment {
     file: File,
     number: u64,
     salt: u64,
+    /// Where the next frame goes.
     len: u64,
+    /// Up to where the file has space.
+    space: u64,
 }
+
+/// How far ahead space is made.
+const SPACE_BYTES: u64 = 1 << 20;
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 impl Log {
     /// A new log in an empty directory.
@@ -93,11 +103,8 @@ impl Log {
         }
         let head = FrameHead::new(kind, self.next_sequence, &bytes[FRAME_HEAD_LEN..]);
         bytes[..FRAME_HEAD_LEN].copy_from_slice(&head.encode(self.active.salt));
-        self.guarded(|log| {
-            log.active.file.write_all(&bytes)?;
-            log.active.file.sync_data()
-        })?;
-        self.active.len += bytes.len() as u64;
+        let space_max = self.segment_bytes_max;
+        self.guarded(|log| log.active.write(&bytes, space_max))?;
         self.next_sequence += 1;
         Ok(Bytes::from(bytes).slice(FRAME_HEAD_LEN..))
     }
@@ -115,19 +122,42 @@ impl Log {
 impl Segment {
     fn create(dir: &Path, number: u64, first_sequence: u64) -> io::Result<Self> {
         let head = SegmentHead { number, first_sequence, salt: RandomState::new().build_hasher().finish() };
-        let (unfinished, path) = (dir.join(file_name(number, UNFINISHED)), dir.join(file_name(number, COMPLETE)));
+        let (unfinished, path) =
+            (dir.join(file_name(number, UNFINISHED)), dir.join(file_name(number, COMPLETE)));
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&unfinished)?;
         file.write_all(&head.encode())?;
         file.sync_all()?;
         std::fs::rename(&unfinished, &path)?;
         sync_directory(dir)?;
-        Ok(Self { file, number, salt: head.salt, len: SEGMENT_HEAD_LEN as u64 })
+        let len = SEGMENT_HEAD_LEN as u64;
+        Ok(Self { file, number, salt: head.salt, len, space: len })
     }
 
     fn open(path: &Path, head: SegmentHead, len: u64) -> io::Result<Self> {
         let mut file = OpenOptions::new().write(true).open(path)?;
+        let space = file.seek(SeekFrom::End(0))?;
         file.seek(SeekFrom::Start(len))?;
-        Ok(Self { file, number: head.number, salt: head.salt, len })
+        Ok(Self { file, number: head.number, salt: head.salt, len, space })
+    }
+
+    /// Writes a frame and syncs it; makes space up to `space_max` when there is none.
+    fn write(&mut self, frame: &[u8], space_max: u64) -> io::Result<()> {
+        self.file.write_all(frame)?;
+        let end = self.len + frame.len() as u64;
+        if end > self.space {
+            let space = end.next_multiple_of(SPACE_BYTES).min(space_max).max(end);
+            let mut left = space - end;
+            while left > 0 {
+                let part = left.min(ZEROS.len() as u64);
+                self.file.write_all(&ZEROS[..part as usize])?;
+                left -= part;
+            }
+            self.file.seek(SeekFrom::Start(end))?;
+            self.space = space;
+        }
+        self.file.sync_data()?;
+        self.len = end;
+        Ok(())
     }
 }
 

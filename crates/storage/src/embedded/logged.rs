@@ -1,16 +1,16 @@
 //! The engine: a commit goes to the log and into memory, and from there to the tree in the background. Must not
 //! know what keys mean.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 
 use super::Directory;
 use super::handover::{Handover, Progress};
 use super::log::{self, Log, Recovered, RecoveryError};
-use super::lookup::Lookup;
+use super::lookup::{self, Lookup};
 use super::memory::Memory;
 use super::tree::{self, Tree};
-use crate::engine::{Engine, EngineError, Visit, Writes, is_whole_run};
+use crate::engine::{Engine, EngineError, Entries, Visit, Writes, is_whole_run};
 use crate::layout::FORMAT;
 use crate::{Durability, OpenError};
 
@@ -115,7 +115,9 @@ fn open_all(directory: &Directory, sizes: Sizes) -> Result<(Tree, Log, Memory), 
             for (number, groups) in segments {
                 for group in groups {
                     if !is_whole_run(&group) {
-                        return Err(OpenError::Engine(format!("a group of log segment {number} cannot be read")));
+                        return Err(OpenError::Engine(format!(
+                            "a group of log segment {number} cannot be read"
+                        )));
                     }
                     memory.add(group);
                 }
@@ -160,6 +162,10 @@ impl Shared {
         tree.as_ref().map(|(tree, _)| work(tree))
     }
 
+    pub(super) fn memory(&self) -> RwLockReadGuard<'_, Memory> {
+        self.memory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn change_memory<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
         change(&mut self.memory.write().unwrap_or_else(PoisonError::into_inner))
     }
@@ -183,19 +189,23 @@ impl Writer {
     }
 }
 
-impl Engine for LoggedEngine {
-    fn durability(&self) -> Durability {
-        Durability::Synced
+/// Memory alone, which is never waited for.
+impl Entries for Shared {
+    fn get(&self, key: &[u8]) -> Result<Option<bytes::Bytes>, EngineError> {
+        Ok(self.memory().find(key).flatten())
     }
 
-    fn is_blocking(&self) -> bool {
-        true
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
+        lookup::scan_memory(&self.memory, from, to, visit);
+        Ok(())
     }
 
-    fn room_bytes(&self) -> Option<u64> {
-        None
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, bytes::Bytes)>, EngineError> {
+        Ok(self.memory().last(from, to).and_then(|(key, value)| Some((key, value?))))
     }
+}
 
+impl Entries for LoggedEngine {
     fn get(&self, key: &[u8]) -> Result<Option<bytes::Bytes>, EngineError> {
         self.with(|both| both.get(key))
     }
@@ -206,6 +216,24 @@ impl Engine for LoggedEngine {
 
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, bytes::Bytes)>, EngineError> {
         self.with(|both| both.last(from, to))
+    }
+}
+
+impl Engine for LoggedEngine {
+    fn durability(&self) -> Durability {
+        Durability::Synced
+    }
+
+    fn is_blocking(&self) -> bool {
+        true
+    }
+
+    fn recent(&self) -> Option<&dyn Entries> {
+        Some(&*self.shared)
+    }
+
+    fn room_bytes(&self) -> Option<u64> {
+        None
     }
 
     fn commit(&self, writes: &Writes, sync: bool) -> Result<(), EngineError> {

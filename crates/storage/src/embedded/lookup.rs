@@ -27,6 +27,30 @@ fn shared(value: UserValue) -> Bytes {
     Bytes::from_owner(value)
 }
 
+/// The next changes from memory, and where they end: when there may be more, behind the last one.
+fn part(memory: &RwLock<Memory>, from: &[u8], to: &[u8]) -> (Vec<Change>, Vec<u8>) {
+    let changes = memory.read().unwrap_or_else(PoisonError::into_inner).range(from, to, PART_LEN);
+    let end = match changes.last() {
+        Some((key, _)) if changes.len() == PART_LEN => [key, &[0][..]].concat(),
+        _ => to.to_vec(),
+    };
+    (changes, end)
+}
+
+/// Visits what is in memory only.
+pub(super) fn scan_memory(memory: &RwLock<Memory>, from: &[u8], to: &[u8], visit: &mut Visit<'_>) {
+    let mut from = from.to_vec();
+    while from[..] < *to {
+        let (changes, end) = part(memory, &from, to);
+        for (key, value) in changes {
+            if value.is_some_and(|value| visit(&key, value).is_break()) {
+                return;
+            }
+        }
+        from = end;
+    }
+}
+
 impl Lookup<'_> {
     fn memory(&self) -> RwLockReadGuard<'_, Memory> {
         self.memory.read().unwrap_or_else(PoisonError::into_inner)
@@ -44,16 +68,11 @@ impl Lookup<'_> {
     pub(super) fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), fjall::Error> {
         let mut from = from.to_vec();
         while from[..] < *to {
-            let changes = self.memory().range(&from, to, PART_LEN);
-            // When there may be more, the part ends behind the last one.
-            let part_end = match changes.last() {
-                Some((key, _)) if changes.len() == PART_LEN => [key, &[0][..]].concat(),
-                _ => to.to_vec(),
-            };
-            if self.scan_part(&from, &part_end, changes, visit)?.is_break() {
+            let (changes, end) = part(self.memory, &from, to);
+            if self.scan_part(&from, &end, changes, visit)?.is_break() {
                 return Ok(());
             }
-            from = part_end;
+            from = end;
         }
         Ok(())
     }

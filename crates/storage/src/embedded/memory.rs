@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::recent::{Entries, Key, Place, Recent, merged};
+use super::recent::{Ascending, Key, Place, Recent, merged};
 
 /// Segments from the newest to the oldest: the active one, and complete ones until they are in the tree.
 #[derive(Default)]
@@ -51,8 +51,11 @@ impl Memory {
     /// The first changes with `from <= key < to`, in order, up to `limit`.
     pub(super) fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Change> {
         let segments: Vec<_> = self.segments().collect();
-        let sources = segments.iter().map(|segment| Box::new(segment.range(from, to)) as Entries<'_>).collect();
-        let change = |(key, place, number): (Key<'_>, Place, usize)| (key.to_vec(), segments[number].owned_value(place));
+        let sources =
+            segments.iter().map(|segment| Box::new(segment.range(from, to)) as Ascending<'_>).collect();
+        let change = |(key, place, number): (Key<'_>, Place, usize)| {
+            (key.to_vec(), segments[number].owned_value(place))
+        };
         merged(sources).take(limit).map(change).collect()
     }
 

@@ -131,16 +131,22 @@ impl Recent {
 
     /// Changes with `from <= key < to` in ascending order. When more than one prefix lies in between, all prefixes
     /// are looked at.
-    pub(super) fn range<'r>(&'r self, from: &'r [u8], to: &'r [u8]) -> impl Iterator<Item = (Key<'r>, Place)> {
+    pub(super) fn range<'r>(
+        &'r self,
+        from: &'r [u8],
+        to: &'r [u8],
+    ) -> impl Iterator<Item = (Key<'r>, Place)> {
         let ascending = self.prefixes(from, to).into_iter().flat_map(move |prefix| {
             let run = self.ascending.get(&prefix).map_or(&[][..], Vec::as_slice);
             let start = run.partition_point(|(suffix, _)| short(prefix, *suffix)[..] < *from);
             let inside = run[start..].iter().take_while(move |(suffix, _)| short(prefix, *suffix)[..] < *to);
             inside.map(move |(suffix, place)| (short(prefix, *suffix), *place))
         });
-        let others = (from < to).then(|| self.others.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))));
+        let others =
+            (from < to).then(|| self.others.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))));
         let others = others.into_iter().flatten().map(|(key, place)| (Key::Other(key), *place));
-        merged(vec![Box::new(ascending) as Entries<'r>, Box::new(others)]).map(|(key, place, _)| (key, place))
+        merged(vec![Box::new(ascending) as Ascending<'r>, Box::new(others)])
+            .map(|(key, place, _)| (key, place))
     }
 
     /// The last change with `from <= key < to`.
@@ -156,8 +162,10 @@ impl Recent {
             }
         }
         if from < to {
-            let others = self.others.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))).next_back();
-            if let Some((key, place)) = others.filter(|(key, _)| last.is_none_or(|(last, _)| ***key > *last)) {
+            let others =
+                self.others.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))).next_back();
+            if let Some((key, place)) = others.filter(|(key, _)| last.is_none_or(|(last, _)| ***key > *last))
+            {
                 last = Some((Key::Other(key), *place));
             }
         }
@@ -172,8 +180,12 @@ impl Recent {
             return vec![*prefix];
         }
         let lowest = &from[..from.len().min(PREFIX_LEN)];
-        let mut prefixes: Vec<_> =
-            self.ascending.keys().filter(|prefix| prefix[..] >= *lowest && prefix[..] < *to).copied().collect();
+        let mut prefixes: Vec<_> = self
+            .ascending
+            .keys()
+            .filter(|prefix| prefix[..] >= *lowest && prefix[..] < *to)
+            .copied()
+            .collect();
         prefixes.sort_unstable();
         prefixes
     }
@@ -190,11 +202,11 @@ fn successor(mut prefix: Prefix) -> Option<Prefix> {
 }
 
 /// Changes in ascending order of their keys.
-pub(super) type Entries<'r> = Box<dyn Iterator<Item = (Key<'r>, Place)> + 'r>;
+pub(super) type Ascending<'r> = Box<dyn Iterator<Item = (Key<'r>, Place)> + 'r>;
 
 /// Joins several sources into one in ascending order, with the number of the source each entry is from. Of equal
 /// keys the one of the first source counts, and the others are passed over.
-pub(super) fn merged(sources: Vec<Entries<'_>>) -> impl Iterator<Item = (Key<'_>, Place, usize)> {
+pub(super) fn merged(sources: Vec<Ascending<'_>>) -> impl Iterator<Item = (Key<'_>, Place, usize)> {
     let mut sources: Vec<_> = sources.into_iter().map(Iterator::peekable).collect();
     std::iter::from_fn(move || {
         let mut least: Option<(Key<'_>, usize)> = None;
@@ -290,7 +302,7 @@ mod tests {
             let ((old, mut model), (new, newer)) = (filled(&old), filled(&new));
             model.extend(newer);
             let (low, high) = (&[][..], &[255; 20][..]);
-            let sources: Vec<Entries<'_>> = vec![Box::new(new.range(low, high)), Box::new(old.range(low, high))];
+            let sources: Vec<Ascending<'_>> = vec![Box::new(new.range(low, high)), Box::new(old.range(low, high))];
             let found: Model = merged(sources)
                 .map(|(key, place, number)| read([&new, &old][number], (key, place)))
                 .collect();
@@ -307,7 +319,8 @@ mod tests {
         let group = Bytes::copy_from_slice(writes.encoded());
         let range = group.as_ptr_range();
         recent.add(group);
-        let inside = |key: &[u8]| range.contains(&recent.owned_value(recent.find(key).unwrap()).unwrap().as_ptr());
+        let inside =
+            |key: &[u8]| range.contains(&recent.owned_value(recent.find(key).unwrap()).unwrap().as_ptr());
         assert!(!inside(b"small") && inside(b"large"));
     }
 }

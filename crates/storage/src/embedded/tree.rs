@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fjall::compaction::Leveled;
-use fjall::{AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, UserKey, UserValue};
+use fjall::{
+    AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, UserKey, UserValue,
+};
 
 /// Tables and their keyspace. Dropped in this order.
 pub(super) struct Tree {

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::catalog::Catalog;
 use super::committer::Committer;
+use super::delivery::Delivery;
 use super::group::Group;
 use super::queue::{Operation, Queue, Refused};
 use super::read::{PageBuilder, fill};
@@ -114,6 +115,7 @@ impl LocalStore {
             shared: Arc::clone(&shared),
             group,
             windows,
+            delivery: Delivery::start(),
             reclaim: found.reclaim,
             mortal: found.mortal,
             sweep_from: 0,
@@ -205,9 +207,11 @@ impl StreamStore for LocalStore {
                 || live.window.as_ref().is_some_and(|window| window.collect(&mut page, live.next));
             (live.tail(), in_window)
         };
-        if in_window {
+        // Also a read that found no window is why there should be one from the next append on.
+        if !stream.window_used.load(Ordering::Relaxed) {
             stream.window_used.store(true, Ordering::Relaxed);
-        } else {
+        }
+        if !in_window {
             page = self.read_engine(&stream, page, tail.next_offset.position()).await?;
             // Rows of a stream that was deleted meanwhile may be missing, and an empty page would be a lie.
             check_there(lock(&stream.live).deletion)?;
@@ -304,6 +308,13 @@ impl LocalStore {
         if !self.shared.engine.is_blocking() {
             fill(&*self.shared.engine, stream, &mut page, to)?;
             return Ok(page);
+        }
+        if let Some(recent) = self.shared.engine.recent() {
+            let mut all_recent = page.clone();
+            // What is missing there is not damaged, but older.
+            if fill(recent, stream, &mut all_recent, to).is_ok() && all_recent.next() > page.next() {
+                return Ok(all_recent);
+            }
         }
         let stopped = || ReadError::Unavailable("the store is shut down".into());
         let permit = Arc::clone(&self.shared.engine_reads).acquire_owned().await.map_err(|_| stopped())?;

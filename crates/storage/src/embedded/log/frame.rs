@@ -42,9 +42,13 @@ impl SegmentHead {
 
     pub(super) fn decode(head: &[u8]) -> Option<Self> {
         let head = head.first_chunk::<SEGMENT_HEAD_LEN>()?;
-        let is_whole =
-            head[..8] == SEGMENT_MAGIC[..] && get_u64(head, 32) == xxh3_64_with_seed(&head[..32], SEGMENT_SEED);
-        is_whole.then(|| Self { number: get_u64(head, 8), first_sequence: get_u64(head, 16), salt: get_u64(head, 24) })
+        let is_whole = head[..8] == SEGMENT_MAGIC[..]
+            && get_u64(head, 32) == xxh3_64_with_seed(&head[..32], SEGMENT_SEED);
+        is_whole.then(|| Self {
+            number: get_u64(head, 8),
+            first_sequence: get_u64(head, 16),
+            salt: get_u64(head, 24),
+        })
     }
 }
 
@@ -97,7 +101,12 @@ impl FrameHead {
             2 => Kind::Seal,
             _ => return None,
         };
-        Some(Self { kind, sequence: get_u64(head, 8), body_len: get_u64(head, 16), body_sum: get_u64(head, 24) })
+        Some(Self {
+            kind,
+            sequence: get_u64(head, 8),
+            body_len: get_u64(head, 16),
+            body_sum: get_u64(head, 24),
+        })
     }
 
     pub(super) fn fits(&self, body: &[u8]) -> bool {
@@ -153,7 +162,13 @@ mod tests {
     fn the_format_is_pinned() {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let segment = SegmentHead { number: 1, first_sequence: 2, salt: 3 };
-        assert_eq!(hex(&segment.encode()), "64736c6f67000001010000000000000002000000000000000300000000000000fe3a0da21198c448");
-        assert_eq!(hex(&FrameHead::new(Kind::Writes, 4, b"body").encode(3)), "PIN2");
+        assert_eq!(
+            hex(&segment.encode()),
+            "64736c6f67000001010000000000000002000000000000000300000000000000fe3a0da21198c448"
+        );
+        assert_eq!(
+            hex(&FrameHead::new(Kind::Writes, 4, b"body").encode(3)),
+            "4453465201000000040000000000000004000000000000009397eaa26c65eecb57910dafbcb87929"
+        );
     }
 }

@@ -66,7 +66,8 @@ pub(in crate::embedded) fn recover(
             .ok_or_else(|| RecoveryError::Head { path: path.clone() })?;
         if let Some((path, scanned)) = before.take() {
             // The seal is a frame too, but nothing is lost with it.
-            let is_complete = [head.first_sequence, head.first_sequence.saturating_sub(1)].contains(&scanned.next_sequence);
+            let is_complete =
+                [head.first_sequence, head.first_sequence.saturating_sub(1)].contains(&scanned.next_sequence);
             if !is_complete {
                 return Err(RecoveryError::Damaged { path, at: scanned.at });
             }

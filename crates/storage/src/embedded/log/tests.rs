@@ -50,6 +50,14 @@ impl Written {
     }
 }
 
+/// Without the space behind the last frame.
+fn frames(path: &Path) -> Vec<u8> {
+    let mut bytes = std::fs::read(path).unwrap();
+    let head = SegmentHead::decode(&bytes).unwrap();
+    bytes.truncate(scan::scan(&bytes, &head).at);
+    bytes
+}
+
 fn bodies(recovered: &Recovered) -> Vec<Vec<u8>> {
     recovered.segments.iter().flat_map(|(_, groups)| groups).map(|group| group.to_vec()).collect()
 }
@@ -89,7 +97,7 @@ fn what_is_in_the_tree_is_not_read_but_deleted() {
 fn the_last_frame_may_be_cut_at_every_byte() {
     let written = written();
     let path = written.newest();
-    let whole = std::fs::read(&path).unwrap();
+    let whole = frames(&path);
     let last = written.bodies.last().unwrap().len() + FRAME_HEAD_LEN;
     for cut in whole.len() - last..whole.len() {
         for zeros in [0, last] {
@@ -103,8 +111,12 @@ fn the_last_frame_may_be_cut_at_every_byte() {
             assert_eq!(bodies.len(), written.bodies.len());
         }
     }
-    let aside = |entry: io::Result<std::fs::DirEntry>| entry.unwrap().path().to_string_lossy().contains("torn-");
-    assert_eq!(std::fs::read_dir(written.dir.path()).unwrap().filter_map(|e| aside(e).then_some(())).count(), 2 * (last - 1));
+    let aside =
+        |entry: io::Result<std::fs::DirEntry>| entry.unwrap().path().to_string_lossy().contains("torn-");
+    assert_eq!(
+        std::fs::read_dir(written.dir.path()).unwrap().filter_map(|e| aside(e).then_some(())).count(),
+        2 * (last - 1)
+    );
 }
 
 #[test]
@@ -118,9 +130,10 @@ fn a_damaged_byte_before_the_last_frame_is_refused_and_nothing_is_changed() {
         }
         let whole = std::fs::read(&path).unwrap();
         let seal = FRAME_HEAD_LEN;
+        let frames_len = frames(&path).len();
         let end = match path == newest {
-            true => whole.len() - FRAME_HEAD_LEN - written.bodies.last().unwrap().len(),
-            false => whole.len() - seal,
+            true => frames_len - FRAME_HEAD_LEN - written.bodies.last().unwrap().len(),
+            false => frames_len - seal,
         };
         for at in 0..end {
             written.change(&path, |bytes| bytes[at] ^= 4);
@@ -140,13 +153,15 @@ fn a_damaged_byte_before_the_last_frame_is_refused_and_nothing_is_changed() {
 #[test]
 fn a_cut_in_an_older_segment_is_refused_unless_only_its_seal_is_gone() {
     let written = written();
-    let whole = std::fs::read(written.segment(1)).unwrap();
+    let whole = frames(&written.segment(1));
     for cut in 0..whole.len() {
         std::fs::write(written.segment(1), &whole[..cut]).unwrap();
         let recovered = written.recover(0);
         match cut {
             ..SEGMENT_HEAD_LEN => assert!(matches!(recovered, Err(RecoveryError::Head { .. }))),
-            _ if cut >= whole.len() - FRAME_HEAD_LEN => assert_eq!(bodies(&recovered.unwrap()), written.bodies),
+            _ if cut >= whole.len() - FRAME_HEAD_LEN => {
+                assert_eq!(bodies(&recovered.unwrap()), written.bodies)
+            }
             _ => assert!(matches!(recovered, Err(RecoveryError::Damaged { .. })), "{cut}"),
         }
     }
@@ -189,10 +204,32 @@ fn after_an_error_nothing_is_written_behind_it() {
     let mut log = Log::create(dir.path(), SEGMENT_BYTES_MAX).unwrap();
     log.append(&[b"one"]).unwrap();
     // A file that cannot be written to.
-    let writable = std::mem::replace(&mut log.active.file, File::open(dir.path().join(file_name(0, COMPLETE))).unwrap());
+    let writable =
+        std::mem::replace(&mut log.active.file, File::open(dir.path().join(file_name(0, COMPLETE))).unwrap());
     assert!(log.append(&[b"two"]).is_err());
     log.active.file = writable;
     assert!(log.append(&[b"three"]).is_err() && log.rotate().is_err());
     let recovered = recover(dir.path(), 0, SEGMENT_BYTES_MAX).unwrap();
     assert_eq!(bodies(&recovered), [b"one"]);
+}
+
+#[test]
+fn space_is_made_ahead_within_the_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = Log::create(dir.path(), 3 * SPACE_BYTES - 100).unwrap();
+    let len = || std::fs::metadata(dir.path().join(file_name(0, COMPLETE))).unwrap().len();
+    for (body_len, expected) in [
+        (10, SPACE_BYTES),
+        (10, SPACE_BYTES),
+        (SPACE_BYTES, 2 * SPACE_BYTES),
+        (SPACE_BYTES, 3 * SPACE_BYTES - 100),
+    ] {
+        log.append(&[&vec![1; body_len as usize]]).unwrap();
+        assert_eq!(len(), expected);
+    }
+    let recovered = recover(dir.path(), 0, 3 * SPACE_BYTES - 100).unwrap();
+    assert_eq!(bodies(&recovered).len(), 4);
+    let mut log = recovered.log;
+    log.append(&[b"in the space that is there"]).unwrap();
+    assert_eq!(len(), 3 * SPACE_BYTES - 100);
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::super::logged::{LoggedEngine, Sizes};
 use super::super::{COMPLETE_SEGMENTS_MAX, Directory};
-use crate::engine::{Engine, Writes};
+use crate::engine::{Engine, Entries, Writes};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -34,8 +34,11 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn open(dir: &std::path::Path) -> LoggedEngine {
-    let sizes =
-        Sizes { segment_bytes_max: 4_000, complete_segments_max: COMPLETE_SEGMENTS_MAX, cache_bytes: 1 << 20 };
+    let sizes = Sizes {
+        segment_bytes_max: 4_000,
+        complete_segments_max: COMPLETE_SEGMENTS_MAX,
+        cache_bytes: 1 << 20,
+    };
     LoggedEngine::open(Directory::lock(dir).unwrap(), sizes).unwrap()
 }
 
