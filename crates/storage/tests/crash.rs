@@ -21,9 +21,16 @@ use durable_sessions_storage::{
 
 const DIR: &str = "DURABLE_SESSIONS_CRASH_DIR";
 const ROUND: &str = "DURABLE_SESSIONS_CRASH_ROUND";
+/// Unless `ROUNDS_WANTED` says otherwise.
 const ROUNDS: u64 = 5;
+const ROUNDS_WANTED: &str = "DURABLE_SESSIONS_CRASH_ROUNDS";
 const WRITERS: u64 = 6;
 const STREAMS: u64 = 3;
+
+/// Segments so small that one is being brought into the tree at almost any time.
+fn options() -> StoreOptions {
+    StoreOptions { log_segment_bytes: 200_000, ..StoreOptions::default() }
+}
 
 fn path(name: &str) -> StreamPath {
     name.parse().unwrap()
@@ -102,8 +109,7 @@ fn child() {
     let epoch: u64 = epoch.parse().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let store: Arc<dyn StreamStore> =
-            Arc::new(EmbeddedStore::open(Path::new(&dir), StoreOptions::default()).unwrap());
+        let store: Arc<dyn StreamStore> = Arc::new(EmbeddedStore::open(Path::new(&dir), options()).unwrap());
         for n in 0..STREAMS {
             store.create(&path(&format!("shared/{n}")), json_stream()).await.unwrap();
         }
@@ -160,7 +166,8 @@ fn everything_acknowledged_survives_kill_9() {
     std::fs::create_dir(&store_dir).unwrap();
     let mut random = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos() as usize;
     let mut acknowledged = Acknowledged::default();
-    for round in 0..ROUNDS {
+    let rounds = std::env::var(ROUNDS_WANTED).map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    for round in 0..rounds {
         let output = dir.path().join(format!("output-{round}"));
         let mut killed = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
@@ -178,7 +185,7 @@ fn everything_acknowledged_survives_kill_9() {
             assert!(Instant::now() < deadline, "the process does not get on");
             std::thread::yield_now();
         }
-        let opened = EmbeddedStore::open(&store_dir, StoreOptions::default());
+        let opened = EmbeddedStore::open(&store_dir, options());
         assert!(matches!(opened, Err(OpenError::Locked { .. })));
         // SIGKILL.
         killed.kill().unwrap();
@@ -205,7 +212,7 @@ async fn messages(store: &dyn StreamStore, of: &str) -> Vec<String> {
 }
 
 async fn check(dir: &Path, acknowledged: &Acknowledged) {
-    let store = EmbeddedStore::open(dir, StoreOptions::default()).unwrap();
+    let store = EmbeddedStore::open(dir, options()).unwrap();
     // What is there, by writer and epoch: sequences in the order they were found.
     let mut found: BTreeMap<(u64, u64), Vec<u64>> = BTreeMap::new();
     for stream in 0..STREAMS {
