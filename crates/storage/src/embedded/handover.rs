@@ -13,6 +13,7 @@ use fjall::{UserKey, UserValue};
 use super::log;
 use super::logged::Shared;
 use super::recent::{Ascending, Recent, merged};
+use super::tree::Tree;
 use crate::engine::EngineError;
 
 /// The background thread.
@@ -127,7 +128,7 @@ impl Handover {
     /// Hands over all that is complete; `false` when stopped.
     fn step(&self) -> Result<bool, fjall::Error> {
         let progress = &self.shared.progress;
-        while self.with_tree(|tree| tree.is_behind())?.unwrap_or(false) {
+        while self.with_tree(Tree::is_behind)?.unwrap_or(false) {
             if !progress.pause() {
                 return Ok(false);
             }
@@ -154,7 +155,7 @@ impl Handover {
 
     fn with_tree<T>(
         &self,
-        work: impl FnOnce(&super::tree::Tree) -> Result<T, fjall::Error>,
+        work: impl FnOnce(&Tree) -> Result<T, fjall::Error>,
     ) -> Result<Option<T>, fjall::Error> {
         self.shared.with_tree(work).transpose()
     }
@@ -172,5 +173,50 @@ impl Drop for Ended<'_> {
             tracing::error!(id = "STORE-HANDOVER-PANICKED", "the log cannot be brought into the tree");
             self.0.change(|state| state.failed = Some("the handover has failed".into()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_commit_waits_for_room_and_for_nothing_else() {
+        let progress = Arc::new(Progress::new(1, 2));
+        progress.wait_for_room().unwrap();
+        progress.completed();
+        let (sender, receiver) = mpsc::channel();
+        let waiting = |sender: mpsc::Sender<Result<(), EngineError>>| {
+            let progress = Arc::clone(&progress);
+            std::thread::spawn(move || sender.send(progress.wait_for_room()).unwrap())
+        };
+        waiting(sender.clone());
+        assert!(receiver.try_recv().is_err());
+        progress.change(|state| state.complete -= 1);
+        receiver.recv().unwrap().unwrap();
+
+        // A handover that has failed keeps nobody waiting.
+        progress.completed();
+        waiting(sender);
+        progress.change(|state| state.failed = Some("no space".into()));
+        assert!(receiver.recv().unwrap().unwrap_err().0.contains("no space"));
+        assert!(progress.check().is_err());
+    }
+
+    #[test]
+    fn it_sleeps_until_there_is_something_to_do_or_it_is_stopped() {
+        let progress = Arc::new(Progress::new(1, 2));
+        assert!(progress.wait_for_work());
+        assert!(progress.pause());
+        progress.change(|state| state.complete = 0);
+        let theirs = Arc::clone(&progress);
+        let thread = std::thread::spawn(move || theirs.wait_for_work());
+        progress.stop();
+        assert!(!thread.join().unwrap() && !progress.pause());
+        // Nobody makes room any more, and nobody waits for it.
+        progress.change(|state| state.complete = 2);
+        progress.wait_for_room().unwrap();
     }
 }

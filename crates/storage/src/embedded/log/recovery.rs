@@ -43,12 +43,10 @@ pub(in crate::embedded) fn recover(
         std::fs::remove_file(dir.join(file_name(number, COMPLETE)))?;
     }
     let path_of = |number| dir.join(file_name(number, COMPLETE));
-    let mut expected = first;
-    for &number in &segments {
+    for (expected, &number) in (first..).zip(&segments) {
         if number != expected {
             return Err(RecoveryError::Missing { path: path_of(expected) });
         }
-        expected += 1;
     }
     let Some(last) = segments.last().copied() else {
         return Err(RecoveryError::Missing { path: path_of(first) });

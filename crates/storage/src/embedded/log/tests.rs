@@ -160,7 +160,7 @@ fn a_cut_in_an_older_segment_is_refused_unless_only_its_seal_is_gone() {
         match cut {
             ..SEGMENT_HEAD_LEN => assert!(matches!(recovered, Err(RecoveryError::Head { .. }))),
             _ if cut >= whole.len() - FRAME_HEAD_LEN => {
-                assert_eq!(bodies(&recovered.unwrap()), written.bodies)
+                assert_eq!(bodies(&recovered.unwrap()), written.bodies);
             }
             _ => assert!(matches!(recovered, Err(RecoveryError::Damaged { .. })), "{cut}"),
         }
