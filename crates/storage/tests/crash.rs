@@ -27,9 +27,9 @@ const ROUNDS_WANTED: &str = "DURABLE_SESSIONS_CRASH_ROUNDS";
 const WRITERS: u64 = 6;
 const STREAMS: u64 = 3;
 
-/// Segments so small that one is being brought into the tree at almost any time.
+/// Segments so small that a round fills several, and is killed while one is brought into the tree now and then.
 fn options() -> StoreOptions {
-    StoreOptions { log_segment_bytes: 200_000, ..StoreOptions::default() }
+    StoreOptions { log_segment_bytes: 1_000_000, ..StoreOptions::default() }
 }
 
 fn path(name: &str) -> StreamPath {
@@ -159,6 +159,24 @@ fn acknowledgements(output: &Path) -> usize {
     Acknowledged::default().read(output)
 }
 
+/// SIGKILL, also when the test fails: its directory goes then, and nobody may go on writing there.
+struct Killed(std::process::Child);
+
+impl Killed {
+    fn now(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It is dead already unless the test has failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn everything_acknowledged_survives_kill_9() {
     let dir = tempfile::tempdir().unwrap();
@@ -169,7 +187,7 @@ fn everything_acknowledged_survives_kill_9() {
     let rounds = std::env::var(ROUNDS_WANTED).map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     for round in 0..rounds {
         let output = dir.path().join(format!("output-{round}"));
-        let mut killed = Command::new(std::env::current_exe().unwrap())
+        let killed = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
             .env(DIR, &store_dir)
             .env(ROUND, round.to_string())
@@ -177,19 +195,18 @@ fn everything_acknowledged_survives_kill_9() {
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
+        let mut killed = Killed(killed);
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let wanted = 1 + (random >> 33) % 1_500;
         let deadline = Instant::now() + Duration::from_secs(60);
         while acknowledgements(&output) < wanted {
-            assert!(killed.try_wait().unwrap().is_none(), "the process ended by itself");
+            assert!(killed.0.try_wait().unwrap().is_none(), "the process ended by itself");
             assert!(Instant::now() < deadline, "the process does not get on");
             std::thread::yield_now();
         }
         let opened = EmbeddedStore::open(&store_dir, options());
         assert!(matches!(opened, Err(OpenError::Locked { .. })));
-        // SIGKILL.
-        killed.kill().unwrap();
-        killed.wait().unwrap();
+        killed.now();
         acknowledged.read(&output);
         println!("round {round}: killed after {} acknowledgements", acknowledgements(&output));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -9,8 +9,9 @@
 //!   head | frame 40 | frame 41 | seal 42     head (first: 43) | frame 43 | frame 44 |
 //! ```
 //!
-//! Space is made with zeros, a mebibyte ahead: a sync that changes the length of a file has to wait for the file
-//! system's own journal too, so only one commit in a few thousand small ones does that.
+//! Space is made with zeros, a mebibyte ahead: a sync that changes the length of a file has to write what the file
+//! system knows of the file too, so only one commit in a few thousand small ones does that. The bytes of the log are
+//! written twice for it.
 //!
 //! A frame is not begun before the one before is synced, so there is at most one that is written in part, at the
 //! very end, and it was never acknowledged. What is found at opening, and what becomes of it:
