@@ -12,8 +12,12 @@ pub const CONTENT_TYPE_LEN_MAX: usize = 256;
 #[derive(Debug, Clone)]
 pub struct ContentType {
     text: Arc<str>,
-    essence_len: usize,
+    essence_len: u16,
+    /// Asked for by every append, so it is not compared each time.
+    is_json: bool,
 }
+
+const JSON: &str = "application/json";
 
 /// What one unit of a stream's positions is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,13 +37,22 @@ impl ContentType {
     /// `application/json`, the type of every session stream.
     #[must_use]
     pub fn json() -> Self {
-        Self { text: "application/json".into(), essence_len: "application/json".len() }
+        Self::with_essence(JSON, JSON)
     }
 
     /// `application/octet-stream`, the default of the protocol.
     #[must_use]
     pub fn octet_stream() -> Self {
-        Self { text: "application/octet-stream".into(), essence_len: "application/octet-stream".len() }
+        Self::with_essence("application/octet-stream", "application/octet-stream")
+    }
+
+    /// `text` starts with `essence`, and is no longer than [`CONTENT_TYPE_LEN_MAX`].
+    fn with_essence(text: &str, essence: &str) -> Self {
+        Self {
+            text: text.into(),
+            essence_len: essence.len() as u16,
+            is_json: essence.eq_ignore_ascii_case(JSON),
+        }
     }
 
     /// The type as it was given.
@@ -51,7 +64,7 @@ impl ContentType {
     /// `type/subtype` without parameters.
     #[must_use]
     pub fn essence(&self) -> &str {
-        &self.text[..self.essence_len]
+        &self.text[..usize::from(self.essence_len)]
     }
 
     /// What one unit of a stream of this type is.
@@ -63,7 +76,7 @@ impl ContentType {
     /// Whether this is `application/json`.
     #[must_use]
     pub fn is_json(&self) -> bool {
-        self.essence().eq_ignore_ascii_case("application/json")
+        self.is_json
     }
 
     /// Whether SSE carries it as text rather than base64, section 5.8.
@@ -98,7 +111,7 @@ impl FromStr for ContentType {
                     && text.len() <= CONTENT_TYPE_LEN_MAX
                     && text.bytes().all(|b| (b' '..=b'~').contains(&b)) =>
             {
-                Ok(Self { essence_len: essence.len(), text: text.into() })
+                Ok(Self::with_essence(text, essence))
             }
             _ => Err(MalformedContentType),
         }
@@ -122,6 +135,8 @@ mod tests {
         assert_eq!(plain, dressed);
         assert_eq!(dressed.unit(), Unit::Message);
         assert_eq!(dressed.as_str(), "Application/JSON; charset=utf-8");
+        assert_eq!(dressed.essence(), "Application/JSON");
+        assert_eq!("application/jsonl".parse::<ContentType>().unwrap().unit(), Unit::Byte);
         assert!("text/plain".parse::<ContentType>().unwrap().is_text());
         assert!(!ContentType::octet_stream().is_text());
         for bad in ["", "json", "/json", "application/", "a b/c", "text/plain\u{7f}"] {

@@ -18,18 +18,28 @@ use durable_sessions_storage::{
     Append, Batch, CreateStream, EmbeddedStore, Lifetime, StoreOptions, StreamStore,
 };
 
-const HELP: &str = "options: --seconds N (per slice, default 0.3), --rounds N (slices of each, in turn, default 9), --streams N (default 10000), --bytes N (payload, default 200), --dir PATH (default: a temporary directory on the disk of the target directory)";
+const HELP: &str = "options: --seconds N (per slice, default 0.3), --rounds N (slices of each, in turn, default 9), --streams N (default 10000), --bytes N (payload, default 200), --appenders A,B,.. (default 1,16,256), --only-store (no bare log, for a profile), --dir PATH (default: a temporary directory on the disk of the target directory)";
 
 struct Settings {
     seconds: f64,
     rounds: usize,
     streams: usize,
     bytes: usize,
+    appenders: Vec<usize>,
+    only_store: bool,
     dir: Option<std::path::PathBuf>,
 }
 
 fn settings() -> Settings {
-    let mut settings = Settings { seconds: 0.3, rounds: 9, streams: 10_000, bytes: 200, dir: None };
+    let mut settings = Settings {
+        seconds: 0.3,
+        rounds: 9,
+        streams: 10_000,
+        bytes: 200,
+        appenders: vec![1, 16, 256],
+        only_store: false,
+        dir: None,
+    };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().unwrap_or_else(|| panic_with(HELP));
@@ -38,6 +48,8 @@ fn settings() -> Settings {
             "--rounds" => settings.rounds = value().parse().unwrap(),
             "--streams" => settings.streams = value().parse().unwrap(),
             "--bytes" => settings.bytes = value().parse().unwrap(),
+            "--appenders" => settings.appenders = value().split(',').map(|n| n.parse().unwrap()).collect(),
+            "--only-store" => settings.only_store = true,
             "--dir" => settings.dir = Some(value().into()),
             // What cargo itself passes.
             "--bench" => {}
@@ -173,13 +185,14 @@ async fn run(settings: &Settings) {
     let log = Arc::new(BareLog::create(&dir.path().join("bare.log")));
     let payload = payload(settings.bytes);
 
-    for appenders in [1, 16, 256] {
+    for &appenders in &settings.appenders {
         let (mut ours, mut bare) = (Measured::default(), Measured::default());
         // Short slices in turn, and the median of their ratios: how long a sync takes drifts by the second.
         let mut ratios = Vec::new();
         for _ in 0..settings.rounds {
             let (log, bytes) = (Arc::clone(&log), payload.clone());
-            let bare_slice = measure(appenders, settings.seconds, move |_| {
+            let bare_seconds = if settings.only_store { 0.0 } else { settings.seconds };
+            let bare_slice = measure(appenders, bare_seconds, move |_| {
                 let (log, bytes) = (Arc::clone(&log), bytes.clone());
                 async move { log.append(bytes).await }
             })

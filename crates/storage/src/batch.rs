@@ -41,7 +41,7 @@ pub enum BatchError {
     /// Nothing in it.
     #[error("an append needs at least one message or byte")]
     Empty,
-    /// Longer than 2^32 - 1 bytes, or ends that are not ascending positions of the body.
+    /// Longer than 1 GiB, or ends that are not ascending positions of the body.
     #[error("message boundaries do not fit the body")]
     Boundaries,
 }
@@ -55,7 +55,7 @@ impl Batch {
         if body.is_empty() {
             return Err(BatchError::Empty);
         }
-        if u32::try_from(body.len()).is_err() {
+        if body.len() > BODY_BYTES_MAX {
             return Err(BatchError::Boundaries);
         }
         Ok(Self { body, ends: Ends::Bytes })
@@ -82,7 +82,9 @@ impl Batch {
             }
             start = u64::from(end) + 1;
         }
-        if last as usize != body.len() || ends[..ends.len() - 1].iter().any(|&end| body[end as usize] != b',')
+        if last as usize != body.len()
+            || body.len() > BODY_BYTES_MAX
+            || ends[..ends.len() - 1].iter().any(|&end| body[end as usize] != b',')
         {
             return Err(BatchError::Boundaries);
         }
@@ -184,6 +186,10 @@ impl Batch {
         self.body.len() + 4 * self.ends().len() + ROW_BYTES
     }
 }
+
+/// With the ends of its messages, of which there may be half as many, a row stays below the 4 GiB that a stored
+/// value can have.
+const BODY_BYTES_MAX: usize = 1 << 30;
 
 /// From here on a body fills most of any buffer it came in, and copying it would cost more than it frees.
 const DETACH_BYTES_MAX: usize = 32 << 10;

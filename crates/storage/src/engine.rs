@@ -12,17 +12,8 @@ use crate::Durability;
 #[error("{0}")]
 pub(crate) struct EngineError(pub(crate) String);
 
-/// A sorted map of byte keys, changed by atomic batches.
-pub(crate) trait Engine: Send + Sync + 'static {
-    /// What a commit with `sync` means here.
-    fn durability(&self) -> Durability;
-
-    /// Whether a read may wait for a disk.
-    fn is_blocking(&self) -> bool;
-
-    /// Bytes that still fit, when there is a ceiling.
-    fn room_bytes(&self) -> Option<u64>;
-
+/// A sorted map of byte keys, as readers see it.
+pub(crate) trait Entries: Send + Sync + 'static {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
 
@@ -31,6 +22,24 @@ pub(crate) trait Engine: Send + Sync + 'static {
 
     /// The last entry with `from <= key < to`.
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Bytes)>, EngineError>;
+}
+
+/// A sorted map of byte keys, changed by atomic batches.
+pub(crate) trait Engine: Entries {
+    /// What a commit with `sync` means here.
+    fn durability(&self) -> Durability;
+
+    /// Whether a read may wait for a disk.
+    fn is_blocking(&self) -> bool;
+
+    /// What was committed lately, if that can be read without waiting while the rest cannot. Entries are missing
+    /// there from the oldest on: what is committed after one that is there, is there too.
+    fn recent(&self) -> Option<&dyn Entries> {
+        None
+    }
+
+    /// Bytes that still fit, when there is a ceiling.
+    fn room_bytes(&self) -> Option<u64>;
 
     /// Makes all of a batch visible and, with `sync`, durable; or nothing of it.
     fn commit(&self, writes: &Writes, sync: bool) -> Result<(), EngineError>;
@@ -42,60 +51,103 @@ pub(crate) trait Engine: Send + Sync + 'static {
 /// What a scan does with an entry: `Break` stops it.
 pub(crate) type Visit<'v> = dyn FnMut(&[u8], Bytes) -> ControlFlow<()> + 'v;
 
-/// A batch of changes. Keys and values live in one buffer that is used again, so that an append costs no
-/// allocation of its own here, and the checksum of a value runs over bytes that are in the cache anyway.
+/// A batch of changes, as one run of bytes that is used again: an append costs no allocation of its own here, the
+/// checksum of a value runs over bytes that are in the cache anyway, and a log can keep the run as it is.
+///
+/// ```text
+/// ( key length u16 | value length u32, or DELETED | key | value ) *     integers little endian
+/// ```
 #[derive(Default)]
 pub(crate) struct Writes {
-    arena: Vec<u8>,
-    ops: Vec<WriteOp>,
-}
-
-struct WriteOp {
-    key_end: usize,
-    /// `None` deletes.
-    value_end: Option<usize>,
+    encoded: Vec<u8>,
 }
 
 /// One change: `None` deletes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Write<'w> {
     pub(crate) key: &'w [u8],
     pub(crate) value: Option<&'w [u8]>,
 }
 
 /// The buffer is given back down to this between groups: one huge group must not pin it for good.
-const ARENA_BYTES_KEPT: usize = 4 << 20;
+const ENCODED_BYTES_KEPT: usize = 4 << 20;
+const WRITE_HEAD_LEN: usize = 6;
+const DELETED: u32 = u32::MAX;
 
 impl Writes {
-    /// Puts what `fill` appends to the buffer.
+    /// Puts what `fill` appends to the buffer: less than `u32::MAX` bytes. Keys are shorter than 64 KiB.
     pub(crate) fn put(&mut self, key: &[u8], fill: impl FnOnce(&mut Vec<u8>)) {
-        self.arena.extend_from_slice(key);
-        let key_end = self.arena.len();
-        fill(&mut self.arena);
-        self.ops.push(WriteOp { key_end, value_end: Some(self.arena.len()) });
+        let head = self.encoded.len();
+        self.push_key(key, 0);
+        let start = self.encoded.len();
+        fill(&mut self.encoded);
+        let value_len = (self.encoded.len() - start) as u32;
+        self.encoded[head + 2..head + WRITE_HEAD_LEN].copy_from_slice(&value_len.to_le_bytes());
     }
 
     pub(crate) fn delete(&mut self, key: &[u8]) {
-        self.arena.extend_from_slice(key);
-        self.ops.push(WriteOp { key_end: self.arena.len(), value_end: None });
+        self.push_key(key, DELETED);
     }
 
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Write<'_>> {
-        let mut start = 0;
-        self.ops.iter().map(move |op| {
-            let key = &self.arena[start..op.key_end];
-            start = op.value_end.unwrap_or(op.key_end);
-            Write { key, value: op.value_end.map(|end| &self.arena[op.key_end..end]) }
-        })
+    fn push_key(&mut self, key: &[u8], value_len: u32) {
+        let mut head = [0; WRITE_HEAD_LEN];
+        head[..2].copy_from_slice(&(key.len() as u16).to_le_bytes());
+        head[2..].copy_from_slice(&value_len.to_le_bytes());
+        self.encoded.extend_from_slice(&head);
+        self.encoded.extend_from_slice(key);
+    }
+
+    pub(crate) fn iter(&self) -> WritesIter<'_> {
+        WritesIter { encoded: &self.encoded }
+    }
+
+    /// The run of bytes; [`decode`] reads it.
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.encoded
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.ops.is_empty()
+        self.encoded.is_empty()
     }
 
     pub(crate) fn clear(&mut self) {
-        self.ops.clear();
-        self.arena.clear();
-        self.arena.shrink_to(ARENA_BYTES_KEPT);
+        self.encoded.clear();
+        self.encoded.shrink_to(ENCODED_BYTES_KEPT);
+    }
+}
+
+/// Reads the changes of a run that [`Writes`] made. It ends early where the run is cut.
+pub(crate) fn decode(encoded: &[u8]) -> WritesIter<'_> {
+    WritesIter { encoded }
+}
+
+/// Whether a run can be read to its end.
+pub(crate) fn is_whole_run(encoded: &[u8]) -> bool {
+    let mut changes = decode(encoded);
+    changes.by_ref().for_each(drop);
+    changes.encoded.is_empty()
+}
+
+/// Changes in the order they were made.
+pub(crate) struct WritesIter<'w> {
+    encoded: &'w [u8],
+}
+
+impl<'w> Iterator for WritesIter<'w> {
+    type Item = Write<'w>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (&[k0, k1, v0, v1, v2, v3], rest) = self.encoded.split_first_chunk::<WRITE_HEAD_LEN>()?;
+        let (key, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([k0, k1])))?;
+        let (value, rest) = match u32::from_le_bytes([v0, v1, v2, v3]) {
+            DELETED => (None, rest),
+            len => {
+                let (value, rest) = rest.split_at_checked(len as usize)?;
+                (Some(value), rest)
+            }
+        };
+        self.encoded = rest;
+        Some(Write { key, value })
     }
 }
 
@@ -108,13 +160,25 @@ mod tests {
         let mut writes = Writes::default();
         writes.put(b"k1", |value| value.extend_from_slice(b"h:body"));
         writes.delete(b"k2");
-        writes.put(b"k3", |value| value.extend_from_slice(b""));
+        writes.put(b"k3", |_| {});
+        let expected = [(&b"k1"[..], Some(&b"h:body"[..])), (&b"k2"[..], None), (&b"k3"[..], Some(&b""[..]))];
         let all: Vec<_> = writes.iter().map(|w| (w.key, w.value)).collect();
-        assert_eq!(
-            all,
-            [(&b"k1"[..], Some(&b"h:body"[..])), (&b"k2"[..], None), (&b"k3"[..], Some(&b""[..]))]
-        );
+        assert_eq!(all, expected);
+
+        // Cut anywhere, it is a shorter run that says so.
+        let run = writes.encoded().to_vec();
+        let ends: Vec<_> = (0..=3).map(|n| whole_len(&expected[..n])).collect();
+        for cut in 0..=run.len() {
+            let read: Vec<_> = decode(&run[..cut]).map(|w| (w.key, w.value)).collect();
+            assert_eq!(read, expected[..read.len()]);
+            assert!(ends[read.len()] <= cut && ends.get(read.len() + 1).is_none_or(|&next| next > cut));
+            assert_eq!(is_whole_run(&run[..cut]), ends.contains(&cut), "{cut}");
+        }
         writes.clear();
-        assert!(writes.is_empty());
+        assert!(writes.is_empty() && writes.iter().next().is_none());
+    }
+
+    fn whole_len(changes: &[(&[u8], Option<&[u8]>)]) -> usize {
+        changes.iter().map(|(key, value)| WRITE_HEAD_LEN + key.len() + value.map_or(0, <[u8]>::len)).sum()
     }
 }

@@ -37,5 +37,19 @@ impl Subject for Embedded {
     }
 }
 
+/// The log and the tree share every stream: a segment is complete after a few groups.
+struct SmallSegments(Embedded);
+
+impl Subject for SmallSegments {
+    fn open(&self, options: StoreOptions) -> Arc<dyn StreamStore> {
+        self.0.open(StoreOptions { log_segment_bytes: 2_000, ..options })
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+}
+
 store_conformance!(memory, || Memory);
 store_conformance!(embedded, Embedded::new);
+store_conformance!(embedded_in_small_segments, || SmallSegments(Embedded::new()));

@@ -30,7 +30,7 @@ use crate::engine::Writes;
 use crate::semantics::ProducerState;
 
 /// The version of this layout. Anything else in a directory is refused at opening.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 pub(crate) const KEY_FORMAT: &[u8] = b"f";
 pub(crate) const KEY_NEXT_ID: &[u8] = b"i";

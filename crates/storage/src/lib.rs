@@ -8,7 +8,7 @@
 //! | `semantics` | what streams mean: admission of appends, lifetimes; pure |
 //! | `local` | a store in this process: queue, committer, windows, reads, forks |
 //! | `layout` | keys and values as they are persisted |
-//! | `engine`, `memory`, `embedded` | sorted maps with atomic batches: in RAM, and fjall in a directory |
+//! | `engine`, `memory`, `embedded` | sorted maps with atomic batches: in RAM, and a log in front of fjall in a directory |
 //! | `conformance` | the suite every store must pass, and a naive model of one |
 
 mod batch;

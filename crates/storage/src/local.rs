@@ -5,8 +5,9 @@
 //!   append() --> bounded queue --> committer thread: group of pending operations
 //!                                    decide against the writer's state (StreamState), in order
 //!                                    one batch, one sync
-//!                                    publish (Live: tail, window), answer, tell watchers
-//!   read()  <-- Live (window in memory), else engine scan
+//!                                    publish (Live: tail, window), then a parcel: answers,
+//!                                    watchers; a large one is delivered by a task
+//!   read()  <-- Live (window in memory), else the engine's memory, else an engine scan on a thread that may wait
 //! ```
 //!
 //! Two copies of a stream's state keep readers and writer apart: `writer` runs ahead within a group, `live` is
@@ -14,6 +15,7 @@
 
 mod catalog;
 mod committer;
+mod delivery;
 mod group;
 mod open;
 mod producers;

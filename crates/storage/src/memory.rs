@@ -6,7 +6,7 @@ use std::sync::{PoisonError, RwLock};
 
 use bytes::Bytes;
 
-use crate::engine::{Engine, EngineError, Visit, Writes};
+use crate::engine::{Engine, EngineError, Entries, Visit, Writes};
 use crate::local::LocalStore;
 use crate::{Durability, OpenError, StoreOptions};
 
@@ -58,20 +58,7 @@ impl Map {
     }
 }
 
-impl Engine for MemoryEngine {
-    fn durability(&self) -> Durability {
-        Durability::Memory
-    }
-
-    fn is_blocking(&self) -> bool {
-        false
-    }
-
-    fn room_bytes(&self) -> Option<u64> {
-        let bytes = self.map.read().unwrap_or_else(PoisonError::into_inner).bytes;
-        Some(self.bytes_max.saturating_sub(bytes))
-    }
-
+impl Entries for MemoryEngine {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         Ok(self.map.read().unwrap_or_else(PoisonError::into_inner).entries.get(key).cloned())
     }
@@ -95,6 +82,21 @@ impl Engine for MemoryEngine {
         }
         let mut range = map.entries.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
         Ok(range.next_back().map(|(key, value)| (key.to_vec(), value.clone())))
+    }
+}
+
+impl Engine for MemoryEngine {
+    fn durability(&self) -> Durability {
+        Durability::Memory
+    }
+
+    fn is_blocking(&self) -> bool {
+        false
+    }
+
+    fn room_bytes(&self) -> Option<u64> {
+        let bytes = self.map.read().unwrap_or_else(PoisonError::into_inner).bytes;
+        Some(self.bytes_max.saturating_sub(bytes))
     }
 
     fn commit(&self, writes: &Writes, _sync: bool) -> Result<(), EngineError> {

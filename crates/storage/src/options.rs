@@ -71,6 +71,9 @@ pub struct StoreOptions {
     pub engine_reads_max: usize,
     /// Bytes the memory store holds; when full, appends and creations are refused as full.
     pub memory_bytes_max: u64,
+    /// Bytes of one segment of the embedded engine's log; a single larger group makes a larger one. Four of them
+    /// are in memory at most, then appends wait until one is in the tree.
+    pub log_segment_bytes: u64,
     /// Bytes of the embedded engine's cache of blocks.
     pub block_cache_bytes: u64,
     /// How often expired streams are looked for in the background.
@@ -93,6 +96,7 @@ impl Default for StoreOptions {
             stream_seq_len_max: 1_024,
             engine_reads_max: 16,
             memory_bytes_max: 1 << 30,
+            log_segment_bytes: 32 << 20,
             block_cache_bytes: 32 << 20,
             sweep_interval: Duration::from_secs(5),
             clock: Arc::new(SystemClock),

@@ -23,9 +23,16 @@ use durable_sessions_storage::{
 
 const DIR: &str = "DURABLE_SESSIONS_CRASH_DIR";
 const ROUND: &str = "DURABLE_SESSIONS_CRASH_ROUND";
+/// Unless `ROUNDS_WANTED` says otherwise.
 const ROUNDS: u64 = 5;
+const ROUNDS_WANTED: &str = "DURABLE_SESSIONS_CRASH_ROUNDS";
 const WRITERS: u64 = 6;
 const STREAMS: u64 = 3;
+
+/// Segments so small that a round fills several, and is killed while one is brought into the tree now and then.
+fn options() -> StoreOptions {
+    StoreOptions { log_segment_bytes: 1_000_000, ..StoreOptions::default() }
+}
 
 fn path(name: &str) -> StreamPath {
     name.parse().unwrap()
@@ -105,8 +112,7 @@ fn child() {
     let epoch: u64 = epoch.parse().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let store: Arc<dyn StreamStore> =
-            Arc::new(EmbeddedStore::open(Path::new(&dir), StoreOptions::default()).unwrap());
+        let store: Arc<dyn StreamStore> = Arc::new(EmbeddedStore::open(Path::new(&dir), options()).unwrap());
         for n in 0..STREAMS {
             store.create(&path(&format!("shared/{n}")), json_stream()).await.unwrap();
         }
@@ -156,6 +162,24 @@ fn acknowledgements(output: &Path) -> usize {
     Acknowledged::default().read(output)
 }
 
+/// SIGKILL, also when the test fails: its directory goes then, and nobody may go on writing there.
+struct Killed(std::process::Child);
+
+impl Killed {
+    fn now(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It is dead already unless the test has failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn everything_acknowledged_survives_kill_9() {
     let dir = tempfile::tempdir().unwrap();
@@ -163,9 +187,10 @@ fn everything_acknowledged_survives_kill_9() {
     std::fs::create_dir(&store_dir).unwrap();
     let mut random = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos() as usize;
     let mut acknowledged = Acknowledged::default();
-    for round in 0..ROUNDS {
+    let rounds = std::env::var(ROUNDS_WANTED).map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    for round in 0..rounds {
         let output = dir.path().join(format!("output-{round}"));
-        let mut killed = Command::new(std::env::current_exe().unwrap())
+        let killed = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
             .env(DIR, &store_dir)
             .env(ROUND, round.to_string())
@@ -173,19 +198,18 @@ fn everything_acknowledged_survives_kill_9() {
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
+        let mut killed = Killed(killed);
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let wanted = 1 + (random >> 33) % 1_500;
         let deadline = Instant::now() + Duration::from_secs(60);
         while acknowledgements(&output) < wanted {
-            assert!(killed.try_wait().unwrap().is_none(), "the process ended by itself");
+            assert!(killed.0.try_wait().unwrap().is_none(), "the process ended by itself");
             assert!(Instant::now() < deadline, "the process does not get on");
             std::thread::yield_now();
         }
-        let opened = EmbeddedStore::open(&store_dir, StoreOptions::default());
+        let opened = EmbeddedStore::open(&store_dir, options());
         assert!(matches!(opened, Err(OpenError::Locked { .. })));
-        // SIGKILL.
-        killed.kill().unwrap();
-        killed.wait().unwrap();
+        killed.now();
         acknowledged.read(&output);
         println!("round {round}: killed after {} acknowledgements", acknowledgements(&output));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -208,7 +232,7 @@ async fn messages(store: &dyn StreamStore, of: &str) -> Vec<String> {
 }
 
 async fn check(dir: &Path, acknowledged: &Acknowledged) {
-    let store = EmbeddedStore::open(dir, StoreOptions::default()).unwrap();
+    let store = EmbeddedStore::open(dir, options()).unwrap();
     // What is there, by writer and epoch: sequences in the order they were found.
     let mut found: BTreeMap<(u64, u64), Vec<u64>> = BTreeMap::new();
     for stream in 0..STREAMS {

@@ -9,7 +9,7 @@ use durable_sessions_protocol::{
 };
 use proptest::prelude::*;
 
-use super::{Embedded, Memory};
+use super::{Embedded, Memory, SmallSegments};
 use crate::conformance::Subject;
 use crate::conformance::model::{Found, ModelStore};
 use crate::{
@@ -232,10 +232,12 @@ proptest! {
 
 proptest! {
     // Every case syncs a directory of its own a few dozen times.
-    #![proptest_config(ProptestConfig { cases: 25, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn embedded_does_as_the_model(operations in operations(), in_memory: bool) {
-        block_on(run(&Embedded::new(), &operations, if in_memory { usize::MAX } else { 0 }));
+        let window_bytes = if in_memory { usize::MAX } else { 0 };
+        block_on(run(&Embedded::new(), &operations, window_bytes));
+        block_on(run(&SmallSegments(Embedded::new()), &operations, window_bytes));
     }
 }

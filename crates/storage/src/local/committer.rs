@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::delivery::{Delivery, Parcel};
 use super::group::{Answer, Effect, Group};
 use super::lock;
 use super::queue::{Operation, Taken};
@@ -18,6 +19,7 @@ pub(super) struct Committer {
     pub(super) shared: Arc<Shared>,
     pub(super) group: Group,
     pub(super) windows: Windows,
+    pub(super) delivery: Delivery,
     pub(super) reclaim: Reclaim,
     /// Streams that expire, by id.
     pub(super) mortal: BTreeMap<u64, Arc<Stream>>,
@@ -135,15 +137,12 @@ impl Committer {
         }
         let mut watched = Vec::new();
         let now_ms = self.group.now_ms;
-        for effect in std::mem::take(&mut self.group.effects) {
+        let mut effects = std::mem::take(&mut self.group.effects);
+        for effect in effects.drain(..) {
             self.publish(effect, now_ms, &mut watched);
         }
-        for answer in self.group.answers.drain(..) {
-            answer.send();
-        }
-        for stream in watched {
-            lock(&stream.live).tell_watchers();
-        }
+        self.group.effects = effects;
+        self.delivery.deliver(Parcel { answers: std::mem::take(&mut self.group.answers), watched });
         self.windows.shrink();
     }
 
@@ -227,7 +226,7 @@ fn needs_durable_rows(operation: &Operation) -> bool {
 
 impl Answer {
     /// A caller that has gone away is no error.
-    fn send(self) {
+    pub(super) fn send(self) {
         match self {
             Self::Append(reply, result) => drop(reply.send(result)),
             Self::Create(reply, result) => {

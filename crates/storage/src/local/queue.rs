@@ -130,6 +130,12 @@ impl Queue {
             pending.waiting = false;
         }
         let mut bytes = 0;
+        let fits = pending.operations.len() <= len_max && pending.bytes <= bytes_max;
+        if fits && group.is_empty() {
+            // Nothing is moved, and callers are not kept waiting for the lock.
+            std::mem::swap(group, &mut pending.operations);
+            bytes = pending.bytes;
+        }
         while let Some(next) = pending.operations.front() {
             let next_bytes = next.bytes();
             if !group.is_empty() && (group.len() >= len_max || bytes + next_bytes > bytes_max) {

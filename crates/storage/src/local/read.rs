@@ -6,11 +6,12 @@ use durable_sessions_protocol::Offset;
 
 use super::lock;
 use super::stream::Stream;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{EngineError, Entries};
 use crate::layout::{key_first, read_row, row_key};
 use crate::{Batch, ReadError};
 
 /// Rows of one page as they come.
+#[derive(Clone)]
 pub(super) struct PageBuilder {
     rows: Vec<Batch>,
     next: u64,
@@ -64,7 +65,7 @@ impl PageBuilder {
 
 /// Fills the page from `stream` and its sources up to `to`, an offset that was its tail.
 pub(super) fn fill(
-    engine: &dyn Engine,
+    engine: &dyn Entries,
     stream: &Stream,
     page: &mut PageBuilder,
     to: u64,
@@ -87,7 +88,7 @@ pub(super) fn fill(
 }
 
 /// Reads rows of one stream's own from the engine, from the row that holds the wanted position on.
-fn scan_rows(engine: &dyn Engine, id: u64, page: &mut PageBuilder, to: u64) -> Result<(), ReadError> {
+fn scan_rows(engine: &dyn Entries, id: u64, page: &mut PageBuilder, to: u64) -> Result<(), ReadError> {
     let damaged_at = |position| ReadError::Damaged { at: Offset::new(position) };
     let start = page.next();
     let containing = engine.last(&row_key(id, 0), &row_key(id, start + 1)).map_err(unavailable)?;
@@ -129,7 +130,7 @@ fn unavailable(error: EngineError) -> ReadError {
 
 /// Where the row that holds `position` ends, as `stream` sees it; `tail` at its tail.
 pub(super) fn row_end(
-    engine: &dyn Engine,
+    engine: &dyn Entries,
     stream: &Stream,
     position: u64,
     tail: u64,

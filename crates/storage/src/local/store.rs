@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::catalog::Catalog;
 use super::committer::Committer;
+use super::delivery::Delivery;
 use super::group::Group;
 use super::queue::{Operation, Queue, Refused};
 use super::read::{PageBuilder, fill};
@@ -115,6 +116,7 @@ impl LocalStore {
             shared: Arc::clone(&shared),
             group,
             windows,
+            delivery: Delivery::start(),
             reclaim: found.reclaim,
             mortal: found.mortal,
             sweep_from: 0,
@@ -211,9 +213,11 @@ impl StreamStore for LocalStore {
                 || live.window.as_ref().is_some_and(|window| window.collect(&mut page, live.next));
             (live.tail(), in_window)
         };
-        if in_window {
+        // Also a read that found no window is why there should be one from the next append on.
+        if !stream.window_used.load(Ordering::Relaxed) {
             stream.window_used.store(true, Ordering::Relaxed);
-        } else {
+        }
+        if !in_window {
             let read = self.read_engine(&stream, page, tail.next_offset.position()).await;
             // Rows that were deleted or trimmed meanwhile may be missing, which is neither damage nor an empty page.
             let live = lock(&stream.live);
@@ -338,6 +342,13 @@ impl LocalStore {
         mut page: PageBuilder,
         to: u64,
     ) -> Result<PageBuilder, ReadError> {
+        if let Some(recent) = self.shared.engine.recent() {
+            let mut all_recent = page.clone();
+            // What is missing there is not damaged, but older.
+            if fill(recent, stream, &mut all_recent, to).is_ok() && all_recent.next() > page.next() {
+                return Ok(all_recent);
+            }
+        }
         let stream = Arc::clone(stream);
         self.with_engine(move |engine| fill(engine, &stream, &mut page, to).map(|()| page)).await
     }

@@ -45,8 +45,15 @@ impl Windows {
         Self { hand: VecDeque::new(), bytes: 0, bytes_max, stream_bytes_max: stream_bytes_max.min(bytes_max) }
     }
 
-    /// Adds the newest row of a stream whose `live` is locked.
+    /// Adds the newest row of a stream whose `live` is locked, when somebody follows it or has read it lately. A
+    /// window for every stream that is written to would cost each append a copy, and the cold memory of another
+    /// stream's rows that have to go for it.
     pub(super) fn push(&mut self, stream: &Arc<Stream>, live: &mut Live, first: u64, batch: &Batch) {
+        let is_read =
+            live.window.is_some() || live.watch.is_some() || stream.window_used.load(Ordering::Relaxed);
+        if !is_read {
+            return;
+        }
         let added = batch.footprint();
         if added > self.stream_bytes_max {
             // A window has no gaps, so one without its newest row is none.
@@ -65,7 +72,6 @@ impl Windows {
             window.bytes -= oldest.footprint();
             self.bytes -= oldest.footprint();
         }
-        stream.window_used.store(true, Ordering::Relaxed);
     }
 
     /// Its entry at the hand goes when the hand comes to it.
@@ -120,6 +126,7 @@ mod tests {
 
     fn push(windows: &mut Windows, stream: &Arc<Stream>, first: u64, len: usize) {
         let batch = Batch::message(Bytes::from(vec![b'1'; len])).unwrap();
+        stream.window_used.store(true, Ordering::Relaxed);
         windows.push(stream, &mut lock(&stream.live), first, &batch);
         windows.shrink();
     }
@@ -161,5 +168,32 @@ mod tests {
         push(&mut windows, &stream, 2, 100);
         assert!(starts_at(&stream, 2) && !starts_at(&stream, 1));
         assert_eq!(windows.hand.len(), 1);
+    }
+
+    #[test]
+    fn a_stream_that_nobody_reads_has_no_window() {
+        let mut windows = Windows::new(10_000, 3_000);
+        let (read, other) = (stream(1), stream(2));
+        let row = Batch::message(Bytes::from_static(b"1")).unwrap();
+        let add = |windows: &mut Windows, stream: &Arc<Stream>, first| {
+            windows.push(stream, &mut lock(&stream.live), first, &row);
+        };
+        add(&mut windows, &read, 0);
+        assert!(windows.hand.is_empty() && windows.bytes == 0);
+        read.window_used.store(true, Ordering::Relaxed);
+        let watch = lock(&other.live).subscribe();
+        for stream in [&read, &other] {
+            add(&mut windows, stream, 1);
+            assert!(!starts_at(stream, 0) && starts_at(stream, 1));
+        }
+        // Read once, it has one until its turn comes; followed, it gets one again.
+        windows.bytes_max = 0;
+        windows.shrink();
+        windows.bytes_max = 10_000;
+        for stream in [&read, &other] {
+            add(&mut windows, stream, 2);
+        }
+        assert!(!starts_at(&read, 2) && starts_at(&other, 2));
+        drop(watch);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex};
 use bytes::Bytes;
 
 use crate::Durability;
-use crate::engine::{Engine, EngineError, Visit, Writes};
+use crate::engine::{Engine, EngineError, Entries, Visit, Writes};
 use crate::local::lock;
 use crate::memory::MemoryEngine;
 
@@ -53,6 +53,20 @@ impl Fickle {
     }
 }
 
+impl Entries for Fickle {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        self.below.get(key)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
+        self.below.scan(from, to, visit)
+    }
+
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Bytes)>, EngineError> {
+        self.below.last(from, to)
+    }
+}
+
 impl Engine for Fickle {
     fn durability(&self) -> Durability {
         Durability::Synced
@@ -64,18 +78,6 @@ impl Engine for Fickle {
 
     fn room_bytes(&self) -> Option<u64> {
         None
-    }
-
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        self.below.get(key)
-    }
-
-    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
-        self.below.scan(from, to, visit)
-    }
-
-    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Bytes)>, EngineError> {
-        self.below.last(from, to)
     }
 
     fn commit(&self, writes: &Writes, sync: bool) -> Result<(), EngineError> {

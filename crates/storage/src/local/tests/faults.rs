@@ -126,7 +126,7 @@ async fn unknown_formats_are_refused() {
     writes.put(crate::layout::KEY_FORMAT, |value| value.extend_from_slice(&9u32.to_le_bytes()));
     engine.below.commit(&writes, true).unwrap();
     let open = || LocalStore::open(Arc::clone(&engine) as _, StoreOptions::default());
-    assert!(matches!(open(), Err(OpenError::Format { found, supported: 1 }) if found == "9"));
+    assert!(matches!(open(), Err(OpenError::Format { found, supported: 2 }) if found == "9"));
     writes.clear();
     writes.delete(crate::layout::KEY_FORMAT);
     writes.put(b"something else", |_| {});

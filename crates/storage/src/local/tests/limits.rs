@@ -118,3 +118,33 @@ async fn groups_are_bounded() {
     }
     assert!(engine.commits.load(Ordering::SeqCst) - before >= 10);
 }
+
+/// Large groups are answered by a task of the runtime the store was opened in, and by the committer when that is gone.
+#[test]
+fn everybody_is_answered_whichever_runtime_lives() {
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let engine = Arc::new(Fickle::new());
+    let (opened_in, other) = (runtime(), runtime());
+    let case = opened_in.block_on(async { Case::open(&engine, |_| {}) });
+    let burst = async |case: &Case, from: u64| {
+        let watch = case.0.watch(&path("a")).await.unwrap();
+        engine.hold();
+        let all: Vec<_> = (0..100).map(|n| case.spawn_append("a", one(&n.to_string()))).collect();
+        engine.release();
+        let mut offsets = Vec::new();
+        for append in all {
+            offsets.push(append.await.unwrap().unwrap().next_offset.position());
+        }
+        offsets.sort_unstable();
+        assert_eq!(offsets, (from + 1..=from + 100).collect::<Vec<_>>());
+        let mut watch = watch;
+        watch.wait_for(|tail| tail.next_offset == Offset::new(from + 100)).await.unwrap();
+    };
+    other.block_on(async {
+        case.create("a").await;
+        burst(&case, 0).await;
+    });
+    drop(opened_in);
+    other.block_on(burst(&case, 100));
+}

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::engines::Fickle;
 use super::*;
-use crate::engine::Engine as _;
+use crate::engine::Entries as _;
 use crate::layout::{key_first, row_key};
 use crate::local::open::keys_of;
 use crate::{Fork, Trim, TrimError};

@@ -1,0 +1,164 @@
+//! Opens a log that is there: reads every frame, or says why that cannot be trusted. Must not know what frames mean.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::frame::SegmentHead;
+use super::scan::{End, Scanned, scan};
+use super::{COMPLETE, Log, Segment, UNFINISHED, file_name, sync_directory};
+
+/// Why a log cannot be opened. Nothing was changed but for files that were never part of it.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::embedded) enum RecoveryError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("the log segment {} is damaged at byte {at}, before acknowledged data", path.display())]
+    Damaged { path: PathBuf, at: usize },
+    #[error("the head of the log segment {} is damaged", path.display())]
+    Head { path: PathBuf },
+    #[error("the log segment {} is missing", path.display())]
+    Missing { path: PathBuf },
+    #[error("the log {} holds data that belongs to no store", dir.display())]
+    Orphaned { dir: PathBuf },
+}
+
+/// A log that was there.
+pub(in crate::embedded) struct Recovered {
+    pub(in crate::embedded) log: Log,
+    /// Each segment's groups in order; the last segment is the active one.
+    pub(in crate::embedded) segments: Vec<(u64, Vec<Bytes>)>,
+}
+
+/// Opens the log from segment `first` on. The caller holds the lock of the directory.
+pub(in crate::embedded) fn recover(
+    dir: &Path,
+    first: u64,
+    segment_bytes_max: u64,
+) -> Result<Recovered, RecoveryError> {
+    let (old, segments): (Vec<_>, Vec<_>) = segments(dir)?.into_iter().partition(|number| *number < first);
+    for number in old {
+        std::fs::remove_file(dir.join(file_name(number, COMPLETE)))?;
+    }
+    let path_of = |number| dir.join(file_name(number, COMPLETE));
+    for (expected, &number) in (first..).zip(&segments) {
+        if number != expected {
+            return Err(RecoveryError::Missing { path: path_of(expected) });
+        }
+    }
+    let Some(last) = segments.last().copied() else {
+        return Err(RecoveryError::Missing { path: path_of(first) });
+    };
+    let mut recovered = Vec::with_capacity(segments.len());
+
+    // The segment before: its path, where it ended and with what sequence.
+    let mut before: Option<(PathBuf, Scanned)> = None;
+    let mut newest = None;
+    for number in segments {
+        let path = path_of(number);
+        let bytes = Bytes::from(std::fs::read(&path)?);
+        let head = SegmentHead::decode(&bytes)
+            .filter(|head| head.number == number)
+            .ok_or_else(|| RecoveryError::Head { path: path.clone() })?;
+        if let Some((path, scanned)) = before.take() {
+            // The seal is a frame too, but nothing is lost with it.
+            let is_complete =
+                [head.first_sequence, head.first_sequence.saturating_sub(1)].contains(&scanned.next_sequence);
+            if !is_complete {
+                return Err(RecoveryError::Damaged { path, at: scanned.at });
+            }
+        }
+        let scanned = scan(&bytes, &head);
+        if scanned.end == End::Damaged {
+            return Err(RecoveryError::Damaged { path, at: scanned.at });
+        }
+        if number == last {
+            match scanned.end {
+                End::Sealed => return Err(RecoveryError::Missing { path: path_of(number + 1) }),
+                End::Torn => set_aside(&path, &bytes, scanned.at)?,
+                End::Clean | End::Damaged => {}
+            }
+            let segment = Segment::open(&path, head, scanned.at as u64)?;
+            // A process that was killed may have left a frame that is whole but not synced, and readers see it now.
+            segment.file.sync_all()?;
+            newest = Some((segment, scanned.next_sequence));
+        }
+        recovered.push((number, scanned.bodies.iter().map(|body| bytes.slice(body.clone())).collect()));
+        before = Some((path, scanned));
+    }
+    let Some((active, next_sequence)) = newest else {
+        return Err(RecoveryError::Missing { path: path_of(first) });
+    };
+    let log = Log { dir: dir.to_owned(), active, next_sequence, segment_bytes_max, has_failed: false };
+    Ok(Recovered { log, segments: recovered })
+}
+
+/// Removes what a first opening left that did not come to its end; nothing can have been acknowledged in it. A log
+/// that holds more is refused.
+pub(in crate::embedded) fn clear_unfinished_creation(dir: &Path) -> Result<(), RecoveryError> {
+    for number in segments(dir)? {
+        let path = dir.join(file_name(number, COMPLETE));
+        let bytes = std::fs::read(&path)?;
+        let head = SegmentHead::decode(&bytes).ok_or_else(|| RecoveryError::Head { path: path.clone() })?;
+        let scanned = scan(&bytes, &head);
+        if number > 0 || scanned.end != End::Clean || !scanned.bodies.is_empty() {
+            return Err(RecoveryError::Orphaned { dir: dir.to_owned() });
+        }
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+/// The numbers of the segments in order. Files that were to become one are deleted.
+pub(super) fn segments(dir: &Path) -> io::Result<Vec<u64>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+        let Some((number, extension)) = number.zip(path.extension()) else { continue };
+        if extension == COMPLETE {
+            found.push(number);
+        } else if extension == UNFINISHED {
+            std::fs::remove_file(path)?;
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Copies what follows `at` into a file beside the segment, for a person to look at, and cuts it off.
+fn set_aside(path: &Path, bytes: &[u8], at: usize) -> io::Result<()> {
+    let torn = &bytes[at..];
+    let len = torn.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    // One group is all that can be torn, but a foreign file may stand here by mistake.
+    let torn = &torn[..len.min(TORN_BYTES_KEPT)];
+    let mut number = 0u32;
+    let (aside, mut file) = loop {
+        let aside = path.with_extension(format!("torn-{number}"));
+        match File::create_new(&aside) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            other => break (aside, other?),
+        }
+    };
+    file.write_all(torn)?;
+    file.sync_all()?;
+    let segment = OpenOptions::new().write(true).open(path)?;
+    segment.set_len(at as u64)?;
+    segment.sync_all()?;
+    if let Some(dir) = path.parent() {
+        sync_directory(dir)?;
+    }
+    tracing::warn!(
+        id = "STORE-LOG-TORN",
+        segment = %path.display(),
+        at,
+        bytes = torn.len(),
+        aside = %aside.display(),
+        "the last group of the log was torn; it was not acknowledged, and is set aside"
+    );
+    Ok(())
+}
+
+const TORN_BYTES_KEPT: usize = 64 << 20;
