@@ -88,7 +88,7 @@ fn write_maker(out: &mut String, maker: &Maker) {
         Discriminant::None => {}
         Discriminant::Fixed { field, .. } => data.push(format!("{field}: fixed")),
         Discriminant::ToolOutcome => {
-            data.push(String::from("status: isError === true ? 'error' : 'complete'"))
+            data.push(String::from("status: isError === true ? 'error' : 'complete'"));
         }
     }
     data.push(match after(&mut passed_over, "sessionId") {

@@ -40,6 +40,9 @@ struct State {
 /// How often it looks whether the tree takes runs again.
 const BEHIND_INTERVAL: Duration = Duration::from_millis(20);
 
+/// So many looks, a second, before it merges itself.
+const PAUSES_BEFORE_MERGE: u32 = 50;
+
 impl Progress {
     pub(super) fn new(complete: usize, complete_max: usize) -> Self {
         let state = State { complete, ..State::default() };
@@ -128,9 +131,15 @@ impl Handover {
     /// Hands over all that is complete; `false` when stopped.
     fn step(&self) -> Result<bool, fjall::Error> {
         let progress = &self.shared.progress;
+        let mut pauses = 0;
         while self.with_tree(Tree::is_behind)?.unwrap_or(false) {
             if !progress.pause() {
                 return Ok(false);
+            }
+            pauses += 1;
+            if pauses % PAUSES_BEFORE_MERGE == 0 {
+                tracing::debug!("the tree is behind; merging it here");
+                self.with_tree(Tree::merge)?;
             }
         }
         let complete = self.shared.memory().complete();

@@ -43,8 +43,7 @@ impl Tree {
             .worker_threads(1)
             .open()?;
         let keyspace = database.keyspace(KEYSPACE, || {
-            let merges = Leveled::default().with_l0_threshold(RUNS_BEFORE_MERGE);
-            KeyspaceCreateOptions::default().compaction_strategy(Arc::new(merges))
+            KeyspaceCreateOptions::default().compaction_strategy(Arc::new(merges()))
         })?;
         Ok(Self { keyspace, database })
     }
@@ -99,6 +98,21 @@ impl Tree {
     }
 }
 
+impl Tree {
+    /// Merges runs on this thread. The tree's own worker looks once for every run that is added, and once at opening;
+    /// should it have found something else to merge each time, it waits for the next run while the handover waits
+    /// for a merge.
+    pub(super) fn merge(&self) -> Result<(), fjall::Error> {
+        // What no reader needs any more is dropped by the worker, which knows the readers.
+        const KEEP_ALL: u64 = 0;
+        Ok(self.keyspace.tree.compact(Arc::new(merges()), KEEP_ALL)?)
+    }
+}
+
+fn merges() -> Leveled {
+    Leveled::default().with_l0_threshold(RUNS_BEFORE_MERGE)
+}
+
 /// Removes what a first opening left that did not come to its end; nothing can have been acknowledged in it.
 /// Otherwise fjall would refuse the directory for ever.
 pub(super) fn clear_unfinished_creation(dir: &Path) -> io::Result<()> {
@@ -151,6 +165,29 @@ mod tests {
         std::fs::write(&journal, [0, 0, 1]).unwrap();
         clear_unfinished_creation(dir.path()).unwrap();
         assert!(journal.exists() && has_journal(dir.path()).unwrap());
+    }
+
+    #[test]
+    fn a_tree_that_is_behind_and_merges_nothing_by_itself_can_be_merged() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = RUNS_MAX as u64 + 4;
+        {
+            // A worker that never merges: its strategy is part of what is stored.
+            let database = Database::builder(dir.path()).worker_threads(1).open().unwrap();
+            let never = Leveled::default().with_l0_threshold(u8::MAX);
+            let options = || KeyspaceCreateOptions::default().compaction_strategy(Arc::new(never));
+            let tree = Tree { keyspace: database.keyspace(KEYSPACE, options).unwrap(), database };
+            for n in 0..runs {
+                let entry = |key: u8| (UserKey::from([key]), Some(UserValue::from(n.to_be_bytes())));
+                tree.add_run(n, &mut [entry(1), entry(2)].into_iter()).unwrap();
+            }
+        }
+        let tree = Tree::open(dir.path(), 1 << 20).unwrap();
+        assert!(tree.is_behind().unwrap());
+        tree.merge().unwrap();
+        assert!(!tree.is_behind().unwrap());
+        assert_eq!(tree.first_segment().unwrap(), Some(runs - 1));
+        assert_eq!(tree.get(&[2]).unwrap().unwrap(), UserValue::from((runs - 1).to_be_bytes()));
     }
 
     #[test]
