@@ -48,7 +48,7 @@ export interface BatchSink {
 
 /** Copies batches out of wasm memory, and takes their values one by one. The names are short: they are in every constructor. */
 export class BatchReader {
-  /** Of the last event; the driver tells differences. */
+  /** Of the last event of the batch; the driver tells differences. */
   timestamp = 0;
   readonly #memory: WebAssembly.Memory;
   #decoder = decoder();
@@ -91,7 +91,7 @@ export class BatchReader {
     this.#wide = this.#text(at + 2);
     const open = this.#text(at + 4);
     this.#open = open === '' ? [] : (JSON.parse(open) as unknown[]);
-    this.#asciiAt = this.#wideAt = this.#openAt = this.#itemAt = 0;
+    this.#asciiAt = this.#wideAt = this.#openAt = this.#itemAt = this.timestamp = 0;
     if (this.#items.length < count) {
       this.#items = new Int32Array(count * 2);
     }
@@ -150,8 +150,8 @@ export class BatchReader {
 
   /** The next timestamp. */
   t(): number {
-    const difference = this.#items[this.#itemAt++] as number;
-    return (this.timestamp = difference >= 0 ? this.timestamp + difference : (this.open() as number));
+    const difference = this.w();
+    return (this.timestamp = difference >= 0 ? this.timestamp + difference : this.w() * 2 ** 32 + (this.w() >>> 0));
   }
 
   /** The next open value, which no word announces. */

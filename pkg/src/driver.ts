@@ -44,9 +44,12 @@ export class Driver {
         } else {
           // Before the request leaves, so that whoever hears of it may still prevent it.
           const turn = this.#turn;
-          events.notice(notice);
-          if (kind === 'open' && turn === this.#turn) {
-            void this.#request(detail, number === 1);
+          try {
+            events.notice(notice);
+          } finally {
+            if (kind === 'open' && turn === this.#turn) {
+              void this.#request(detail, number === 1);
+            }
           }
         }
       },
@@ -89,10 +92,12 @@ export class Driver {
 
   #drop(): void {
     this.#turn += 1;
-    this.#abort?.abort();
-    // A body that does not listen to the signal.
-    this.#reader?.cancel().catch(ignore);
+    const abort = this.#abort;
+    const reader = this.#reader;
     this.#abort = this.#reader = null;
+    abort?.abort();
+    // A body that does not listen to the signal.
+    letGo(reader);
   }
 
   async #request(query: string, refresh: boolean): Promise<void> {
@@ -109,7 +114,9 @@ export class Driver {
       isToken = false;
       const { signal } = (this.#abort = new AbortController());
       const response = await fetch(`${url}?${query}`, { method: 'GET', headers: fields, signal, cache: 'no-store' });
-      if (typeof (response as Partial<Response> | undefined)?.status !== 'number') {
+      // Not `instanceof`: an application's own fetch may have a Response of its own.
+      const { status, headers: own } = (response as Partial<Response> | null | undefined) ?? {};
+      if (typeof status !== 'number' || typeof own?.get !== 'function') {
         throw new TypeError('fetch answered with something that is no Response');
       }
       if (!stale()) {
@@ -117,7 +124,7 @@ export class Driver {
       }
       if (stale()) {
         // A fetch that does not listen to its signal still has to be let go.
-        response.body?.cancel().catch(ignore);
+        letGo(response.body);
         return;
       }
       const reader = (this.#reader = response.body?.getReader() ?? null);
@@ -139,17 +146,20 @@ export class Driver {
           }
         }
       }
-      this.#turn += 1;
+      this.#drop();
       this.#connection.ended();
     } catch (error) {
       if (!stale()) {
-        this.#turn += 1;
+        this.#drop();
         this.#connection.failed(isToken, error instanceof Error ? error.message : typeof error === 'string' ? error : 'no reason given');
       }
     }
   }
 }
 
-function ignore(): void {
-  // What was let go of has nothing to say any more.
+/** What was let go of has nothing to say any more, whatever it does instead of cancelling. */
+function letGo(body: { cancel(): Promise<void> } | null | undefined): void {
+  Promise.resolve()
+    .then(() => body?.cancel())
+    .catch(() => undefined);
 }

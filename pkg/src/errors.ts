@@ -63,3 +63,12 @@ export class DurableStreamsError extends Error {
     this.status = details.status ?? null;
   }
 }
+
+/** Whatever was thrown: some of it cannot be made a text. */
+export function inWords(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return 'something that is no text';
+  }
+}

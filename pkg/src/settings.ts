@@ -34,7 +34,7 @@ export interface ClientSettings {
 }
 
 export function clientSettings(options: DurableStreamsOptions): ClientSettings {
-  const logger = options.logger ?? console;
+  const logger = guarded(options.logger ?? console);
   const baseUrl = (options.url ?? '').replace(/\/+$/, '');
   const reconnect = { ...RECONNECT_DEFAULTS, ...withoutUndefined(options.reconnect ?? {}) };
   const { token, headers } = options;
@@ -61,6 +61,18 @@ export function clientSettings(options: DurableStreamsOptions): ClientSettings {
       },
     }),
   };
+}
+
+// A logger that fails must not take the events with it.
+function guarded(logger: Logger): Logger {
+  const guard = (level: 'error' | 'warn') => (message: string, ...details: unknown[]) => {
+    try {
+      logger[level](message, ...details);
+    } catch {
+      // There is nobody left to tell.
+    }
+  };
+  return { error: guard('error'), warn: guard('warn') };
 }
 
 export function sessionPath(sessionId: string): string {

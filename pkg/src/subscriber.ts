@@ -1,5 +1,5 @@
 // One application's callbacks on a stream. A callback that throws is reported and never reaches the delivery loop.
-import { DurableStreamsError } from './errors.js';
+import { DurableStreamsError, inWords } from './errors.js';
 import { CHANNEL_INDEX_OF_KIND, CHANNELS } from './generated/records.js';
 import type { Channel } from './generated/types.js';
 import type { ConnectionInfo, ConnectionLostInfo, ConnectionState, Logger, SessionCallbacks, SessionRecord } from './types.js';
@@ -110,13 +110,13 @@ export class Subscriber {
     try {
       run(this.#callbacks);
     } catch (error) {
-      this.error(new DurableStreamsError('CALLBACK_FAILED', `${name} threw: ${String(error)}`, { cause: error }));
+      this.error(new DurableStreamsError('CALLBACK_FAILED', `${name} threw: ${inWords(error)}`, { cause: error }));
     }
   }
 
   #callbackFailed(error: unknown, record: SessionRecord): void {
     this.error(
-      new DurableStreamsError('CALLBACK_FAILED', `a callback for ${record.type} threw: ${String(error)}`, {
+      new DurableStreamsError('CALLBACK_FAILED', `a callback for ${record.type} threw: ${inWords(error)}`, {
         eventType: record.type,
         offset: record.offset,
         cause: error,

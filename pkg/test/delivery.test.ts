@@ -1,5 +1,5 @@
 import { DurableStreamsError } from 'durable-sessions';
-import type { SessionRecord } from 'durable-sessions';
+import type { Logger, SessionRecord } from 'durable-sessions';
 import { describe, expect, it } from 'vitest';
 
 import { FakeServer, chunk, control, data, until } from './fake.js';
@@ -127,6 +127,25 @@ describe('delivery', () => {
     });
     await until(() => recorder.records.length === 3);
     expect(recorder.errors.map(({ code, eventType, offset, cause }) => [code, eventType, offset, (cause as Error).message])).toEqual([['CALLBACK_FAILED', 'chunk', 2, 'mine']]);
+    subscription.unsubscribe();
+  });
+
+  it('loses nothing to what cannot be put into words, nor to a logger that fails', async () => {
+    const server = new FakeServer({ body: data(chunk(1), { id: 'bad' }, chunk(2), chunk(3)) + control(4), end: 'error' }, { body: data(chunk(5)) + control(5) });
+    const unspeakable = Object.create(null) as Error;
+    const fail = (): never => {
+      throw unspeakable;
+    };
+    const logger = { error: fail } as unknown as Logger;
+    const { recorder, subscription } = subscribe(server, { logger }, { onChunk: fail, onConnectionStateChange: fail, onDisconnect: fail });
+    await until(() => recorder.records.length === 4);
+    expect(recorder.records.map(({ id, offset, data: { timestamp } }) => [id, offset, timestamp])).toEqual([
+      ['e1', 1, 1001],
+      ['e2', 3, 1002],
+      ['e3', 4, 1003],
+      ['e5', 5, 1005],
+    ]);
+    expect(recorder.errors.filter(({ code }) => code === 'CALLBACK_FAILED').length).toBeGreaterThan(4);
     subscription.unsubscribe();
   });
 

@@ -65,7 +65,7 @@ describe('requests', () => {
   });
 
   it('says what a fetch answered with when it is no answer', async () => {
-    for (const wrong of [undefined, null, 'text', {}]) {
+    for (const wrong of [undefined, null, 'text', {}, { status: 503 }, { status: 200, headers: {}, body: null }]) {
       const fetch = (async () => wrong) as unknown as FetchLike;
       const { recorder } = subscribe(new FakeServer(), { fetch });
       await until(() => recorder.lost.length === 1);

@@ -78,7 +78,8 @@ pub struct FieldSpec {
 }
 
 impl FieldSpec {
-    /// A field that must be there.
+    /// A field that must be there. A name has 1 to 19 letters, digits or `_`, or the constant does not compile; aliases
+    /// may be any text.
     #[must_use]
     pub const fn required(name: &str, kind: Kind) -> Self {
         Self {

@@ -84,6 +84,7 @@ impl Directory {
 
     fn lock(root: &Path) -> Result<Self, OpenError> {
         let (tree, log) = (root.join(Self::TREE), root.join(Self::LOG));
+        let is_new = !root.exists();
         for path in [&tree, &log] {
             std::fs::create_dir_all(path).map_err(|source| directory_error(path, source))?;
         }
@@ -97,7 +98,15 @@ impl Directory {
             }
             Err(TryLockError::Error(source)) => return Err(directory_error(&path, source)),
         }
-        File::open(root).and_then(|root| root.sync_all()).map_err(|source| directory_error(root, source))?;
+        let sync = |path: &Path| {
+            let synced = File::open(path).and_then(|directory| directory.sync_all());
+            synced.map_err(|source| directory_error(path, source))
+        };
+        sync(root)?;
+        // Of an older directory the entry is durable, and its parent may be none that this process can open.
+        if let Some(parent) = root.parent().filter(|parent| is_new && !parent.as_os_str().is_empty()) {
+            sync(parent)?;
+        }
         Ok(Self { root: root.to_owned(), tree, log, _lock: file })
     }
 }

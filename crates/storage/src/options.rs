@@ -72,7 +72,8 @@ pub struct StoreOptions {
     /// Bytes the memory store holds; when full, appends and creations are refused as full.
     pub memory_bytes_max: u64,
     /// Bytes of one segment of the embedded engine's log; a single larger group makes a larger one. Four of them
-    /// are in memory at most, then appends wait until one is in the tree.
+    /// are in memory at most, then appends wait until one is in the tree. Their index comes on top: little for
+    /// appends, some three times the bytes where nearly all changes are deletions.
     pub log_segment_bytes: u64,
     /// Bytes of the embedded engine's cache of blocks.
     pub block_cache_bytes: u64,

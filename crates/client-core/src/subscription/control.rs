@@ -49,7 +49,7 @@ pub(super) struct ControlReader {
 }
 
 impl ControlReader {
-    /// Reads one. Unknown fields, any order, escapes and white space are fine.
+    /// Reads one. Unknown fields, any order, escapes and white space are fine; a field that comes twice is not.
     pub(super) fn read(&mut self, parser: &mut Parser, text: &[u8]) -> Result<Control, MalformedControl> {
         let object = parser.parse_object(text, &CONTROL).map_err(|_| MalformedControl)?;
         let next_offset = string(&object, NEXT_OFFSET, &mut self.decoded);
@@ -150,6 +150,8 @@ mod tests {
             let text = format!(r#"{{"streamNextOffset":"1","streamCursor":5,"streamMessageCount":{count}}}"#);
             assert_eq!(rest(&text).message_count, known);
         }
+        let odd = r#"{"streamNextOffset":"5","streamCursor":"\ud800","x":1e400,"streamClosed":true}"#;
+        assert!(read(odd.as_bytes()).unwrap().2.closed);
         let long = format!(r#"{{"streamNextOffset":"1","streamCursor":"{}"}}"#, "x".repeat(257));
         assert_eq!(read(long.as_bytes()).unwrap().1, "");
     }
@@ -161,7 +163,7 @@ mod tests {
             r#"{"streamNextOffset":5}"#,
             r#"{"streamNextOffset":""}"#,
             r#"{"streamNextOffset":"-1"}"#,
-            r#"{"streamNextOffset":"\ud800"}"#,
+            r#"{"streamNextOffset":"1","streamNextOffset":"2"}"#,
             "[]",
             "",
             "{",

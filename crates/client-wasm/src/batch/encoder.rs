@@ -11,7 +11,7 @@ use super::word;
 const KEPT_BYTES_MAX: usize = 1 << 20;
 const KEPT_WORDS_MAX: usize = KEPT_BYTES_MAX / 4;
 /// What an event takes at most: kind, id, timestamp and its fields.
-const WORDS_PER_EVENT_MAX: usize = 3 + FIELDS_MAX;
+const WORDS_PER_EVENT_MAX: usize = 5 + FIELDS_MAX;
 /// Digits of a number that surely is below 2^31.
 const WORD_DIGITS_MAX: usize = 9;
 /// `code` of a message that is JSON but no valid event.
@@ -28,7 +28,7 @@ pub struct BatchEncoder {
     scratch: Vec<u8>,
     /// Messages before the next event, as the reader counts them.
     count: Option<u64>,
-    /// Of the event before, which the reader remembers from batch to batch, or 0.
+    /// Of the event before, or 0.
     timestamp_ms: u64,
     checkpoint: Checkpoint,
 }
@@ -73,8 +73,9 @@ impl BatchEncoder {
         Batch { ascii: self.ascii.written(), wide: &self.wide, open: &self.open, words: &self.words }
     }
 
-    /// Begins the next batch.
+    /// Begins the next batch, which refers to nothing before it: a reader that lost its way in one finds it in the next.
     pub fn clear(&mut self) {
+        (self.count, self.timestamp_ms) = (None, 0);
         self.ascii.clear(KEPT_BYTES_MAX);
         reuse(&mut self.wide, KEPT_BYTES_MAX);
         reuse(&mut self.open, KEPT_BYTES_MAX);
@@ -95,8 +96,13 @@ impl BatchEncoder {
     /// A timestamp as the difference from the one before, which nearly always fits a word.
     fn timestamp(&mut self, now_ms: u64) {
         let before_ms = core::mem::replace(&mut self.timestamp_ms, now_ms);
-        // One that goes back, and the first of a connection, is written out.
-        self.number_or(now_ms.wrapping_sub(before_ms), now_ms);
+        let difference = now_ms.wrapping_sub(before_ms);
+        if difference < 1 << 31 {
+            self.words.push(difference as u32);
+        } else {
+            // One that goes back, and the first of a batch, is written out.
+            self.words.extend([word::OPEN, (now_ms >> 32) as u32, now_ms as u32]);
+        }
     }
 
     fn known(&mut self, view: &EventView<'_, '_>, index: usize, fields: &[FieldSpec]) {
@@ -219,17 +225,12 @@ impl BatchEncoder {
     }
 
     fn number(&mut self, value: u64) {
-        self.number_or(value, value);
-    }
-
-    /// `value` if it fits a word, otherwise `written` as an open value.
-    fn number_or(&mut self, value: u64, written: u64) {
         if value < 1 << 31 {
             self.words.push(value as u32);
         } else {
             self.words.push(word::OPEN);
             self.open.push(b',');
-            push_number(&mut self.open, written);
+            push_number(&mut self.open, value);
         }
     }
 

@@ -42,6 +42,7 @@ pub(crate) fn read(batch: &Batch<'_>, memory: &mut Memory) -> Vec<Item> {
         words: batch.words,
     };
     assert!(parts.ascii.is_ascii());
+    memory.timestamp = 0;
     let mut items = Vec::new();
     while !parts.words.is_empty() {
         items.extend(parts.item(memory));
@@ -84,7 +85,7 @@ impl Parts<'_> {
 
     fn timestamp(&mut self, memory: &mut Memory) -> Value {
         memory.timestamp = match self.word() {
-            word::OPEN => self.open().as_u64().unwrap(),
+            word::OPEN => u64::from(self.word()) << 32 | u64::from(self.word()),
             difference => memory.timestamp + u64::from(difference),
         };
         json!(memory.timestamp)

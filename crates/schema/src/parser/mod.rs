@@ -117,7 +117,8 @@ impl Parser {
         }
     }
 
-    /// Reads one JSON text that is exactly one object of this table, which need not be one of the catalogue.
+    /// Reads one JSON text that is exactly one object of this table, which need not be one of the catalogue. Half a
+    /// surrogate pair reads as U+FFFD, and numbers have no range.
     ///
     /// # Errors
     /// The text is not JSON, or not such an object.

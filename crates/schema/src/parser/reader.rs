@@ -186,6 +186,9 @@ impl<'j, 'p> Reader<'j, 'p> {
     /// Reads an object that is no event.
     pub(super) fn single(&mut self, spec: &'static StructSpec) -> Result<(), Rejection> {
         let start = self.at;
+        // Halves of surrogate pairs and numbers out of range are for events to refuse.
+        self.lenient = true;
+        self.scratch.extras.clear();
         let read = if self.peek() == b'{' {
             self.object(spec, super::object::Place::Payload, 1)
         } else {

@@ -141,6 +141,14 @@ impl Segment {
         Ok(Self { file, number: head.number, salt: head.salt, len, space })
     }
 
+    /// Writes again what the file begins with, up to where the next frame goes, and syncs it.
+    fn rewrite(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(bytes)?;
+        self.file.sync_all()?;
+        self.file.seek(SeekFrom::Start(self.len)).map(drop)
+    }
+
     /// Writes a frame and syncs it; makes space up to `space_max` when there is none.
     fn write(&mut self, frame: &[u8], space_max: u64) -> io::Result<()> {
         self.file.write_all(frame)?;

@@ -179,13 +179,23 @@ impl Writer {
         if self.log.is_full_for(self.deferred.len() + writes.len()) {
             shared.progress.wait_for_room()?;
             let complete = self.log.rotate().map_err(failed)?;
-            shared.change_memory(|memory| memory.complete_active(complete));
-            shared.progress.completed();
+            // Counted before the handover can see it, or it would take off more than there is.
+            shared.change_memory(|memory| {
+                shared.progress.completed();
+                memory.complete_active(complete);
+            });
         }
         let group = self.log.append(&[&self.deferred, writes]).map_err(failed)?;
         self.deferred.clear();
         shared.change_memory(|memory| memory.add(group));
         Ok(())
+    }
+}
+
+/// An opening that fails later must leave neither the thread nor the lock behind.
+impl Drop for LoggedEngine {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

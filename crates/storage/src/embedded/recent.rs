@@ -118,15 +118,14 @@ impl Recent {
         (place.len != DELETED).then(|| &self.groups[place.group as usize][start..start + place.len as usize])
     }
 
-    /// As [`Recent::value`], in memory that outlives the segment: a small value is copied, so that it does not keep
-    /// its whole group.
+    /// As [`Recent::value`], in memory that outlives the segment: copied, unless the value is large and most of its
+    /// group, which it then keeps.
     pub(super) fn owned_value(&self, place: Place) -> Option<Bytes> {
         const SHARE_BYTES_MIN: usize = 32 << 10;
         let value = self.value(place)?;
-        Some(match value.len() {
-            SHARE_BYTES_MIN.. => self.groups[place.group as usize].slice_ref(value),
-            _ => Bytes::copy_from_slice(value),
-        })
+        let group = &self.groups[place.group as usize];
+        let is_shared = value.len() >= SHARE_BYTES_MIN && value.len() * 2 >= group.len();
+        Some(if is_shared { group.slice_ref(value) } else { Bytes::copy_from_slice(value) })
     }
 
     /// Changes with `from <= key < to` in ascending order. When more than one prefix lies in between, all prefixes

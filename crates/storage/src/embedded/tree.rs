@@ -42,9 +42,14 @@ impl Tree {
             // One: of several, those that have nothing to do pass a merge on to each other without a pause.
             .worker_threads(1)
             .open()?;
+        let is_new = !database.keyspace_exists(KEYSPACE);
         let keyspace = database.keyspace(KEYSPACE, || {
             KeyspaceCreateOptions::default().compaction_strategy(Arc::new(merges()))
         })?;
+        if is_new {
+            // The engine syncs what is in the folders of its keyspaces, and not the folder that they are in.
+            File::open(path.join("keyspaces")).and_then(|folder| folder.sync_all())?;
+        }
         Ok(Self { keyspace, database })
     }
 

@@ -43,7 +43,10 @@ impl Committer {
         let mut pending = VecDeque::new();
         let mut sweep_at = Instant::now() + options.sweep_interval;
         loop {
-            let wait = if self.reclaim.is_idle() {
+            let wait = if shared.poisoned().is_some() {
+                // Nothing is given back any more, so nothing of that is due.
+                options.sweep_interval
+            } else if self.reclaim.is_idle() {
                 sweep_at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
             } else {
                 Duration::ZERO

@@ -39,9 +39,6 @@ pub(in crate::embedded) fn recover(
     segment_bytes_max: u64,
 ) -> Result<Recovered, RecoveryError> {
     let (old, segments): (Vec<_>, Vec<_>) = segments(dir)?.into_iter().partition(|number| *number < first);
-    for number in old {
-        std::fs::remove_file(dir.join(file_name(number, COMPLETE)))?;
-    }
     let path_of = |number| dir.join(file_name(number, COMPLETE));
     for (expected, &number) in (first..).zip(&segments) {
         if number != expected {
@@ -80,17 +77,25 @@ pub(in crate::embedded) fn recover(
                 End::Torn => set_aside(&path, &bytes, scanned.at)?,
                 End::Clean | End::Damaged => {}
             }
-            let segment = Segment::open(&path, head, scanned.at as u64)?;
-            // A process that was killed may have left a frame that is whole but not synced, and readers see it now.
-            segment.file.sync_all()?;
+            // A process that was killed, or whose sync failed, may have left a frame that is whole but not durable, and
+            // readers see it now. After a failed sync the system may take its pages for clean and sync nothing, so
+            // they are written again.
+            let mut segment = Segment::open(&path, head, scanned.at as u64)?;
+            segment.rewrite(&bytes[..scanned.at])?;
             newest = Some((segment, scanned.next_sequence));
         }
-        recovered.push((number, scanned.bodies.iter().map(|body| bytes.slice(body.clone())).collect()));
+        // Copied, so that what is kept of one group does not keep the whole file.
+        let groups = scanned.bodies.iter().map(|body| Bytes::copy_from_slice(&bytes[body.clone()]));
+        recovered.push((number, groups.collect()));
         before = Some((path, scanned));
     }
     let Some((active, next_sequence)) = newest else {
         return Err(RecoveryError::Missing { path: path_of(first) });
     };
+    // Only now: a log that does not belong to this tree is refused as it is.
+    for number in old {
+        std::fs::remove_file(dir.join(file_name(number, COMPLETE)))?;
+    }
     let log = Log { dir: dir.to_owned(), active, next_sequence, segment_bytes_max, has_failed: false };
     Ok(Recovered { log, segments: recovered })
 }
@@ -142,8 +147,13 @@ fn set_aside(path: &Path, bytes: &[u8], at: usize) -> io::Result<()> {
             other => break (aside, other?),
         }
     };
-    file.write_all(torn)?;
-    file.sync_all()?;
+    match file.write_all(torn).and_then(|()| file.sync_all()) {
+        // It was never acknowledged: a full disk, which may be what tore it, must not keep the store closed.
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            tracing::warn!(id = "STORE-LOG-TORN-NOT-KEPT", %error, "no space to keep the torn group of the log");
+        }
+        written => written?,
+    }
     let segment = OpenOptions::new().write(true).open(path)?;
     segment.set_len(at as u64)?;
     segment.sync_all()?;

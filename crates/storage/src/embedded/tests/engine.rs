@@ -119,3 +119,19 @@ fn what_is_not_synced_waits_in_bounded_memory_and_closing_writes_it() {
         assert_eq!(engine.get(&key(n)).unwrap().unwrap().len(), 20_000);
     }
 }
+
+#[test]
+fn an_opening_that_fails_gives_the_directory_back() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let engine = open(dir.path());
+        let mut writes = Writes::default();
+        writes.put(crate::layout::KEY_FORMAT, |value| value.extend_from_slice(&9u32.to_le_bytes()));
+        engine.commit(&writes, true).unwrap();
+        engine.close();
+    }
+    for _ in 0..2 {
+        let refused = crate::EmbeddedStore::open(dir.path(), crate::StoreOptions::default()).unwrap_err();
+        assert!(matches!(refused, crate::OpenError::Format { .. }), "{refused}");
+    }
+}
