@@ -111,21 +111,42 @@ impl Lookup<'_> {
     /// The last entry with `from <= key < to`.
     pub(super) fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Bytes)>, fjall::Error> {
         let mut to = to.to_vec();
-        while *from < to[..] {
-            let recent = self.memory().last(from, &to);
-            // Only what lies above memory's last one counts.
-            let above = recent.as_ref().map_or_else(|| from.to_vec(), |(key, _)| [key, &[0][..]].concat());
-            if let Some(entry) = self.tree.range(&above, &to).next_back() {
+        loop {
+            // Memory from the back: deletions, many of them where a stream was trimmed, and what lies below them.
+            let (deleted, recent) = self.deleted_from_the_back(from, &to);
+            // Of the tree only what lies above that counts, or all if there is nothing.
+            let lowest = match (&recent, deleted.last()) {
+                (Some((key, _)), _) => [&key[..], &[0]].concat(),
+                (None, Some(key)) if deleted.len() == PART_LEN => key.clone(),
+                (None, _) => from.to_vec(),
+            };
+            let mut deleted = deleted.into_iter().peekable();
+            for entry in self.tree.range(&lowest, &to).rev() {
                 let (key, value) = entry?;
-                return Ok(Some((key.to_vec(), shared(value))));
+                while deleted.next_if(|deleted| deleted[..] > *key).is_some() {}
+                if deleted.next_if(|deleted| deleted[..] == *key).is_none() {
+                    return Ok(Some((key.to_vec(), shared(value))));
+                }
             }
-            match recent {
-                None => return Ok(None),
-                Some((key, Some(value))) => return Ok(Some((key, value))),
-                // It is deleted, so what counts lies below.
-                Some((key, None)) => to = key,
+            if recent.is_some() || lowest[..] <= *from {
+                return Ok(recent);
+            }
+            to = lowest;
+        }
+    }
+
+    /// Keys that memory says are deleted, from the last one down, up to [`PART_LEN`]; and the entry below them, if
+    /// memory has one and they are fewer.
+    fn deleted_from_the_back(&self, from: &[u8], to: &[u8]) -> (Vec<Vec<u8>>, Option<(Vec<u8>, Bytes)>) {
+        let memory = self.memory();
+        let mut deleted: Vec<Vec<u8>> = Vec::new();
+        while deleted.len() < PART_LEN {
+            match memory.last(from, deleted.last().map_or(to, |key| key)) {
+                Some((key, None)) => deleted.push(key),
+                Some((key, Some(value))) => return (deleted, Some((key, value))),
+                None => break,
             }
         }
-        Ok(None)
+        (deleted, None)
     }
 }

@@ -135,3 +135,33 @@ fn an_opening_that_fails_gives_the_directory_back() {
         assert!(matches!(refused, crate::OpenError::Format { .. }), "{refused}");
     }
 }
+
+#[test]
+fn the_last_entry_is_found_below_any_number_of_deletions() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let key = |n: u64| [&[1; 9][..], &n.to_be_bytes()].concat();
+    let commit = |keys: std::ops::Range<u64>, value: Option<&[u8]>| {
+        for n in keys {
+            let mut writes = Writes::default();
+            match value {
+                Some(value) => writes.put(&key(n), |out| out.extend_from_slice(value)),
+                None => writes.delete(&key(n)),
+            }
+            engine.commit(&writes, false).unwrap();
+        }
+        engine.commit(&Writes::default(), true).unwrap();
+    };
+    let last = || engine.last(&key(0), &key(9_999)).unwrap().map(|(key, _)| key);
+    commit(0..1_000, Some(b"v"));
+    // Multiples of the part that is taken at a time among them.
+    for left in [999, 744, 743, 488, 487, 100, 1] {
+        commit(left..1_000, None);
+        assert_eq!(last(), Some(key(left - 1)), "{left} are left");
+    }
+    commit(0..1, None);
+    assert_eq!(last(), None);
+    commit(500..501, Some(b"new"));
+    assert_eq!(last(), Some(key(500)));
+    engine.close();
+}
