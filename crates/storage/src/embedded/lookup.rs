@@ -16,6 +16,9 @@ use crate::engine::Visit;
 /// Changes taken from memory at a time: the lock is not held while a reader looks at them.
 const PART_LEN: usize = 256;
 
+/// A key and its value.
+type Entry = (Vec<u8>, Bytes);
+
 /// Both places, for one read.
 pub(super) struct Lookup<'e> {
     pub(super) memory: &'e RwLock<Memory>,
@@ -109,7 +112,7 @@ impl Lookup<'_> {
     }
 
     /// The last entry with `from <= key < to`.
-    pub(super) fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Bytes)>, fjall::Error> {
+    pub(super) fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Entry>, fjall::Error> {
         let mut to = to.to_vec();
         loop {
             // Memory from the back: deletions, many of them where a stream was trimmed, and what lies below them.
@@ -137,7 +140,7 @@ impl Lookup<'_> {
 
     /// Keys that memory says are deleted, from the last one down, up to [`PART_LEN`]; and the entry below them, if
     /// memory has one and they are fewer.
-    fn deleted_from_the_back(&self, from: &[u8], to: &[u8]) -> (Vec<Vec<u8>>, Option<(Vec<u8>, Bytes)>) {
+    fn deleted_from_the_back(&self, from: &[u8], to: &[u8]) -> (Vec<Vec<u8>>, Option<Entry>) {
         let memory = self.memory();
         let mut deleted: Vec<Vec<u8>> = Vec::new();
         while deleted.len() < PART_LEN {
