@@ -82,9 +82,12 @@ async fn a_batch_carries_words_and_texts_however_the_body_is_cut() {
         wait(&script, |script| script.values().contains("c1")).await;
         let values = script.values();
         assert!(values == "e1c1 hé" || values == "e1 hé c1", "{values}");
-        // A position, an event with id, timestamp and text, a control with its cursor.
+        // A position, an event with id, timestamp and text; a control with its cursor, and with its offset where it is
+        // in another batch than the event.
         let absent = i32::MIN;
-        assert_eq!(script.words(), [252, 0, 0, 2, 5, !2, absent, absent, absent, 253, 2]);
+        let event = [252, 0, 0, 2, 5, !2, absent, absent, absent];
+        let control: &[i32] = if piece > 1_000 { &[253, 2] } else { &[253 | 1 << 10, 2, 1] };
+        assert_eq!(script.words(), [&event[..], control].concat());
         assert_eq!(script.states(), "state connecting,state connected");
         release(&script);
     }
