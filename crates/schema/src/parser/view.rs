@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::string;
-use crate::catalogue::{DATA, ENVELOPE_FIELDS, EventIndex, ID, META, TIMESTAMP, TYPE};
+use crate::catalogue::{DATA, ENVELOPE_FIELDS, EventIndex, ID, META, TYPE};
 use crate::channel::Channel;
 use crate::custom::{CustomEvents, CustomIndex};
 use crate::limits::FIELDS_MAX;
@@ -197,12 +197,6 @@ impl<'j, 'p> EventView<'j, 'p> {
     #[must_use]
     pub fn event_type(&self) -> Cow<'j, str> {
         string::decode(string::contents(self.event_type_raw()))
-    }
-
-    /// The JSON integer `timestamp`.
-    #[must_use]
-    pub fn timestamp_raw(&self) -> &'j [u8] {
-        self.scratch.envelope[TIMESTAMP].of(self.text)
     }
 
     /// When the event happened, in Unix milliseconds.
