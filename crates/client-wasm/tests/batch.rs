@@ -75,9 +75,14 @@ fn every_split_gives_the_same_items() {
         whole,
         [
             Item::Event(event(1, json!({ "text": "h\u{e9} \u{1f600}" })), 1),
-            Item::Rejected("INVALID_EVENT".into(), Some("chunk".into()), Some("$.data.text".into()), 2),
+            Item::Rejected(
+                "INVALID_EVENT".into(),
+                r#"{"data":"#.into(),
+                r#"{},"id":"e2","timestamp":5,"type":"chunk"}"#.into(),
+                2
+            ),
             Item::Control("2".into(), 2, false, false),
-            Item::Rejected("INVALID_JSON".into(), None, Some("$".into()), 2),
+            Item::Rejected("INVALID_JSON".into(), String::new(), "oops".into(), 2),
             Item::Event(json!({ "id": "e4", "type": "app:own", "timestamp": 1, "data": [1, "x"] }), 3),
             Item::Control("3".into(), 3, true, true),
         ]

@@ -170,7 +170,15 @@ impl BatchEncoder {
     }
 
     /// `before` and `behind` are the text around the place; together they are the message, if it is one.
-    fn refusal(&mut self, count: u64, code: &str, reason: &str, expected: &[u8], before: &[u8], behind: &[u8]) {
+    fn refusal(
+        &mut self,
+        count: u64,
+        code: &str,
+        reason: &str,
+        expected: &[u8],
+        before: &[u8],
+        behind: &[u8],
+    ) {
         self.words.push(word::REJECTED);
         for value in [code.as_bytes(), reason.as_bytes(), expected, before, behind] {
             self.words_of(value);
@@ -325,7 +333,11 @@ impl EventSink for BatchEncoder {
 fn readable(text: &[u8]) -> &[u8] {
     let beginning = text.get(..FRAME_EXCERPT_BYTES_MAX).unwrap_or(text);
     let valid = core::str::from_utf8(beginning).map_or_else(|error| error.valid_up_to(), str::len);
-    if valid == 0 && !text.is_empty() { "\u{fffd}".as_bytes() } else { beginning.get(..valid).unwrap_or_default() }
+    if valid == 0 && !text.is_empty() {
+        "\u{fffd}".as_bytes()
+    } else {
+        beginning.get(..valid).unwrap_or_default()
+    }
 }
 
 fn reuse<T>(buffer: &mut Vec<T>, kept_max: usize) {
