@@ -2,6 +2,8 @@
 // is where (crates/client-wasm/src/batch). Must not know: callbacks, connections. Everything is copied out before the
 // first item is handed on, since callbacks may re-enter the driver.
 import { EVENT_KINDS, construct } from './generated/records.js';
+import type { Rejected } from './rejection.js';
+import { explain } from './rejection.js';
 import type { SessionRecord } from './types.js';
 
 // Kinds above the schema's events; crates/client-wasm/src/batch/word.rs has the same numbers.
@@ -25,18 +27,6 @@ export interface RecordContext {
   sessionId: string;
   offset: number;
   cursor: string | null;
-}
-
-/** A message that failed validation, or a frame that is no JSON. */
-export interface Rejected {
-  code: string;
-  /** A word for the rule that was broken. */
-  reason: string;
-  eventType: string | null;
-  path: string | null;
-  expected: string;
-  came: string;
-  offset: number;
 }
 
 /** Receives the items of a batch in order. */
@@ -248,12 +238,6 @@ function unknownRecord(reader: BatchReader, context: RecordContext): SessionReco
 }
 
 function rejected(reader: BatchReader, context: RecordContext): Rejected {
-  const code = reader.s() as string;
-  const reason = reader.s() as string;
-  const eventType = reader.s() || null;
-  const path = reader.s() || null;
-  const expected = reader.s() as string;
-  const came = reader.s() as string;
-  const offset = (context.offset = reader.n() as number);
-  return { code, reason, eventType, path, expected, came, offset };
+  const [code, reason, expected, before, behind] = Array.from({ length: 5 }, () => reader.s() as string) as [string, string, string, string, string];
+  return { ...explain(code, reason, expected, before, behind), code, reason, expected, offset: (context.offset = reader.n() as number) };
 }

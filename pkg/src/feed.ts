@@ -1,11 +1,12 @@
 // One network connection and the subscribers it serves. Owns the driver; knows no other feed.
-import type { BatchSink, Rejected } from './batch.js';
+import type { BatchSink } from './batch.js';
 import { BatchReader, readBatch } from './batch.js';
 import { Driver } from './driver.js';
 import { DurableStreamsError } from './errors.js';
 import { load } from './init.js';
 import type { Subscriber } from './subscriber.js';
 import type { ConnectionInfo, ConnectionState, SessionRecord, SubscribeFrom, SubscriptionStats } from './types.js';
+import type { Rejected } from './rejection.js';
 import type { StreamSettings } from './settings.js';
 import type { Notice } from './wasm/durable_sessions.js';
 import { causeText, errorText } from './wording.js';
