@@ -10,6 +10,7 @@ export class SharedStream {
   readonly #onEmpty: () => void;
   #primary: Feed | null = null;
   readonly #catchingUp = new Set<Feed>();
+  readonly #handles = new Set<Handle>();
 
   constructor(settings: StreamSettings, onEmpty: () => void) {
     this.#settings = settings;
@@ -43,7 +44,19 @@ export class SharedStream {
         }
       });
     }
-    return new Handle(this, subscriber);
+    const handle = new Handle(this, subscriber);
+    this.#handles.add(handle);
+    return handle;
+  }
+
+  close(): void {
+    for (const handle of this.#handles) {
+      handle.unsubscribe();
+    }
+  }
+
+  forget(handle: Handle): void {
+    this.#handles.delete(handle);
   }
 
   feedOf(subscriber: Subscriber): Feed | null {
@@ -118,6 +131,7 @@ class Handle implements Subscription {
     this.#subscriber.active = false;
     this.#subscriber.state = 'disconnected';
     this.#stream.remove(this.#subscriber);
+    this.#stream.forget(this);
   }
 
   reconnect(): void {

@@ -50,8 +50,8 @@ export class Subscriber {
     this.#byChannel = CHANNELS.map((channel) => callbackOf(callbacks, channel));
   }
 
-  record(record: SessionRecord, kind: number): void {
-    if (!this.active || record.offset <= this.after) {
+  record(record: SessionRecord, kind: number, uncounted: boolean): void {
+    if (!this.active || (record.offset <= this.after && !uncounted)) {
       return;
     }
     const typed = this.#byChannel[CHANNEL_INDEX_OF_KIND[kind] ?? UNKNOWN_CHANNEL_INDEX];

@@ -355,6 +355,8 @@ impl Subscription {
         if !matches!(self.phase, Phase::Opening | Phase::Streaming) {
             return;
         }
+        // The clock was set back: count anew, or nothing would be silent until it has caught up.
+        self.heard_at = self.heard_at.min(now);
         let silent_ms = now.since(self.heard_at);
         if silent_ms < self.config.silence_ms {
             return self.set_timer(TimerKind::Silence, self.config.silence_ms - silent_ms);

@@ -88,12 +88,18 @@ impl BatchEncoder {
 
     /// The reader counts along, so only a jump is written out.
     fn place(&mut self, count: u64) {
-        let before = count.saturating_sub(1);
-        if self.count != Some(before) {
+        if self.count != Some(count) {
             self.words.push(word::POSITION);
-            self.number(before);
+            self.number(count);
         }
         self.count = Some(count);
+    }
+
+    fn item(&mut self, view: &EventView<'_, '_>) {
+        match view.kind() {
+            EventKind::Known(index) => self.known(view, index.position(), index.spec().payload.fields),
+            EventKind::Custom(_) | EventKind::Unknown => self.unknown(view),
+        }
     }
 
     /// A timestamp as the difference from the one before, which nearly always fits a word.
@@ -170,7 +176,15 @@ impl BatchEncoder {
     }
 
     /// `before` and `behind` are the text around the place; together they are the message, if it is one.
-    fn refusal(&mut self, count: u64, code: &str, reason: &str, expected: &[u8], before: &[u8], behind: &[u8]) {
+    fn refusal(
+        &mut self,
+        count: u64,
+        code: &str,
+        reason: &str,
+        expected: &[u8],
+        before: &[u8],
+        behind: &[u8],
+    ) {
         self.words.push(word::REJECTED);
         for value in [code.as_bytes(), reason.as_bytes(), expected, before, behind] {
             self.words_of(value);
@@ -246,11 +260,16 @@ impl BatchEncoder {
 
 impl EventSink for BatchEncoder {
     fn event(&mut self, view: &EventView<'_, '_>, count: u64) {
+        self.place(count.saturating_sub(1));
+        self.count = Some(count);
+        self.item(view);
+    }
+
+    fn ephemeral(&mut self, view: &EventView<'_, '_>, count: u64) {
         self.place(count);
-        match view.kind() {
-            EventKind::Known(index) => self.known(view, index.position(), index.spec().payload.fields),
-            EventKind::Custom(_) | EventKind::Unknown => self.unknown(view),
-        }
+        let at = self.words.len();
+        self.item(view);
+        self.words[at] |= word::UNCOUNTED;
     }
 
     fn rejected(&mut self, rejection: &Rejection, raw: &[u8], count: u64) {
@@ -267,8 +286,13 @@ impl EventSink for BatchEncoder {
     }
 
     fn bad_frame(&mut self, problem: &FrameProblem<'_>, count: u64) {
+        let at = self.words.len();
         let mut number = Vec::new();
         let (reason, expected, came) = match problem {
+            FrameProblem::Ephemeral { rejection, raw } => {
+                self.rejected(rejection, raw, count);
+                return self.words[at] |= word::UNCOUNTED;
+            }
             FrameProblem::Syntax { rejection, raw } => {
                 let came = readable(raw.get(rejection.at..).unwrap_or_default());
                 (rejection.code.as_str(), rejection.expected.as_str(), came)
@@ -284,6 +308,7 @@ impl EventSink for BatchEncoder {
             }
         };
         self.refusal(count, problem.code(), reason, expected.as_bytes(), &[], came);
+        self.words[at] |= word::UNCOUNTED;
     }
 
     fn control(&mut self, cursor: &str, count: u64, up_to_date: bool, closed: bool) {
@@ -325,7 +350,11 @@ impl EventSink for BatchEncoder {
 fn readable(text: &[u8]) -> &[u8] {
     let beginning = text.get(..FRAME_EXCERPT_BYTES_MAX).unwrap_or(text);
     let valid = core::str::from_utf8(beginning).map_or_else(|error| error.valid_up_to(), str::len);
-    if valid == 0 && !text.is_empty() { "\u{fffd}".as_bytes() } else { beginning.get(..valid).unwrap_or_default() }
+    if valid == 0 && !text.is_empty() {
+        "\u{fffd}".as_bytes()
+    } else {
+        beginning.get(..valid).unwrap_or_default()
+    }
 }
 
 fn reuse<T>(buffer: &mut Vec<T>, kept_max: usize) {

@@ -384,3 +384,15 @@ fn a_pause_lets_go_and_goes_on_from_the_cursor() {
     assert_eq!(sink.events.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(outputs(&mut machine), [Output::State(ConnectionState::Connected), Output::Reconnected]);
 }
+
+#[test]
+fn a_clock_that_is_set_back_costs_one_more_time_of_silence() {
+    let mut machine = streaming(SubscriptionConfig::default());
+    machine.push(&ping());
+    machine.drain(Millis(9_000_000), &mut Sink::default());
+    outputs(&mut machine);
+    machine.handle(Millis(1_000_000), Input::Timer(TimerKind::Silence));
+    assert_eq!(outputs(&mut machine), [Output::SetTimer { kind: TimerKind::Silence, after_ms: 45_000 }]);
+    machine.handle(Millis(1_045_000), Input::Timer(TimerKind::Silence));
+    assert!(outputs(&mut machine).contains(&Output::Abort));
+}
