@@ -2,8 +2,7 @@
 // the protocol's modes a request reads, and must not know events or subscribers.
 import { discard } from './init.js';
 import type { StreamSettings } from './settings.js';
-import { POLL_SILENCE_MS, STALL_MS, Transport, objection } from './transport.js';
-import type { Transport as Way } from './types.js';
+import { asEventStream, objection } from './transport.js';
 import type { ConnectionHooks, Notice } from './wasm/durable_sessions.js';
 import { Connection } from './wasm/durable_sessions.js';
 
@@ -14,6 +13,11 @@ const PIECE_BYTES_MAX = 64 * 1024;
 const TICK_MS = 15_000;
 /** A timer that is so late was asleep, or is throttled in a hidden page. */
 const LATE_MS = 5_000;
+/** So long SSE may bring nothing before a poll is tried. Servers send a control event at once. */
+const STALL_MS = 8_000;
+const SSE_AGAIN_MS = 300_000;
+/** A poll is silent while it waits, which is the server's choice, usually 30 s. */
+const POLL_SILENCE_TIMES = 3;
 
 // What `Connection.signal` takes; crates/client-wasm/src/driver/connection.rs has the same numbers.
 export const START = 0;
@@ -27,13 +31,17 @@ const WOKE = 7;
 export const PAUSE = 8;
 const CLOSE = 9;
 
+// Whether polls take the place of SSE; as long as none has worked, they are no better.
+const SSE = 0;
+const POLL_TRIED = 1;
+const POLLS = 2;
+
 /** Hears what came of it. */
 export interface DriverEvents {
   batch(parts: number, bytes: number): void;
+  /** What the machine tells, and 'transport': from here on it reads by the mode of this word; `detail` says why. */
   notice(notice: Notice): void;
-  /** From here on the stream is read in another way. */
-  transport(way: Way, reason: string): void;
-  /** The wasm instance is gone, and this driver with it; by a call of its own, if that was its fault. */
+  /** The wasm instance is gone, and this driver with it; by a call of its own, if it was that. */
   trapped(own: boolean, thrown: unknown): void;
 }
 
@@ -44,8 +52,12 @@ export class Driver {
   readonly #settings: StreamSettings;
   readonly #connection: Connection;
   readonly #events: DriverEvents;
-  readonly #transport: Transport;
-  #connected = false;
+  #mode: number;
+  #sseAgainAt = Infinity;
+  /** What it was last read by, and why not by SSE. */
+  #way: string;
+  #reason = '';
+  #isAtTail = false;
   /** Must not be called any more. */
   #gone = false;
   /** The request that may still report. A new number disowns the one before. */
@@ -58,9 +70,8 @@ export class Driver {
   constructor(settings: StreamSettings, cursor: string, offset: number, events: DriverEvents) {
     this.#settings = settings;
     this.#events = events;
-    this.#transport = new Transport(settings.transport, (way, reason) => {
-      events.transport(way, reason);
-    });
+    this.#mode = settings.transport === 'long-poll' ? POLLS : SSE;
+    this.#way = this.#mode === SSE ? 'sse' : 'long-poll';
     const { enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter } = settings.reconnect;
     const seed = Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
     const { silenceMs, frameBytesMax } = settings;
@@ -71,18 +82,17 @@ export class Driver {
       notice: (notice) => {
         const [kind, word, , , number, , detail] = notice;
         if (kind === 'timer') {
-          this.#setTimer(word, number);
+          this.#setTimer(word, word === 'silence' && this.#mode !== SSE ? number * POLL_SILENCE_TIMES : number);
         } else if (kind === 'abort') {
           this.#drop();
         } else {
-          if (kind === 'state') {
-            this.#connected = word === 'connected';
-          }
           // Before the request leaves, so that whoever hears of it may still prevent it.
           const turn = this.#turn;
           try {
             events.notice(notice);
           } finally {
+            // Where the state is not known, what is there is asked for, without waiting for more.
+            this.#isAtTail &&= kind !== 'state' || word === 'connected';
             if (kind === 'open' && turn === this.#turn) {
               void this.#request(detail);
             }
@@ -96,8 +106,8 @@ export class Driver {
 
   /** One of the signals above. */
   signal(what: number): void {
-    if (what === RECONNECT) {
-      this.#transport.startOver();
+    if (what === RECONNECT && this.#settings.transport === 'auto') {
+      this.#sseAgainAt = 0;
     }
     this.#call(() => {
       this.#connection.signal(what);
@@ -107,8 +117,7 @@ export class Driver {
   /** Lets go of everything; what is still under way is ignored when it reports. Final. */
   dispose(): void {
     this.signal(CLOSE);
-    this.#drop();
-    this.#stopTimers();
+    this.#release();
     // This may run inside a call of the connection's own, which must return first.
     queueMicrotask(() => {
       this.#call(() => {
@@ -128,9 +137,13 @@ export class Driver {
     } catch (thrown) {
       // Hooks throw nothing into the machine, so the instance has failed, and nobody knows what its memory holds.
       const all = [...drivers];
+      drivers.clear();
       discard();
       for (const driver of all) {
-        driver.#abandon();
+        driver.#gone = true;
+        driver.#release();
+        // Or a collected handle would be freed in the next instance.
+        driver.#connection.__destroy_into_raw();
       }
       for (const driver of all) {
         driver.#events.trapped(driver === this, thrown);
@@ -138,49 +151,26 @@ export class Driver {
     }
   }
 
-  #abandon(): void {
-    this.#gone = true;
-    drivers.delete(this);
-    this.#drop();
-    this.#stopTimers();
-    // Or a collected handle would be freed in the next instance.
-    this.#connection.__destroy_into_raw();
-  }
-
-  #setTimer(timer: string, afterMs: number): void {
+  #setTimer(timer: string, afterMs: number, due = () => { this.signal(timer === 'silence' ? SILENCE : RETRY); }): void {
     clearTimeout(this.#timers[timer]);
-    if (timer === 'silence' && this.#transport.polling && afterMs >= 0) {
-      afterMs = Math.max(afterMs, POLL_SILENCE_MS);
+    if (afterMs >= 0) {
+      const tickMs = Math.min(afterMs, TICK_MS);
+      const at = Date.now() + tickMs;
+      this.#timers[timer] = setTimeout(() => {
+        if (Date.now() - at > LATE_MS) {
+          this.signal(WOKE);
+        } else if (afterMs > tickMs) {
+          this.#setTimer(timer, afterMs - tickMs, due);
+        } else {
+          due();
+        }
+      }, tickMs);
     }
-    this.#run(timer, afterMs, () => {
-      this.signal(timer === 'silence' ? SILENCE : RETRY);
-    });
-  }
-
-  #run(timer: string, afterMs: number, due: () => void): void {
-    if (afterMs < 0) {
-      return;
-    }
-    const tickMs = Math.min(afterMs, TICK_MS);
-    const at = Date.now() + tickMs;
-    this.#timers[timer] = setTimeout(() => {
-      if (Date.now() - at > LATE_MS) {
-        this.signal(WOKE);
-      } else if (afterMs > tickMs) {
-        this.#run(timer, afterMs - tickMs, due);
-      } else {
-        due();
-      }
-    }, tickMs);
-  }
-
-  #stopTimers(): void {
-    Object.values(this.#timers).forEach(clearTimeout);
   }
 
   #drop(): void {
     this.#turn += 1;
-    clearTimeout(this.#timers['stall']);
+    this.#setTimer('stall', -1);
     const abort = this.#abort;
     const reader = this.#reader;
     this.#abort = this.#reader = null;
@@ -189,40 +179,35 @@ export class Driver {
     letGo(reader);
   }
 
-  /** Asks by a poll for what was asked for by SSE. The machine does not see the difference. */
-  #fallBack(query: string, reason: string): void {
-    this.#transport.fallBack(reason);
-    this.#setTimer('silence', POLL_SILENCE_MS);
-    void this.#request(query);
+  #release(): void {
+    this.#drop();
+    Object.values(this.#timers).forEach(clearTimeout);
   }
 
   async #request(query: string): Promise<void> {
     this.#drop();
     const turn = this.#turn;
     const stale = () => turn !== this.#turn;
-    const { url, fetch, headers, ephemeral } = this.#settings;
-    const transport = this.#transport;
-    const asked = transport.query(query, ephemeral, this.#connected);
-    const { polling } = transport;
-    /** Not told before a byte has come: until then a poll can ask for the same. */
-    let held: Response | null = null;
-    const tellHead = () => {
-      const head = held;
-      held = null;
-      clearTimeout(this.#timers['stall']);
-      if (head !== null) {
-        this.#call(() => {
-          this.#connection.answered(head);
-        });
-      }
+    const { url, fetch, headers, ephemeral, transport } = this.#settings;
+    if (Date.now() >= this.#sseAgainAt) {
+      this.#mode = SSE;
+      this.#sseAgainAt = Infinity;
+    }
+    const polls = this.#mode !== SSE;
+    const mayFallBack = !polls && transport === 'auto';
+    this.#isAtTail &&= polls;
+    const live = polls ? (this.#isAtTail ? 'live=long-poll&' : '') : `${ephemeral ? 'ephemeral=true&' : ''}live=sse&`;
+    // Asks by a poll for what was asked for by SSE. The machine does not see the difference.
+    const fallBack = (reason: string) => {
+      this.#mode = POLL_TRIED;
+      this.#sseAgainAt = Date.now() + SSE_AGAIN_MS;
+      this.#reason = reason;
+      void this.#request(query);
     };
     const watch = () => {
-      clearTimeout(this.#timers['stall']);
-      if (transport.mayFallBack) {
-        this.#run('stall', STALL_MS, () => {
-          this.#fallBack(query, `nothing arrived for ${STALL_MS} ms; something on the way holds the events back`);
-        });
-      }
+      this.#setTimer('stall', mayFallBack ? STALL_MS : -1, () => {
+        fallBack(`nothing arrived for ${STALL_MS} ms`);
+      });
     };
     let isToken = true;
     try {
@@ -233,74 +218,75 @@ export class Driver {
       isToken = false;
       const { signal } = (this.#abort = new AbortController());
       watch();
-      fields['Accept'] = polling ? 'application/json' : 'text/event-stream';
-      let response = await fetch(`${url}?${asked}`, { method: 'GET', headers: fields, signal, cache: 'no-store' });
+      fields['Accept'] = polls ? 'application/json' : 'text/event-stream';
+      let response = await fetch(`${url}?${query.replace('live=sse&', live)}`, { method: 'GET', headers: fields, signal, cache: 'no-store' });
       // Not `instanceof`: an application's own fetch may have a Response of its own.
       const { status, headers: own } = (response as Partial<Response> | null | undefined) ?? {};
       if (typeof status !== 'number' || typeof own?.get !== 'function') {
         throw new TypeError('fetch answered with something that is no Response');
       }
-      if (!stale()) {
-        if (polling) {
-          response = await transport.asEventStream(response);
-        } else if (transport.mayFallBack) {
-          const reason = await objection(response);
-          if (reason !== null && !stale()) {
-            letGo(response.body);
-            this.#fallBack(query, reason);
-            return;
-          }
+      const reason = mayFallBack ? await objection(response) : '';
+      if (polls) {
+        const page = await asEventStream(response);
+        if (page !== null) {
+          this.#mode = POLLS;
+          this.#isAtTail = own.get('stream-up-to-date') === 'true';
+          response = page;
+        } else if (this.#mode === POLL_TRIED) {
+          this.#mode = SSE;
         }
       }
-      if (stale()) {
+      if (stale() || reason !== '') {
         // A fetch that does not listen to its signal still has to be let go.
         letGo(response.body);
+        if (!stale()) {
+          fallBack(reason);
+        }
         return;
       }
-      held = response;
       const reader = (this.#reader = response.bodyUsed ? null : (response.body?.getReader() ?? null));
+      const next = async (): Promise<unknown> => (await reader?.read())?.value;
+      let chunk: unknown;
       if (response.status === 200) {
+        // Not told before a byte has come: until then a poll can ask for the same.
         watch();
-      } else {
-        tellHead();
+        chunk = await next();
+        if (stale()) {
+          return;
+        }
+        this.#setTimer('stall', -1);
       }
-      for (;;) {
-        if (stale()) {
-          return;
-        }
-        const chunk: unknown = (await reader?.read())?.value;
-        if (stale()) {
-          return;
-        }
-        tellHead();
-        if (stale()) {
-          return;
-        }
-        if (chunk === undefined) {
-          break;
-        }
+      this.#call(() => {
+        this.#connection.answered(response);
+      });
+      while (!stale() && chunk !== undefined) {
         if (!(chunk instanceof Uint8Array)) {
           throw new TypeError('the body holds something else than bytes');
         }
-        transport.works();
-        for (let from = 0; from < chunk.length; from += PIECE_BYTES_MAX) {
-          this.#call(() => {
-            this.#connection.receive(chunk.length > PIECE_BYTES_MAX ? chunk.subarray(from, from + PIECE_BYTES_MAX) : chunk);
-          });
-          if (stale()) {
-            return;
-          }
+        const way = polls ? 'long-poll' : 'sse';
+        if (way !== this.#way) {
+          this.#way = way;
+          this.#events.notice(['transport', way, '', 0, 0, 0, this.#reason]);
         }
-      }
-      this.#drop();
-      this.signal(ENDED);
-    } catch (error) {
-      if (!stale()) {
-        tellHead();
-        transport.failed();
+        const bytes = chunk;
+        for (let from = 0; from < bytes.length && !stale(); from += PIECE_BYTES_MAX) {
+          this.#call(() => {
+            this.#connection.receive(bytes.length > PIECE_BYTES_MAX ? bytes.subarray(from, from + PIECE_BYTES_MAX) : bytes);
+          });
+        }
+        if (!stale()) {
+          chunk = await next();
+        }
       }
       if (!stale()) {
         this.#drop();
+        this.signal(ENDED);
+      }
+    } catch (error) {
+      if (!stale()) {
+        this.#drop();
+        // An outage must not leave a client polling.
+        this.#mode = this.#mode === POLL_TRIED ? SSE : this.#mode;
         const words = error instanceof Error ? error.message : typeof error === 'string' ? error : 'no reason given';
         this.#call(() => {
           this.#connection.failed(isToken, words);

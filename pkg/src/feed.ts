@@ -1,17 +1,18 @@
 // One network connection and the subscribers it serves. Owns the driver; knows no other feed.
 import type { BatchSink } from './batch.js';
 import { BatchReader, KIND_UNKNOWN, readBatch, unknownRecord } from './batch.js';
+import type { DriverEvents } from './driver.js';
 import { Driver, OFFLINE, ONLINE, PAUSE, RECONNECT, START } from './driver.js';
 import { DurableStreamsError, inWords } from './errors.js';
 import { load } from './init.js';
 import type { Subscriber } from './subscriber.js';
-import type { ConnectionInfo, ConnectionState, SessionRecord, SubscribeFrom, SubscriptionStats } from './types.js';
+import type { ConnectionInfo, ConnectionState, SessionRecord, SubscribeFrom, SubscriptionStats, Transport } from './types.js';
 import type { Rejected } from './rejection.js';
 import type { StreamSettings } from './settings.js';
 import type { Notice } from './wasm/durable_sessions.js';
 import { causeText, errorText } from './wording.js';
 
-export class Feed implements BatchSink {
+export class Feed implements BatchSink, DriverEvents {
   state: ConnectionState = 'disconnected';
   /** Runs after every batch, when all its callbacks have returned. */
   onBatchEnd: (() => void) | null = null;
@@ -203,23 +204,7 @@ export class Feed implements BatchSink {
     const from = this.#from;
     this.#reader = new BatchReader(memory);
     try {
-      this.#driver = new Driver(settings, from?.cursor ?? '', from?.offset ?? 0, {
-        batch: (parts, bytes) => {
-          this.#batch(parts, bytes);
-        },
-        notice: (notice) => {
-          this.#notice(notice);
-        },
-        transport: (transport, reason) => {
-          if (transport === 'long-poll') {
-            this.#settings.logger.warn(`durable-sessions: reading by long-poll from here on: ${reason}`);
-          }
-          this.#inform({ transport });
-        },
-        trapped: (own, thrown) => {
-          this.#trapped(own, thrown);
-        },
-      });
+      this.#driver = new Driver(settings, from?.cursor ?? '', from?.offset ?? 0, this);
       this.#watch(true);
       this.#driver.signal(START);
     } catch (error) {
@@ -229,7 +214,7 @@ export class Feed implements BatchSink {
 
   // A panic ends the instance for every connection that uses it. Each goes on in a fresh one from its cursor, and what
   // was delivered behind that is not delivered again.
-  #trapped(own: boolean, thrown: unknown): void {
+  trapped(own: boolean, thrown: unknown): void {
     const { offset, cursor } = this;
     this.#driver = null;
     if (this.#disposed) {
@@ -259,7 +244,7 @@ export class Feed implements BatchSink {
     this.#load();
   }
 
-  #batch(parts: number, bytes: number): void {
+  batch(parts: number, bytes: number): void {
     const reader = this.#reader;
     if (this.#disposed || reader === null) {
       return;
@@ -272,7 +257,7 @@ export class Feed implements BatchSink {
     this.onBatchEnd?.();
   }
 
-  #notice([kind, word, causeCode, attempt, number, status, detail]: Notice): void {
+  notice([kind, word, causeCode, attempt, number, status, detail]: Notice): void {
     if (this.#disposed) {
       return;
     }
@@ -318,6 +303,12 @@ export class Feed implements BatchSink {
         break;
       case 'disconnected':
         this.#each((subscriber) => subscriber.disconnected());
+        break;
+      case 'transport':
+        if (word === 'long-poll') {
+          this.#settings.logger.warn(`durable-sessions: reading by long-poll: ${detail}`);
+        }
+        this.#inform({ transport: word as Transport });
         break;
       case 'closed':
         this.#each((subscriber) => subscriber.closed());

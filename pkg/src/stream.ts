@@ -10,7 +10,6 @@ export class SharedStream {
   readonly #onEmpty: () => void;
   #primary: Feed | null = null;
   readonly #catchingUp = new Set<Feed>();
-  readonly #handles = new Set<Handle>();
 
   constructor(settings: StreamSettings, onEmpty: () => void) {
     this.#settings = settings;
@@ -44,19 +43,15 @@ export class SharedStream {
         }
       });
     }
-    const handle = new Handle(this, subscriber);
-    this.#handles.add(handle);
-    return handle;
+    return new Handle(this, subscriber);
   }
 
   close(): void {
-    for (const handle of this.#handles) {
-      handle.unsubscribe();
+    for (const feed of [...this.#catchingUp, this.#primary]) {
+      for (const subscriber of feed?.subscribers ?? []) {
+        this.remove(subscriber);
+      }
     }
-  }
-
-  forget(handle: Handle): void {
-    this.#handles.delete(handle);
   }
 
   feedOf(subscriber: Subscriber): Feed | null {
@@ -73,8 +68,15 @@ export class SharedStream {
 
   remove(subscriber: Subscriber): void {
     const feed = this.feedOf(subscriber);
-    feed?.remove(subscriber);
-    if (feed === null || feed.subscribers.length > 0) {
+    if (feed === null) {
+      return;
+    }
+    subscriber.after = Math.max(feed.offset, subscriber.after);
+    subscriber.cursor = feed.cursor;
+    subscriber.active = false;
+    subscriber.state = 'disconnected';
+    feed.remove(subscriber);
+    if (feed.subscribers.length > 0) {
       return;
     }
     feed.dispose();
@@ -116,7 +118,6 @@ export class SharedStream {
 class Handle implements Subscription {
   readonly #stream: SharedStream;
   readonly #subscriber: Subscriber;
-  #last = { offset: 0, cursor: null as string | null };
 
   constructor(stream: SharedStream, subscriber: Subscriber) {
     this.#stream = stream;
@@ -124,14 +125,7 @@ class Handle implements Subscription {
   }
 
   unsubscribe(): void {
-    if (!this.#subscriber.active) {
-      return;
-    }
-    this.#last = { offset: this.getLastOffset(), cursor: this.getLastCursor() };
-    this.#subscriber.active = false;
-    this.#subscriber.state = 'disconnected';
     this.#stream.remove(this.#subscriber);
-    this.#stream.forget(this);
   }
 
   reconnect(): void {
@@ -143,12 +137,11 @@ class Handle implements Subscription {
   }
 
   getLastOffset(): number {
-    const feed = this.#stream.feedOf(this.#subscriber);
-    return feed === null ? this.#last.offset : Math.max(feed.offset, this.#subscriber.after);
+    return Math.max(this.#stream.feedOf(this.#subscriber)?.offset ?? 0, this.#subscriber.after);
   }
 
   getLastCursor(): string | null {
-    return this.#stream.feedOf(this.#subscriber)?.cursor ?? this.#last.cursor;
+    return this.#stream.feedOf(this.#subscriber)?.cursor ?? this.#subscriber.cursor;
   }
 
   getStats() {

@@ -37,6 +37,8 @@ export class Subscriber {
   active = true;
   /** Records up to this offset have been delivered by an earlier connection. */
   after: number;
+  /** Where it stood when it ended. */
+  cursor: string | null = null;
   state: ConnectionState = 'disconnected';
   readonly #callbacks: SessionCallbacks;
   readonly #logger: Logger;
