@@ -35,6 +35,17 @@ export class DurableStreamsClient {
     );
   }
 
+  /** Ends every subscription of this client. Whoever subscribes afterwards starts anew. */
+  close(): void {
+    for (const stream of this.#streams.values()) {
+      stream.close();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   #stream(path: string, sessionId: string): SharedStream {
     let stream = this.#streams.get(path);
     if (stream === undefined) {

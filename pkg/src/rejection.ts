@@ -10,6 +10,10 @@ export interface Rejected {
   expected: string;
   came: string;
   offset: number;
+  /** Not one of the stream's messages: the offset is that of the last one. */
+  uncounted: boolean;
+  /** The message, when it is JSON. */
+  message: unknown;
 }
 
 const EXCERPT_CHARS_MAX = 64;
@@ -20,7 +24,7 @@ const PATH_CHARS_MAX = 256;
 const TOKENS = /"(?:[^"\\]|\\.)*"?|[{}[\],:]|[^\s"{}[\],:]+/gs;
 
 /** `before` and `behind` are the text around the place; for a message they are all of it. */
-export function explain(code: string, reason: string, expected: string, before: string, behind: string): Pick<Rejected, 'eventType' | 'path' | 'came'> {
+export function explain(code: string, reason: string, expected: string, before: string, behind: string): Pick<Rejected, 'eventType' | 'path' | 'came' | 'message'> {
   if (code === 'INVALID_EVENT') {
     const event: unknown = JSON.parse(before + behind);
     const type: unknown = (event as { type?: unknown } | null)?.type;
@@ -29,10 +33,11 @@ export function explain(code: string, reason: string, expected: string, before: 
       eventType: typeof type === 'string' ? shortened(type, PATH_CHARS_MAX) : null,
       path: pathOf(before, behind) + (missing ? expected.replace('field ', '.') : ''),
       came: missing ? '' : excerpt(behind),
+      message: event,
     };
   }
   // A frame that is JSON has nothing wrong at a place.
-  return code === 'INVALID_JSON' ? { eventType: null, path: '$', came: excerpt(behind) } : { eventType: null, path: null, came: behind };
+  return code === 'INVALID_JSON' ? { eventType: null, path: '$', came: excerpt(behind), message: undefined } : { eventType: null, path: null, came: behind, message: undefined };
 }
 
 /** The JSON path of the place between two parts of a JSON text; a key stands for its field. */

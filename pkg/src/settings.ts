@@ -1,6 +1,6 @@
 // Options with their defaults filled in, and the headers of a request. Must not know subscribers or wasm.
 import { DurableStreamsError } from './errors.js';
-import type { DurableStreamsOptions, FetchLike, Logger, ReconnectConfig } from './types.js';
+import type { DurableStreamsOptions, FetchLike, Logger, ReconnectConfig, TransportOption } from './types.js';
 
 const RECONNECT_DEFAULTS: ReconnectConfig = {
   enabled: true,
@@ -24,7 +24,12 @@ export interface StreamSettings {
   readonly frameBytesMax: number;
   readonly logger: Logger;
   readonly fetch: FetchLike;
-  headers(refresh: boolean): Promise<Record<string, string>>;
+  readonly transport: TransportOption;
+  readonly ephemeral: boolean;
+  readonly validation: 'strict' | 'lenient' | 'off';
+  /** Null: never. */
+  readonly pauseAfterMs: number | null;
+  headers(): Promise<Record<string, string>>;
 }
 
 export interface ClientSettings {
@@ -51,9 +56,13 @@ export function clientSettings(options: DurableStreamsOptions): ClientSettings {
       frameBytesMax: options.frameBytesMax ?? FRAME_BYTES_MAX_DEFAULT,
       logger,
       fetch,
+      transport: options.transport ?? 'auto',
+      ephemeral: options.ephemeral ?? true,
+      validation: options.validation ?? 'strict',
+      pauseAfterMs: typeof options.hidden === 'object' ? options.hidden.pauseAfterMs : null,
       headers: async () => {
         const bearer = typeof token === 'function' ? await token() : token;
-        const all: Record<string, string> = { ...headers, Accept: 'text/event-stream' };
+        const all: Record<string, string> = { ...headers };
         if (bearer !== undefined && bearer !== '') {
           all['Authorization'] = `Bearer ${bearer}`;
         }

@@ -94,6 +94,26 @@ fn every_split_gives_the_same_items() {
 }
 
 #[test]
+fn what_is_ephemeral_counts_nothing() {
+    let ephemeral = |id: u64| frame("ephemeral", &event(id, json!({ "text": "p" })));
+    let bytes = [
+        ephemeral(7),
+        frame("data", &json!([event(1, json!({ "text": "x" })), event(2, json!({ "text": "x" }))])),
+        ephemeral(8),
+        frame("ephemeral", &event(9, json!({}))),
+        frame("data", &json!([event(3, json!({ "text": "x" }))])),
+    ]
+    .concat();
+    let at = |id: u64, offset: u64| Item::Event(event(id, json!({ "text": "x" })), offset);
+    let passing = |id: u64, offset: u64| Item::Ephemeral(event(id, json!({ "text": "p" })), offset);
+    let whole = deliver([&bytes[..]]);
+    assert!(matches!(&whole[4], Item::Rejected(code, .., 2) if code == "INVALID_EVENT"), "{whole:?}");
+    assert_eq!(whole[..4], [passing(7, 0), at(1, 1), at(2, 2), passing(8, 2)]);
+    assert_eq!(whole[5..], [at(3, 3)]);
+    assert_eq!(deliver(bytes.chunks(1)), whole);
+}
+
+#[test]
 fn aliases_unknown_fields_and_meta_arrive() {
     let meta = json!({ "schemaVersion": 1, "eventId": "e1", "sequence": 4 });
     let mut sent =

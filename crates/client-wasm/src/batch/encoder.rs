@@ -88,12 +88,18 @@ impl BatchEncoder {
 
     /// The reader counts along, so only a jump is written out.
     fn place(&mut self, count: u64) {
-        let before = count.saturating_sub(1);
-        if self.count != Some(before) {
+        if self.count != Some(count) {
             self.words.push(word::POSITION);
-            self.number(before);
+            self.number(count);
         }
         self.count = Some(count);
+    }
+
+    fn item(&mut self, view: &EventView<'_, '_>) {
+        match view.kind() {
+            EventKind::Known(index) => self.known(view, index.position(), index.spec().payload.fields),
+            EventKind::Custom(_) | EventKind::Unknown => self.unknown(view),
+        }
     }
 
     /// A timestamp as the difference from the one before, which nearly always fits a word.
@@ -254,11 +260,16 @@ impl BatchEncoder {
 
 impl EventSink for BatchEncoder {
     fn event(&mut self, view: &EventView<'_, '_>, count: u64) {
+        self.place(count.saturating_sub(1));
+        self.count = Some(count);
+        self.item(view);
+    }
+
+    fn ephemeral(&mut self, view: &EventView<'_, '_>, count: u64) {
         self.place(count);
-        match view.kind() {
-            EventKind::Known(index) => self.known(view, index.position(), index.spec().payload.fields),
-            EventKind::Custom(_) | EventKind::Unknown => self.unknown(view),
-        }
+        let at = self.words.len();
+        self.item(view);
+        self.words[at] |= word::UNCOUNTED;
     }
 
     fn rejected(&mut self, rejection: &Rejection, raw: &[u8], count: u64) {
@@ -275,8 +286,13 @@ impl EventSink for BatchEncoder {
     }
 
     fn bad_frame(&mut self, problem: &FrameProblem<'_>, count: u64) {
+        let at = self.words.len();
         let mut number = Vec::new();
         let (reason, expected, came) = match problem {
+            FrameProblem::Ephemeral { rejection, raw } => {
+                self.rejected(rejection, raw, count);
+                return self.words[at] |= word::UNCOUNTED;
+            }
             FrameProblem::Syntax { rejection, raw } => {
                 let came = readable(raw.get(rejection.at..).unwrap_or_default());
                 (rejection.code.as_str(), rejection.expected.as_str(), came)
@@ -292,6 +308,7 @@ impl EventSink for BatchEncoder {
             }
         };
         self.refusal(count, problem.code(), reason, expected.as_bytes(), &[], came);
+        self.words[at] |= word::UNCOUNTED;
     }
 
     fn control(&mut self, cursor: &str, count: u64, up_to_date: bool, closed: bool) {

@@ -18,7 +18,4 @@ extern "C" {
     /// Anything else.
     #[wasm_bindgen(method, structural, catch)]
     pub(super) fn notice(this: &ConnectionHooks, notice: Ts<Notice>) -> Result<(), JsValue>;
-
-    #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    pub(super) fn performance_now() -> f64;
 }

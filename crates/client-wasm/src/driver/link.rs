@@ -7,7 +7,7 @@ use durable_sessions_client_core::{ConnectionState, Input, Millis, Output, Subsc
 use js_sys::Uint8Array;
 use tsify::Tsify;
 
-use super::hooks::{ConnectionHooks, performance_now};
+use super::hooks::ConnectionHooks;
 use super::notice;
 use crate::batch::{Batch, BatchEncoder};
 
@@ -107,6 +107,7 @@ fn comes_before_events(output: &Output) -> bool {
     }
 }
 
+// Not the monotonic clock, which stands still in some systems while they sleep.
 fn now() -> Millis {
-    Millis(performance_now() as u64)
+    Millis(js_sys::Date::now() as u64)
 }

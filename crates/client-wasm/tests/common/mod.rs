@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 pub(crate) enum Item {
     /// The wire event, put together again, and its offset.
     Event(Value, u64),
+    /// The same, told in passing.
+    Ephemeral(Value, u64),
     /// Code, the text before the place and behind it, offset.
     Rejected(String, String, String, u64),
     /// cursor, offset, up to date, closed.
@@ -110,6 +112,9 @@ impl Parts<'_> {
                 let [code, _reason, _expected, before, behind] = [(); 5].map(|()| self.string());
                 memory.offset = self.number().as_u64().unwrap();
                 Some(Item::Rejected(code, before, behind, memory.offset))
+            }
+            kind if item & word::UNCOUNTED != 0 => {
+                Some(Item::Ephemeral(self.event(kind, item, memory), memory.offset))
             }
             kind => {
                 memory.offset += 1;
