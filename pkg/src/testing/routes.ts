@@ -130,15 +130,16 @@ export class Routes {
       return refused({ status: 400, code: 'INVALID_OFFSET', message: 'beyond the end of the stream' });
     }
     if (live === 'sse') {
-      let isOver = false;
-      const body: LiveBody = sse(stream, from, signal, this.#settings, () => {
-        isOver = true;
-        this.live.delete(body);
+      // It may be over before it is there to be kept.
+      const kept: { body?: LiveBody; isOver?: true } = {};
+      kept.body = sse(stream, from, signal, this.#settings, () => {
+        kept.isOver = true;
+        this.live.delete(kept.body as LiveBody);
       });
-      if (!isOver) {
-        this.live.add(body);
+      if (kept.isOver !== true) {
+        this.live.add(kept.body);
       }
-      return body.response;
+      return kept.body.response;
     }
     if (live === 'long-poll') {
       return longPoll(stream, from, this.#settings);
