@@ -45,9 +45,9 @@ describe('reading', () => {
     const { server, access, handle } = setup();
     await handle.append(0);
     const items: number[] = [];
-    const reader = stream({ ...access, live });
+    const reader = stream<number>({ ...access, live });
     const reading = (async () => {
-      for await (const item of reader.items<number>()) {
+      for await (const item of reader.items()) {
         items.push(item);
       }
     })();
@@ -98,7 +98,7 @@ describe('reading', () => {
   it.each(LIVE)('comes through faults: nothing twice, nothing missing, live: %s', async (live) => {
     const { server, access, handle } = setup();
     const items: number[] = [];
-    const reading = stream({ ...access, live }).subscribeJson<number>(({ content }) => {
+    const reading = stream<number>({ ...access, live }).subscribeJson(({ content }) => {
       items.push(...content);
     });
     for (let n = 0; n < 12; n += 1) {

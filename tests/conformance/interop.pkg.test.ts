@@ -55,8 +55,8 @@ describe.each<Which>(['durable-sessions', '@durable-streams/server'])('durable-s
     await handle.append(0)
     const items: number[] = []
     const batches: Batch<number[]>[] = []
-    const reader = stream({ ...at, live })
-    const reading = reader.subscribeJson<number>((batch) => {
+    const reader = stream<number>({ ...at, live })
+    const reading = reader.subscribeJson((batch) => {
       items.push(...batch.content)
       batches.push(batch)
     })

@@ -5,7 +5,7 @@ import { openReader } from './reader.js';
 import type { ReadOptions, StreamAccess, StreamHandle, StreamReader } from './types.js';
 
 /** Reads a stream. Asks for nothing before one of the reader's ways is used. */
-export function stream(options: StreamAccess & ReadOptions): StreamReader {
+export function stream<T = unknown>(options: StreamAccess & ReadOptions): StreamReader<T> {
   return openReader(clientSettings(options), options.url, options);
 }
 

@@ -5,7 +5,7 @@ import type { Piece, Place } from './source.js';
 import { pieces } from './source.js';
 import type { Batch, ReadOptions, StreamReader } from './types.js';
 
-export function openReader(settings: ClientSettings, url: string, { offset = '-1', live = false, signal, frameCharsMax }: ReadOptions = {}): StreamReader {
+export function openReader<T>(settings: ClientSettings, url: string, { offset = '-1', live = false, signal, frameCharsMax }: ReadOptions = {}): StreamReader<T> {
   const place: Place = { offset, cursor: null, contentType: null, upToDate: false, closed: false };
   const handedOn = { ...place };
   const abort = new AbortController();
@@ -41,7 +41,7 @@ export function openReader(settings: ClientSettings, url: string, { offset = '-1
     }
   }
 
-  const jsonBatches = <T>() => batches(({ content }) => (content.length === 0 ? [] : messages<T>(content, place)));
+  const jsonBatches = () => batches(({ content }) => (content.length === 0 ? [] : messages<T>(content, place)));
   const textBatches = () => {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     return batches(({ content, closed }) => (typeof content === 'string' ? decoder.decode() + content : decoder.decode(content, { stream: !closed })));
@@ -50,8 +50,8 @@ export function openReader(settings: ClientSettings, url: string, { offset = '-1
     const encoder = new TextEncoder();
     return batches(({ content }) => (typeof content === 'string' ? encoder.encode(content) : content));
   };
-  async function* items<T>(): AsyncGenerator<T, void, undefined> {
-    for await (const { content } of jsonBatches<T>()) {
+  async function* items(): AsyncGenerator<T, void, undefined> {
+    for await (const { content } of jsonBatches()) {
       yield* content;
     }
   }
@@ -76,9 +76,9 @@ export function openReader(settings: ClientSettings, url: string, { offset = '-1
     get closed() {
       return handedOn.closed;
     },
-    json: async <T>() => {
+    json: async () => {
       const all: T[] = [];
-      for await (const { content } of jsonBatches<T>()) {
+      for await (const { content } of jsonBatches()) {
         for (const message of content) {
           all.push(message);
         }
@@ -111,10 +111,10 @@ export function openReader(settings: ClientSettings, url: string, { offset = '-1
     textBatches,
     byteBatches,
     items,
-    jsonStream: <T>() => readable<T>(items<T>(), cancel),
+    jsonStream: () => readable(items(), cancel),
     textStream: () => readable(contents(textBatches()), cancel),
     byteStream: () => readable(contents(byteBatches()), cancel),
-    subscribeJson: (callback) => each(jsonBatches(), callback as (batch: Batch<unknown[]>) => void | Promise<void>),
+    subscribeJson: (callback) => each(jsonBatches(), callback),
     subscribeText: (callback) => each(textBatches(), callback),
     subscribeBytes: (callback) => each(byteBatches(), callback),
     cancel,
@@ -142,7 +142,7 @@ async function* contents<C extends { readonly length: number }>(batches: AsyncIt
   }
 }
 
-async function each<C>(batches: AsyncIterable<Batch<C>>, callback: (batch: Batch<C>) => void | Promise<void>): Promise<void> {
+async function each<C>(batches: AsyncIterable<Batch<C>>, callback: (batch: Batch<C>) => unknown): Promise<void> {
   for await (const batch of batches) {
     await callback(batch);
   }

@@ -41,8 +41,11 @@ export interface Batch<C> {
   readonly closed: boolean;
 }
 
-/** Reads one stream, once: by one of these, whatever its content type. Nothing is asked before. */
-export interface StreamReader {
+/**
+ * Reads one stream, once: by one of these, whatever its content type. Nothing is asked before. `T`: what the messages of a
+ * JSON stream are, which is believed and not checked.
+ */
+export interface StreamReader<T = unknown> {
   /** Everything before it was handed on. */
   readonly offset: string;
   /** The server's word for caches between, to be echoed; null before there is one. Not a place in the stream. */
@@ -54,25 +57,25 @@ export interface StreamReader {
   readonly closed: boolean;
 
   /** All of it: to the tail, or with `live` to the stream's end. */
-  json<T = unknown>(): Promise<T[]>;
+  json(): Promise<T[]>;
   text(): Promise<string>;
   bytes(): Promise<Uint8Array>;
 
   /** Batch by batch; the next is asked for when the last was dealt with. */
-  jsonBatches<T = unknown>(): AsyncGenerator<Batch<T[]>, void, undefined>;
+  jsonBatches(): AsyncGenerator<Batch<T[]>, void, undefined>;
   textBatches(): AsyncGenerator<Batch<string>, void, undefined>;
   byteBatches(): AsyncGenerator<Batch<Uint8Array>, void, undefined>;
   /** Message by message. */
-  items<T = unknown>(): AsyncGenerator<T, void, undefined>;
+  items(): AsyncGenerator<T, void, undefined>;
 
-  jsonStream<T = unknown>(): ReadableStream<T>;
+  jsonStream(): ReadableStream<T>;
   textStream(): ReadableStream<string>;
   byteStream(): ReadableStream<Uint8Array>;
 
   /** Calls for every batch and waits for what it returns. Resolves at the end, rejects with what ended reading early. */
-  subscribeJson<T = unknown>(callback: (batch: Batch<T[]>) => void | Promise<void>): Promise<void>;
-  subscribeText(callback: (batch: Batch<string>) => void | Promise<void>): Promise<void>;
-  subscribeBytes(callback: (batch: Batch<Uint8Array>) => void | Promise<void>): Promise<void>;
+  subscribeJson(callback: (batch: Batch<T[]>) => unknown): Promise<void>;
+  subscribeText(callback: (batch: Batch<string>) => unknown): Promise<void>;
+  subscribeBytes(callback: (batch: Batch<Uint8Array>) => unknown): Promise<void>;
 
   /** Ends reading without an error. */
   cancel(): void;
@@ -138,6 +141,6 @@ export interface StreamHandle {
   delete(): Promise<void>;
   /** Null when there is none. */
   head(): Promise<StreamHead | null>;
-  read(options?: ReadOptions): StreamReader;
+  read<T = unknown>(options?: ReadOptions): StreamReader<T>;
   producer(options?: ProducerOptions): StreamProducer;
 }
