@@ -166,7 +166,10 @@ export class Routes {
     }
     const word = json(body) as Partial<PresenceWord> | undefined;
     if (typeof word?.userId !== 'string' || typeof word.connectionId !== 'string' || !['join', 'update', 'leave', 'heartbeat'].includes(String(word.action))) {
-      return refused({ status: 400, code: 'INVALID_EVENT', message: 'action, userId and connectionId are needed' }, true);
+      return refused({ status: 400, code: word === undefined ? 'INVALID_JSON' : 'INVALID_REQUEST', message: 'action, userId and connectionId are needed' }, true);
+    }
+    if (stream.closed && word.action !== 'leave') {
+      return refused({ status: 409, code: 'SESSION_CLOSED', message: 'the stream is closed' }, true);
     }
     const { userId, connectionId } = word;
     return ok({ userId, connectionId, expiresAt: table.hear(word as PresenceWord) });
