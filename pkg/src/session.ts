@@ -7,6 +7,9 @@ import type { ClientSettings } from './settings.js';
 import { randomId, sessionPath } from './settings.js';
 import type { DeadLetter, EventInput, OutboxEntry, Sent, SentEvent, SessionHandle } from './session-types.js';
 
+// Never stored, so the stream does not show it.
+const CURSOR = 'presence:cursor';
+
 /** What one `send` or `sendAll` brought. */
 interface Sending extends Unit {
   readonly events: readonly SentEvent[];
@@ -106,6 +109,11 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
         const unseen = mark(sending, reason === null ? 'sent' : 'failed', reason);
         // Stored, whatever its request met, is what the stream has shown.
         if (reason === null || unseen.length === 0) {
+          for (const { id, type } of unseen) {
+            if (type === CURSOR) {
+              drop(id);
+            }
+          }
           sending.resolve(events.map(({ id }) => ({ id, cursor })));
           continue;
         }

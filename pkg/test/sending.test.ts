@@ -302,6 +302,14 @@ describe('the outbox', () => {
     expect(states(session)).toEqual([]);
   });
 
+  it('does not wait for what is never stored', async () => {
+    const { server, session } = setup();
+    session.subscribe({});
+    await server.settle();
+    await session.send({ type: 'presence:cursor', data: { userId: 'ada', cursor: { x: 1, y: 1 } } });
+    expect([states(session), server.events('s')]).toEqual([[], []]);
+  });
+
   it('takes what the stream shows for sent, whatever the requests met', async () => {
     const { server, session, letters } = setup();
     session.subscribe({});
