@@ -18,12 +18,15 @@ export function measure(bytes) {
   };
 }
 
-async function bundle() {
+/** Entries that a page loads for themselves; the core does not grow by them. */
+const ENTRIES = ['streams', 'testing'];
+
+async function bundle(file = 'index.js') {
   const { build } = await import('vite');
   const dir = mkdtempSync(join(pkg, 'node_modules', '.size-'));
   try {
     const entry = join(dir, 'main.js');
-    writeFileSync(entry, `export * from ${JSON.stringify(join(pkg, 'dist', 'index.js'))};\n`);
+    writeFileSync(entry, `export * from ${JSON.stringify(join(pkg, 'dist', file))};\n`);
     await build({
       root: dir,
       logLevel: 'error',
@@ -50,7 +53,11 @@ export async function reportSizes() {
   const js = measure(await bundle());
   const all = { raw: wasm.raw + js.raw, gzip: wasm.gzip + js.gzip, brotli: wasm.brotli + js.brotli };
   console.log('size                 raw      gzip    brotli');
-  for (const [name, size] of Object.entries({ wasm, js, package: all })) {
+  const entries = {};
+  for (const name of ENTRIES) {
+    entries[`/${name}`] = measure(await bundle(`${name}/index.js`));
+  }
+  for (const [name, size] of Object.entries({ wasm, js, package: all, ...entries })) {
     console.log(`${name.padEnd(14)}${String(size.raw).padStart(10)}${String(size.gzip).padStart(10)}${String(size.brotli).padStart(10)}`);
   }
   for (const [name, size] of Object.entries({ wasm, js, package: all })) {

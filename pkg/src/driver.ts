@@ -64,7 +64,7 @@ export class Driver {
   #turn = 0;
   #abort: AbortController | null = null;
   #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
-  readonly #timers: Record<string, ReturnType<typeof setTimeout> | undefined> = {};
+  readonly #timers: Record<string, unknown> = {};
 
   /** `offset` messages stand before `cursor`, which is empty at the start. Throws if it is none. */
   constructor(settings: StreamSettings, cursor: string, offset: number, events: DriverEvents) {
@@ -76,6 +76,7 @@ export class Driver {
     const seed = Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
     const { silenceMs, frameBytesMax } = settings;
     const hooks: ConnectionHooks = {
+      now: () => settings.clock.Date.now(),
       batch: (parts, bytes) => {
         events.batch(parts, bytes);
       },
@@ -152,12 +153,13 @@ export class Driver {
   }
 
   #setTimer(timer: string, afterMs: number, due = () => { this.signal(timer === 'silence' ? SILENCE : RETRY); }): void {
-    clearTimeout(this.#timers[timer]);
+    const { clock } = this.#settings;
+    clock.clearTimeout(this.#timers[timer] as never);
     if (afterMs >= 0) {
       const tickMs = Math.min(afterMs, TICK_MS);
-      const at = Date.now() + tickMs;
-      this.#timers[timer] = setTimeout(() => {
-        if (Date.now() - at > LATE_MS) {
+      const at = clock.Date.now() + tickMs;
+      this.#timers[timer] = clock.setTimeout(() => {
+        if (clock.Date.now() - at > LATE_MS) {
           this.signal(WOKE);
         } else if (afterMs > tickMs) {
           this.#setTimer(timer, afterMs - tickMs, due);
@@ -181,15 +183,17 @@ export class Driver {
 
   #release(): void {
     this.#drop();
-    Object.values(this.#timers).forEach(clearTimeout);
+    for (const timer of Object.values(this.#timers)) {
+      this.#settings.clock.clearTimeout(timer as never);
+    }
   }
 
   async #request(query: string): Promise<void> {
     this.#drop();
     const turn = this.#turn;
     const stale = () => turn !== this.#turn;
-    const { url, fetch, headers, ephemeral, transport } = this.#settings;
-    if (Date.now() >= this.#sseAgainAt) {
+    const { url, fetch, headers, ephemeral, transport, clock } = this.#settings;
+    if (clock.Date.now() >= this.#sseAgainAt) {
       this.#mode = SSE;
       this.#sseAgainAt = Infinity;
     }
@@ -200,7 +204,7 @@ export class Driver {
     // Asks by a poll for what was asked for by SSE. The machine does not see the difference.
     const fallBack = (reason: string) => {
       this.#mode = POLL_TRIED;
-      this.#sseAgainAt = Date.now() + SSE_AGAIN_MS;
+      this.#sseAgainAt = clock.Date.now() + SSE_AGAIN_MS;
       this.#reason = reason;
       void this.#request(query);
     };

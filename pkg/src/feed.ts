@@ -29,7 +29,7 @@ export class Feed implements BatchSink, DriverEvents {
   #reader: BatchReader | null = null;
   #disposed = false;
   #paused = false;
-  #pauseTimer: ReturnType<typeof setTimeout> | undefined;
+  #pauseTimer: unknown;
   /** How far it had come when the instance failed: twice at the same place is once too often. */
   #panickedAt = -1;
   #recovering = false;
@@ -114,6 +114,7 @@ export class Feed implements BatchSink, DriverEvents {
     for (let i = 0; i < audience.length; i += 1) {
       (audience[i] as Subscriber).record(record, kind, uncounted);
     }
+    this.#settings.seen?.(record.id);
   }
 
   rejected(rejected: Rejected): void {
@@ -153,7 +154,7 @@ export class Feed implements BatchSink, DriverEvents {
     target[change]?.('online', this.#changed);
     target[change]?.('offline', this.#changed);
     document?.[change]('visibilitychange', this.#changed);
-    clearTimeout(this.#pauseTimer);
+    this.#settings.clock.clearTimeout(this.#pauseTimer as never);
     if (watch) {
       this.#looked();
     }
@@ -168,15 +169,15 @@ export class Feed implements BatchSink, DriverEvents {
   };
 
   #looked(): void {
-    const { pauseAfterMs } = this.#settings;
-    clearTimeout(this.#pauseTimer);
+    const { pauseAfterMs, clock } = this.#settings;
+    clock.clearTimeout(this.#pauseTimer as never);
     if ((globalThis as Partial<typeof globalThis>).document?.hidden !== true) {
       if (this.#paused) {
         this.#paused = false;
         this.#driver?.signal(START);
       }
     } else if (pauseAfterMs !== null) {
-      this.#pauseTimer = setTimeout(() => {
+      this.#pauseTimer = clock.setTimeout(() => {
         if (/^(re)?connect/.test(this.state)) {
           this.#paused = true;
           this.#driver?.signal(PAUSE);

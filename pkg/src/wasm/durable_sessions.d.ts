@@ -43,6 +43,8 @@ export interface ConnectionHooks {
   /** The items of one piece of a body: the address of eight words that say where they are, valid during the call. */
   batch(parts: number, bytes: number): void;
   notice(notice: Notice): void;
+  /** Unix milliseconds; must not throw. */
+  now(): number;
 }
 
 export interface InitOutput {

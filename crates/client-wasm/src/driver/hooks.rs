@@ -18,4 +18,8 @@ extern "C" {
     /// Anything else.
     #[wasm_bindgen(method, structural, catch)]
     pub(super) fn notice(this: &ConnectionHooks, notice: Ts<Notice>) -> Result<(), JsValue>;
+
+    /// Unix milliseconds, by the application's clock: sleep counts.
+    #[wasm_bindgen(method, structural)]
+    pub(super) fn now(this: &ConnectionHooks) -> f64;
 }

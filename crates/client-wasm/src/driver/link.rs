@@ -34,7 +34,8 @@ impl Link {
 
     /// Something happened.
     pub(super) fn input(&self, input: Input) {
-        self.machine.borrow_mut().subscription.handle(now(), input);
+        let now = self.now();
+        self.machine.borrow_mut().subscription.handle(now, input);
         self.settle();
     }
 
@@ -46,6 +47,10 @@ impl Link {
             }
             self.settling.set(false);
         }
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.hooks.now() as u64)
     }
 
     // A function of its own, so that the borrow ends before JavaScript is called.
@@ -63,13 +68,14 @@ impl Link {
     /// Takes one piece of the body and delivers what it completes.
     pub(super) fn receive(&self, piece: &Uint8Array) {
         let len = piece.length() as usize;
+        let now = self.now();
         let parts = {
             let mut machine = self.machine.borrow_mut();
             let Machine { subscription, encoder, parts } = &mut **machine;
             encoder.clear();
             piece.copy_to(&mut subscription.spare(len)[..len]);
             subscription.filled(len);
-            subscription.drain(now(), encoder);
+            subscription.drain(now, encoder);
             let Batch { ascii, wide, open, words } = encoder.finish();
             for (i, text) in [ascii, wide, open].into_iter().enumerate() {
                 (parts[2 * i], parts[2 * i + 1]) = (text.as_ptr() as usize, text.len());
@@ -108,6 +114,3 @@ fn comes_before_events(output: &Output) -> bool {
 }
 
 // Not the monotonic clock, which stands still in some systems while they sleep.
-fn now() -> Millis {
-    Millis(js_sys::Date::now() as u64)
-}

@@ -19,6 +19,10 @@ export class Script {
     this.memory = null;
   }
 
+  now() {
+    return Date.now();
+  }
+
   batch(parts) {
     const { buffer } = this.memory;
     const [ascii, asciiLength, wide, wideLength, open, openLength, words, wordsLength] = new Uint32Array(buffer, parts, 8);
