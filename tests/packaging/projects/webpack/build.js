@@ -1,0 +1,7 @@
+import webpack from 'webpack';
+
+const stats = await new Promise((resolve, reject) => webpack({ mode: 'production', entry: './main.js', performance: false }, (error, done) => (error === null ? resolve(done) : reject(error))));
+if (stats.hasErrors() || stats.hasWarnings()) {
+  console.error(stats.toString('errors-warnings'));
+  process.exitCode = 1;
+}
