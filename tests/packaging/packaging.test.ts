@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type BrowserName, inBrowser } from './harness/browser.ts'
+import { type BrowserName, hasWebKit, inBrowser } from './harness/browser.ts'
 import { until } from './harness/condition.ts'
 import { Project } from './harness/project.ts'
 import { Server } from './harness/server.ts'
@@ -104,6 +104,10 @@ describe('no bundler', () => {
 
   test('in Chromium: modules as they are installed, in a page, a worker and a service worker', async () => {
     await expectEverything('Chromium', 'plain/index.html', ['page', 'worker', 'service worker'])
+  })
+
+  test.skipIf(!hasWebKit)('in WebKitGTK, where it is installed: modules as they are installed, in a page, a worker and a service worker', async () => {
+    await expectEverything('WebKitGTK', 'plain/index.html', ['page', 'worker', 'service worker'])
   })
 
   // Its long-term version has no service workers that are modules.

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-export type BrowserName = 'Chromium' | 'Firefox'
+export type BrowserName = 'Chromium' | 'Firefox' | 'WebKitGTK'
 
 interface Kind {
   programs: string[]
@@ -34,7 +34,18 @@ const KINDS: Record<BrowserName, Kind> = {
     args: (profile, url) => ['--headless', '--no-remote', '--profile', profile, url],
     profile: { 'user.js': FIREFOX_PREFERENCES },
   },
+  // Debian's own little browser; it wants a screen.
+  WebKitGTK: {
+    programs: ['xvfb-run'],
+    args: (_profile, url) => ['--auto-servernum', MINI_BROWSER, '--private', url],
+    profile: {},
+  },
 }
+
+const MINI_BROWSER = '/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser'
+
+/** WebKitGTK is tested where it is installed, and installed nowhere for that. */
+export const hasWebKit = existsSync(MINI_BROWSER) && candidates(['xvfb-run']).some((path) => existsSync(path))
 
 /** Opens `url`, and closes the browser when `work` is over. */
 export async function inBrowser<T>(name: BrowserName, url: string, work: () => Promise<T>): Promise<T> {
@@ -64,10 +75,13 @@ export async function inBrowser<T>(name: BrowserName, url: string, work: () => P
   }
 }
 
-function onPath(names: readonly string[]): string {
+function candidates(names: readonly string[]): string[] {
   const folders = (process.env['PATH'] ?? '').split(delimiter)
-  const candidates = names.flatMap((name) => (name.includes('/') ? [name] : name === '' ? [] : folders.map((folder) => join(folder, name))))
-  const found = candidates.find((path) => existsSync(path))
+  return names.filter((name) => name !== '').flatMap((name) => (name.includes('/') ? [name] : folders.map((folder) => join(folder, name))))
+}
+
+function onPath(names: readonly string[]): string {
+  const found = candidates(names).find((path) => existsSync(path))
   if (found === undefined) throw new Error(`no ${names.filter(Boolean).join(' or ')} found: run \`cargo xtask setup\``)
   return found
 }
