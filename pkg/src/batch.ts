@@ -1,6 +1,7 @@
 // Reads one delivery of the driver: two texts that strings are cut from, the open JSON values, and words that say what
 // is where (crates/client-wasm/src/batch). Must not know: callbacks, connections. Everything is copied out before the
 // first item is handed on, since callbacks may re-enter the driver.
+import type { CustomRecord, StandardSchema } from './custom-types.js';
 import { EVENT_KINDS, construct } from './generated/records.js';
 import type { SessionRecord } from './types.js';
 
@@ -25,6 +26,8 @@ export interface RecordContext {
   sessionId: string;
   offset: number;
   cursor: string | null;
+  /** Of the application's own event types. */
+  readonly schemas: ReadonlyMap<string, StandardSchema>;
 }
 
 /** A message that failed validation, or a frame that is no JSON. */
@@ -41,7 +44,7 @@ export interface Rejected {
 
 /** Receives the items of a batch in order. */
 export interface BatchSink {
-  record(record: SessionRecord, kind: number): void;
+  record(record: SessionRecord | CustomRecord, kind: number): void;
   rejected(rejected: Rejected): void;
   control(upToDate: boolean, closed: boolean): void;
 }
@@ -191,7 +194,7 @@ export function readBatch(reader: BatchReader, context: RecordContext, sink: Bat
         record.meta = reader.open() as NonNullable<SessionRecord['meta']>;
       }
       if ((word & FLAG_EXTRAS) !== 0) {
-        keepExtras(record.data, reader.open() as object);
+        keepExtras(record.data as object, reader.open() as object);
       }
       if (reader.nextKind === KIND_CONTROL) {
         // The cursor that follows directly is this record's own; the one before it would repeat its batch.
@@ -229,11 +232,15 @@ function keepExtras(data: object, extras: object): void {
   }
 }
 
-function unknownRecord(reader: BatchReader, context: RecordContext): SessionRecord {
+function unknownRecord(reader: BatchReader, context: RecordContext): SessionRecord | CustomRecord {
   const id = reader.s() as string;
   const type = reader.s() as string;
   const own = { type, sessionId: context.sessionId, timestamp: reader.t() };
   const data = reader.open();
+  if (context.schemas.has(type)) {
+    // What its schema gets is the payload as it came.
+    return { channel: 'custom', id, data, ...own, offset: context.offset, cursor: context.cursor, meta: undefined } as unknown as CustomRecord;
+  }
   return {
     channel: 'unknown',
     type,

@@ -1,24 +1,27 @@
 // The client: one shared stream per session or agent, and the module-level default client.
+import type { EventSchemas, NoEvents } from './custom-types.js';
 import type { ClientSettings } from './settings.js';
 import { agentPath, clientSettings, sessionPath } from './settings.js';
 import { SharedStream } from './stream.js';
-import type { AgentCallbacks, DurableStreamsOptions, SessionCallbacks, SubscribeOptions, Subscription } from './types.js';
+import type { AgentStateRecord } from './generated/types.js';
+import type { AgentCallbacks, DurableStreamsOptions, SessionCallbacks, SessionRecord, SubscribeOptions, Subscription } from './types.js';
 
-export class DurableStreamsClient {
+export class DurableStreamsClient<E extends EventSchemas = NoEvents> {
   readonly #settings: ClientSettings;
   readonly #streams = new Map<string, SharedStream>();
 
-  constructor(options: DurableStreamsOptions = {}) {
+  constructor(options: DurableStreamsOptions<E> = {}) {
     this.#settings = clientSettings(options);
   }
 
   /** Reads `{url}/v1/stream/sessions/{sessionId}`. Returns at once; throws only when the session id is none. */
-  subscribeToSession(sessionId: string, callbacks: SessionCallbacks, options: SubscribeOptions = {}): Subscription {
-    return this.#stream(sessionPath(sessionId), sessionId).subscribe(callbacks, options.from ?? null);
+  subscribeToSession(sessionId: string, callbacks: SessionCallbacks<E>, options: SubscribeOptions = {}): Subscription {
+    // Beyond this point nothing depends on which event types are registered.
+    return this.#stream(sessionPath(sessionId), sessionId).subscribe(callbacks as unknown as SessionCallbacks, options.from ?? null);
   }
 
   /** Reads `{url}/v1/stream/agents/{agentId}`; the records' `sessionId` is the agent's id there. */
-  subscribeToAgent(agentId: string, callbacks: AgentCallbacks, options: SubscribeOptions = {}): Subscription {
+  subscribeToAgent(agentId: string, callbacks: AgentCallbacks<E>, options: SubscribeOptions = {}): Subscription {
     const { onState, onStep, ...status } = callbacks;
     return this.#stream(agentPath(agentId), agentId).subscribe(
       {
@@ -27,7 +30,7 @@ export class DurableStreamsClient {
           if (record.channel === 'agentState') {
             onState?.(record);
           } else {
-            onStep?.(record);
+            onStep?.(record as Exclude<SessionRecord, AgentStateRecord>);
           }
         },
       },

@@ -1,8 +1,11 @@
 // One network connection and the subscribers it serves. Owns the driver; knows no other feed.
-import type { BatchSink, Rejected } from './batch.js';
+import type { BatchSink, RecordContext, Rejected } from './batch.js';
 import { BatchReader, readBatch } from './batch.js';
+import { refine } from './custom.js';
+import type { CustomRecord } from './custom-types.js';
 import { Driver } from './driver.js';
 import { DurableStreamsError } from './errors.js';
+import { EVENT_KINDS } from './generated/records.js';
 import { load } from './init.js';
 import type { Subscriber } from './subscriber.js';
 import type { ConnectionInfo, ConnectionState, SessionRecord, SubscribeFrom, SubscriptionStats } from './types.js';
@@ -19,7 +22,7 @@ export class Feed implements BatchSink {
   #audience: readonly Subscriber[] = [];
   readonly #settings: StreamSettings;
   readonly #from: SubscribeFrom | null;
-  readonly #context: { sessionId: string; offset: number; cursor: string | null };
+  readonly #context: RecordContext;
   #info: ConnectionInfo;
   #driver: Driver | null = null;
   #reader: BatchReader | null = null;
@@ -30,7 +33,7 @@ export class Feed implements BatchSink {
   constructor(settings: StreamSettings, from: SubscribeFrom | null) {
     this.#settings = settings;
     this.#from = from;
-    this.#context = { sessionId: settings.sessionId, offset: from?.offset ?? 0, cursor: from?.cursor ?? null };
+    this.#context = { sessionId: settings.sessionId, offset: from?.offset ?? 0, cursor: from?.cursor ?? null, schemas: settings.schemas };
     this.#info = { attempt: 0, maxAttempts: settings.reconnect.maxAttempts, nextDelayMs: null, cause: null };
   }
 
@@ -98,7 +101,13 @@ export class Feed implements BatchSink {
     this.state = 'disconnected';
   }
 
-  record(record: SessionRecord, kind: number): void {
+  record(record: SessionRecord | CustomRecord, kind: number): void {
+    const schema = kind < EVENT_KINDS ? undefined : this.#context.schemas.get(record.type);
+    const refused = schema === undefined ? null : refine(record as CustomRecord, schema);
+    if (refused !== null) {
+      this.#refuse(refused, record.offset);
+      return;
+    }
     this.#stats.events += 1;
     const audience = this.#audience;
     for (let i = 0; i < audience.length; i += 1) {
@@ -107,11 +116,14 @@ export class Feed implements BatchSink {
   }
 
   rejected(rejected: Rejected): void {
+    this.#refuse(rejectionError(rejected), rejected.offset);
+  }
+
+  #refuse(error: DurableStreamsError, offset: number): void {
     this.#stats.rejected += 1;
-    const error = rejectionError(rejected);
     this.#settings.logger.warn(`durable-sessions: ${error.message}`, { code: error.code, path: error.path, offset: error.offset });
     for (const subscriber of this.#audience) {
-      if (rejected.offset > subscriber.after) {
+      if (offset > subscriber.after) {
         subscriber.error(error);
       }
     }

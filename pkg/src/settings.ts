@@ -1,4 +1,6 @@
 // Options with their defaults filled in, and the headers of a request. Must not know subscribers or wasm.
+import { schemasByType } from './custom.js';
+import type { EventSchemas, StandardSchema } from './custom-types.js';
 import { DurableStreamsError } from './errors.js';
 import type { DurableStreamsOptions, FetchLike, Logger, ReconnectConfig } from './types.js';
 
@@ -24,6 +26,7 @@ export interface StreamSettings {
   readonly frameBytesMax: number;
   readonly logger: Logger;
   readonly fetch: FetchLike;
+  readonly schemas: ReadonlyMap<string, StandardSchema>;
   headers(refresh: boolean): Promise<Record<string, string>>;
 }
 
@@ -33,11 +36,12 @@ export interface ClientSettings {
   stream(path: string, sessionId: string): StreamSettings;
 }
 
-export function clientSettings(options: DurableStreamsOptions): ClientSettings {
+export function clientSettings(options: DurableStreamsOptions<EventSchemas>): ClientSettings {
   const logger = guarded(options.logger ?? console);
   const baseUrl = (options.url ?? '').replace(/\/+$/, '');
   const reconnect = { ...RECONNECT_DEFAULTS, ...withoutUndefined(options.reconnect ?? {}) };
   const { token, headers } = options;
+  const schemas = schemasByType(options.events);
   // Looked up per request, so that what replaces the global fetch later is used as well.
   const fetch: FetchLike = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
   return {
@@ -51,6 +55,7 @@ export function clientSettings(options: DurableStreamsOptions): ClientSettings {
       frameBytesMax: options.frameBytesMax ?? FRAME_BYTES_MAX_DEFAULT,
       logger,
       fetch,
+      schemas,
       headers: async () => {
         const bearer = typeof token === 'function' ? await token() : token;
         const all: Record<string, string> = { ...headers, Accept: 'text/event-stream' };
