@@ -25,7 +25,7 @@ export class DurableStreamsClient<E extends EventSchemas = NoEvents> {
     const { onState, onStep, ...status } = callbacks;
     return this.#stream(agentPath(agentId), agentId).subscribe(
       {
-        ...status,
+        ...(status as SessionCallbacks),
         onEvent: (record) => {
           if (record.channel === 'agentState') {
             onState?.(record);
