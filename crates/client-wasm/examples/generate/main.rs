@@ -8,7 +8,8 @@ fn main() -> std::io::Result<()> {
     use std::{fs, path::Path};
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pkg/src/generated");
     fs::write(directory.join("records.ts"), records::records())?;
-    fs::write(directory.join("types.ts"), durable_sessions_schema::typescript())
+    fs::write(directory.join("types.ts"), durable_sessions_schema::typescript())?;
+    fs::write(directory.join("events.schema.json"), durable_sessions_schema::json_schema())
 }
 
 // `wasm-pack test` builds examples too.
