@@ -76,6 +76,7 @@ function buildJs() {
   for (const declaration of ['durable_sessions.d.ts', 'inline.d.ts']) {
     copyFileSync(join(pkg, 'src', 'wasm', declaration), join(wasmDir, declaration));
   }
+  copyFileSync(join(pkg, 'src', 'generated', 'events.schema.json'), join(pkg, 'dist', 'events.schema.json'));
 }
 
 // For the entry `inline`, which has no file to find.
