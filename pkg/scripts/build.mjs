@@ -75,7 +75,15 @@ function buildWasm() {
 function buildJs() {
   run(bin('tsc'), ['-p', 'tsconfig.build.json']);
   mkdirSync(wasmDir, { recursive: true });
-  copyFileSync(join(pkg, 'src', 'wasm', 'durable_sessions.d.ts'), join(wasmDir, 'durable_sessions.d.ts'));
+  for (const declaration of ['durable_sessions.d.ts', 'inline.d.ts']) {
+    copyFileSync(join(pkg, 'src', 'wasm', declaration), join(wasmDir, declaration));
+  }
+  copyFileSync(join(pkg, 'src', 'generated', 'events.schema.json'), join(pkg, 'dist', 'events.schema.json'));
+}
+
+// For the entry `inline`, which has no file to find.
+function writeInline(wasm) {
+  writeFileSync(join(wasmDir, 'inline.js'), `export const wasmInBase64 = '${readFileSync(wasm).toString('base64')}';\n`);
 }
 
 if (!jsOnly) {
@@ -83,7 +91,9 @@ if (!jsOnly) {
   buildWasm();
 }
 buildJs();
-if (existsSync(join(wasmDir, 'durable_sessions_bg.wasm'))) {
+const built = join(wasmDir, 'durable_sessions_bg.wasm');
+if (existsSync(built)) {
+  writeInline(built);
   // Said here, enforced by `npm run size`.
   await reportSizes();
 } else {

@@ -1,6 +1,7 @@
 // Reads one delivery of the driver: two texts that strings are cut from, the open JSON values, and words that say what
 // is where (crates/client-wasm/src/batch). Must not know: callbacks, connections. Everything is copied out before the
 // first item is handed on, since callbacks may re-enter the driver.
+import type { CustomRecord, StandardSchema } from './custom-types.js';
 import { EVENT_KINDS, construct } from './generated/records.js';
 import type { Rejected } from './rejection.js';
 import { explain } from './rejection.js';
@@ -28,12 +29,14 @@ export interface RecordContext {
   sessionId: string;
   offset: number;
   cursor: string | null;
+  /** Of the application's own event types. */
+  readonly schemas: ReadonlyMap<string, StandardSchema>;
 }
 
 /** Receives the items of a batch in order. */
 export interface BatchSink {
   /** `uncounted`: told in passing, at the offset of the last one that counts. */
-  record(record: SessionRecord, kind: number, uncounted: boolean): void;
+  record(record: SessionRecord | CustomRecord, kind: number, uncounted: boolean): void;
   rejected(rejected: Rejected): void;
   control(upToDate: boolean, closed: boolean): void;
 }
@@ -186,7 +189,7 @@ export function readBatch(reader: BatchReader, context: RecordContext, sink: Bat
         record.meta = reader.open() as NonNullable<SessionRecord['meta']>;
       }
       if ((word & FLAG_EXTRAS) !== 0) {
-        keepExtras(record.data, reader.open() as object);
+        keepExtras(record.data as object, reader.open() as object);
       }
       if (reader.nextKind === KIND_CONTROL) {
         // The cursor that follows directly is this record's own; the one before it would repeat its batch.
@@ -224,8 +227,12 @@ function keepExtras(data: object, extras: object): void {
   }
 }
 
-export function unknownRecord(context: RecordContext, id: string, type: string, timestamp: number, data: unknown, meta?: unknown): SessionRecord {
+export function unknownRecord(context: RecordContext, id: string, type: string, timestamp: number, data: unknown, meta?: unknown): SessionRecord | CustomRecord {
   const own = { type, sessionId: context.sessionId, timestamp };
+  if (context.schemas.has(type)) {
+    // What its schema gets is the payload as it came.
+    return { channel: 'custom', id, data, ...own, offset: context.offset, cursor: context.cursor, meta } as unknown as CustomRecord;
+  }
   return {
     channel: 'unknown',
     type,

@@ -1,9 +1,12 @@
 // One network connection and the subscribers it serves. Owns the driver; knows no other feed.
-import type { BatchSink } from './batch.js';
+import type { BatchSink, RecordContext } from './batch.js';
 import { BatchReader, KIND_UNKNOWN, readBatch, unknownRecord } from './batch.js';
+import { refine } from './custom.js';
+import type { CustomRecord } from './custom-types.js';
 import type { DriverEvents } from './driver.js';
 import { Driver, OFFLINE, ONLINE, PAUSE, RECONNECT, START } from './driver.js';
 import { DurableStreamsError, inWords } from './errors.js';
+import { EVENT_KINDS } from './generated/records.js';
 import { load } from './init.js';
 import type { Subscriber } from './subscriber.js';
 import type { ConnectionInfo, ConnectionState, SessionRecord, SubscribeFrom, SubscriptionStats, Transport } from './types.js';
@@ -23,7 +26,7 @@ export class Feed implements BatchSink, DriverEvents {
   /** Where a new connection begins, and how many messages stand before that. */
   #from: SubscribeFrom | null;
   #settled: number;
-  readonly #context: { sessionId: string; offset: number; cursor: string | null };
+  readonly #context: RecordContext;
   #info: ConnectionInfo;
   #driver: Driver | null = null;
   #reader: BatchReader | null = null;
@@ -40,7 +43,7 @@ export class Feed implements BatchSink, DriverEvents {
     this.#settings = settings;
     this.#from = from;
     this.#settled = from?.offset ?? 0;
-    this.#context = { sessionId: settings.sessionId, offset: from?.offset ?? 0, cursor: from?.cursor ?? null };
+    this.#context = { sessionId: settings.sessionId, offset: from?.offset ?? 0, cursor: from?.cursor ?? null, schemas: settings.schemas };
     this.#info = { attempt: 0, maxAttempts: settings.reconnect.maxAttempts, nextDelayMs: null, cause: null, transport: settings.transport === 'long-poll' ? 'long-poll' : 'sse' };
   }
 
@@ -108,7 +111,13 @@ export class Feed implements BatchSink, DriverEvents {
     this.state = 'disconnected';
   }
 
-  record(record: SessionRecord, kind: number, uncounted: boolean): void {
+  record(record: SessionRecord | CustomRecord, kind: number, uncounted: boolean): void {
+    const schema = kind < EVENT_KINDS ? undefined : this.#context.schemas.get(record.type);
+    const refused = schema === undefined ? null : refine(record as CustomRecord, schema);
+    if (refused !== null) {
+      this.#refuse(refused, uncounted);
+      return;
+    }
     this.#stats.events += uncounted ? 0 : 1;
     const audience = this.#audience;
     for (let i = 0; i < audience.length; i += 1) {
@@ -118,26 +127,29 @@ export class Feed implements BatchSink, DriverEvents {
   }
 
   rejected(rejected: Rejected): void {
-    const { validation, logger } = this.#settings;
+    const { validation } = this.#settings;
     const { uncounted } = rejected;
     // Typed callbacks promise what the schema does, so it goes where nothing is promised.
     const event = rejected.message as { id?: unknown; type?: unknown; timestamp?: unknown; data?: unknown; meta?: unknown } | null | undefined;
     const type = validation === 'strict' ? null : event?.type;
     const passes = typeof type === 'string';
     if (!passes || validation !== 'off') {
-      this.#stats.rejected += 1;
-      const error = rejectionError(rejected, passes ? 'warning' : 'error');
-      logger.warn(`durable-sessions: ${error.message}`, { code: error.code, path: error.path, offset: error.offset });
-      for (const subscriber of this.#audience) {
-        if (uncounted || rejected.offset > subscriber.after) {
-          subscriber.error(error);
-        }
-      }
+      this.#refuse(rejectionError(rejected, passes ? 'warning' : 'error'), uncounted);
     }
     if (passes) {
       const { id, timestamp, data, meta } = event ?? {};
       const record = unknownRecord(this.#context, typeof id === 'string' ? id : '', type, typeof timestamp === 'number' ? timestamp : 0, data, meta);
       this.record(record, KIND_UNKNOWN, uncounted);
+    }
+  }
+
+  #refuse(error: DurableStreamsError, uncounted: boolean): void {
+    this.#stats.rejected += 1;
+    this.#settings.logger.warn(`durable-sessions: ${error.message}`, { code: error.code, path: error.path, offset: error.offset });
+    for (const subscriber of this.#audience) {
+      if (uncounted || (error.offset as number) > subscriber.after) {
+        subscriber.error(error);
+      }
     }
   }
 

@@ -1,4 +1,6 @@
 // Options with their defaults filled in, and the headers of a request. Must not know subscribers or wasm.
+import { schemasByType } from './custom.js';
+import type { EventSchemas, StandardSchema } from './custom-types.js';
 import { DurableStreamsError } from './errors.js';
 import type { RequestSettings } from './request.js';
 import type { SendingConfig } from './session-types.js';
@@ -33,6 +35,7 @@ export interface StreamSettings extends RequestSettings {
   readonly pauseAfterMs: number | null;
   /** Hears the ids of delivered events. */
   seen: ((id: string) => void) | null;
+  readonly schemas: ReadonlyMap<string, StandardSchema>;
 }
 
 export interface ClientSettings {
@@ -44,7 +47,7 @@ export interface ClientSettings {
   stream(path: string, sessionId: string): StreamSettings;
 }
 
-export function clientSettings(options: DurableStreamsOptions): ClientSettings {
+export function clientSettings(options: DurableStreamsOptions<EventSchemas>): ClientSettings {
   const logger = guarded(options.logger ?? console);
   const baseUrl = (options.url ?? '').replace(/\/+$/, '');
   const reconnect = { ...RECONNECT_DEFAULTS, ...withoutUndefined(options.reconnect ?? {}) };
@@ -59,6 +62,7 @@ export function clientSettings(options: DurableStreamsOptions): ClientSettings {
       return { ...headers, ...(bearer && { Authorization: `Bearer ${bearer}` }) };
     },
   };
+  const schemas = schemasByType(options.events);
   return {
     logger,
     baseUrl,
@@ -77,6 +81,7 @@ export function clientSettings(options: DurableStreamsOptions): ClientSettings {
       validation: options.validation ?? 'strict',
       pauseAfterMs: typeof options.hidden === 'object' ? options.hidden.pauseAfterMs : null,
       seen: null,
+      schemas,
     }),
   };
 }

@@ -1,4 +1,5 @@
 // One application's callbacks on a stream. A callback that throws is reported and never reaches the delivery loop.
+import type { CustomCallbacks, CustomRecord, EventSchemas } from './custom-types.js';
 import { DurableStreamsError, inWords } from './errors.js';
 import { CHANNEL_INDEX_OF_KIND, CHANNELS } from './generated/records.js';
 import type { Channel } from './generated/types.js';
@@ -52,11 +53,12 @@ export class Subscriber {
     this.#byChannel = CHANNELS.map((channel) => callbackOf(callbacks, channel));
   }
 
-  record(record: SessionRecord, kind: number, uncounted: boolean): void {
+  record(record: SessionRecord | CustomRecord, kind: number, uncounted: boolean): void {
     if (!this.active || (record.offset <= this.after && !uncounted)) {
       return;
     }
-    const typed = this.#byChannel[CHANNEL_INDEX_OF_KIND[kind] ?? UNKNOWN_CHANNEL_INDEX];
+    const index = CHANNEL_INDEX_OF_KIND[kind];
+    const typed = index === undefined && record.channel === 'custom' ? this.#custom(record.type) : this.#byChannel[index ?? UNKNOWN_CHANNEL_INDEX];
     if (typed !== undefined) {
       try {
         typed.call(this.#callbacks, record as never);
@@ -66,7 +68,7 @@ export class Subscriber {
     }
     if (this.#callbacks.onEvent !== undefined && this.active) {
       try {
-        this.#callbacks.onEvent(record);
+        this.#callbacks.onEvent(record as SessionRecord);
       } catch (error) {
         this.#callbackFailed(error, record);
       }
@@ -105,6 +107,13 @@ export class Subscriber {
     this.#call('onClosed', (callbacks) => callbacks.onClosed?.());
   }
 
+  #custom(type: string): RecordCallback {
+    // The client's types have made sure that these are callbacks of registered types.
+    const on = this.#callbacks.on as CustomCallbacks<EventSchemas> | undefined;
+    // A type may be called like anything that every object inherits.
+    return on !== undefined && Object.hasOwn(on, type) ? on[type] : undefined;
+  }
+
   #call(name: string, run: (callbacks: SessionCallbacks) => void): void {
     if (!this.active) {
       return;
@@ -116,7 +125,7 @@ export class Subscriber {
     }
   }
 
-  #callbackFailed(error: unknown, record: SessionRecord): void {
+  #callbackFailed(error: unknown, record: SessionRecord | CustomRecord): void {
     this.error(
       new DurableStreamsError('CALLBACK_FAILED', `a callback for ${record.type} threw: ${inWords(error)}`, {
         eventType: record.type,

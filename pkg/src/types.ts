@@ -2,6 +2,7 @@
 // The public vocabulary of the package: options, states, callbacks, the subscription handle.
 // Must not know: wasm, the batch layout, fetch bodies.
 
+import type { CustomCallbacks, CustomRecords, NoEvents } from './custom-types.js';
 import type { DurableStreamsError } from './errors.js';
 import type { SendingConfig } from './session-types.js';
 import type {
@@ -123,7 +124,7 @@ export interface Clock {
   Date: { now(): number };
 }
 
-export interface DurableStreamsOptions {
+export interface DurableStreamsOptions<E = NoEvents> {
   /** Base URL of the server, for example `https://example.org`; `/v1/stream/…` is appended. Default: the page's own origin. */
   url?: string;
   reconnect?: Partial<ReconnectConfig>;
@@ -155,6 +156,8 @@ export interface DurableStreamsOptions {
   sending?: Partial<SendingConfig>;
   /** Default: `globalThis`. */
   clock?: Clock;
+  /** Event types of the application's own, each with a Standard Schema for its `data`, which has to answer synchronously. */
+  events?: E;
 }
 
 /** A place in a stream: the cursor and the offset of one record, or of `getLastCursor()` and `getLastOffset()`. */
@@ -181,7 +184,7 @@ export interface StatusCallbacks {
   onClosed?: () => void;
 }
 
-export interface SessionCallbacks extends StatusCallbacks {
+export interface SessionCallbacks<E = NoEvents> extends StatusCallbacks {
   onChunk?: Callback<ChunkRecord>;
   onToolCall?: Callback<ToolCallRecord>;
   onPresence?: Callback<PresenceRecord>;
@@ -192,15 +195,19 @@ export interface SessionCallbacks extends StatusCallbacks {
   onContainerAgent?: Callback<ContainerAgentRecord>;
   onTopology?: Callback<TopologyRecord>;
   /** Every record of every channel, after its typed callback; unknown types too. */
-  onEvent?: Callback<SessionRecord>;
+  onEvent?: Callback<SessionRecord | CustomRecords<E>>;
+  /** By type: events that the client's option `events` names, as their schemas made them. */
+  on?: CustomCallbacks<E>;
   /** An event type that this version does not know. */
   onUnknownEvent?: Callback<UnknownRecord>;
 }
 
-export interface AgentCallbacks extends StatusCallbacks {
+export interface AgentCallbacks<E = NoEvents> extends StatusCallbacks {
   onState?: Callback<AgentStateRecord>;
   /** Everything else on the agent's stream. */
-  onStep?: Callback<Exclude<SessionRecord, AgentStateRecord>>;
+  onStep?: Callback<Exclude<SessionRecord, AgentStateRecord> | CustomRecords<E>>;
+  /** By type: events that the client's option `events` names, as their schemas made them. */
+  on?: CustomCallbacks<E>;
 }
 
 export interface Subscription {

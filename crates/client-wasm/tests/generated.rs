@@ -40,6 +40,14 @@ fn rejections_are_up_to_date() {
 }
 
 #[test]
+fn the_json_schema_is_up_to_date() {
+    assert!(
+        committed("events.schema.json") == durable_sessions_schema::json_schema(),
+        "stale: run `npm run generate` in pkg"
+    );
+}
+
+#[test]
 fn every_event_has_a_kind() {
     use durable_sessions_client_wasm::batch::word;
     use durable_sessions_schema::EVENTS;

@@ -11,6 +11,7 @@ fn main() -> std::io::Result<()> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pkg/src/generated");
     fs::write(directory.join("records.ts"), records::records())?;
     fs::write(directory.join("types.ts"), durable_sessions_schema::typescript())?;
+    fs::write(directory.join("events.schema.json"), durable_sessions_schema::json_schema())?;
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pkg/test/generated");
     fs::create_dir_all(&directory)?;
     fs::write(directory.join("rejections.json"), rejections::rejections())
