@@ -77,10 +77,16 @@ export class Driver {
     const { silenceMs, frameBytesMax } = settings;
     const hooks: ConnectionHooks = {
       batch: (parts, bytes) => {
-        events.batch(parts, bytes);
+        if (!this.#gone) {
+          events.batch(parts, bytes);
+        }
       },
       notice: (notice) => {
         const [kind, word, , , number, , detail] = notice;
+        // An instance that has failed may still be at work further up the stack.
+        if (this.#gone) {
+          return;
+        }
         if (kind === 'timer') {
           this.#setTimer(word, word === 'silence' && this.#mode !== SSE ? number * POLL_SILENCE_TIMES : number);
         } else if (kind === 'abort') {

@@ -23,7 +23,7 @@ export class Feed implements BatchSink, DriverEvents {
   /** Where a new connection begins, and how many messages stand before that. */
   #from: SubscribeFrom | null;
   #settled: number;
-  readonly #context: { sessionId: string; offset: number; cursor: string | null };
+  #context: { sessionId: string; offset: number; cursor: string | null };
   #info: ConnectionInfo;
   #driver: Driver | null = null;
   #reader: BatchReader | null = null;
@@ -225,7 +225,8 @@ export class Feed implements BatchSink, DriverEvents {
       subscriber.after = Math.max(subscriber.after, offset);
     }
     this.#from = cursor === null ? null : { cursor, offset: this.#settled };
-    this.#context.offset = this.#settled;
+    this.#context = { ...this.#context, offset: this.#settled };
+    this.#reader?.stop();
     if (own) {
       const error = new DurableStreamsError('CLIENT_PANICKED', `the wasm module failed after event ${offset}: ${inWords(thrown)}`, { offset, cause: thrown });
       if (offset <= this.#panickedAt) {
