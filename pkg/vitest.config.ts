@@ -6,5 +6,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     typecheck: { enabled: true, include: ['test/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
     globalSetup: ['test/setup.ts'],
+    // Far beyond what any of it takes: the machine may have other work.
+    testTimeout: 60_000,
   },
 });
