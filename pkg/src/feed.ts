@@ -49,6 +49,7 @@ export class Feed implements BatchSink, DriverEvents {
   }
 
   add(subscriber: Subscriber): void {
+    subscriber.feed = this;
     this.#audience = [...this.#audience, subscriber];
   }
 
