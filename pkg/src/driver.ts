@@ -13,7 +13,7 @@ const PIECE_BYTES_MAX = 64 * 1024;
 const TICK_MS = 15_000;
 /** A timer that is so late was asleep, or is throttled in a hidden page. */
 const LATE_MS = 5_000;
-/** So long SSE may bring nothing before a poll is tried. Servers send a control event at once. */
+/** So long SSE may bring nothing before a poll is tried, or half of what counts as silence. Servers send a control event at once. */
 const STALL_MS = 8_000;
 const SSE_AGAIN_MS = 300_000;
 /** A poll is silent while it waits, which is the server's choice, usually 30 s. */
@@ -194,7 +194,7 @@ export class Driver {
     this.#drop();
     const turn = this.#turn;
     const stale = () => turn !== this.#turn;
-    const { url, fetch, headers, ephemeral, transport } = this.#settings;
+    const { url, fetch, headers, ephemeral, transport, silenceMs } = this.#settings;
     if (Date.now() >= this.#sseAgainAt) {
       this.#mode = SSE;
       this.#sseAgainAt = Infinity;
@@ -211,8 +211,9 @@ export class Driver {
       void this.#request(query);
     };
     const watch = () => {
-      this.#setTimer('stall', mayFallBack ? STALL_MS : -1, () => {
-        fallBack(`nothing arrived for ${STALL_MS} ms`);
+      const stallMs = Math.min(silenceMs / 2 || STALL_MS, STALL_MS);
+      this.#setTimer('stall', mayFallBack ? stallMs : -1, () => {
+        fallBack(`nothing arrived for ${stallMs} ms`);
       });
     };
     let isToken = true;

@@ -12,6 +12,9 @@ import type { StreamSettings } from './settings.js';
 import type { Notice } from './wasm/durable_sessions.js';
 import { causeText, errorText } from './wording.js';
 
+/** The states in which a request is under way or will be. */
+const ACTIVE = /^(re)?connect/;
+
 export class Feed implements BatchSink, DriverEvents {
   state: ConnectionState = 'disconnected';
   /** Runs after every batch, when all its callbacks have returned. */
@@ -79,9 +82,11 @@ export class Feed implements BatchSink, DriverEvents {
   }
 
   start(): void {
-    this.state = 'connecting';
-    this.#inform({ attempt: 0, cause: null });
-    this.#load();
+    if (!ACTIVE.test(this.state)) {
+      this.state = 'connecting';
+      this.#inform({ attempt: 0, cause: null });
+      this.#load();
+    }
   }
 
   reconnect(): void {
@@ -90,7 +95,7 @@ export class Feed implements BatchSink, DriverEvents {
     }
     if (this.#driver !== null) {
       this.#driver.signal(RECONNECT);
-    } else if (this.state === 'lost') {
+    } else if (!ACTIVE.test(this.state) && this.state !== 'closed') {
       this.start();
     }
   }
@@ -174,11 +179,15 @@ export class Feed implements BatchSink, DriverEvents {
     if ((globalThis as Partial<typeof globalThis>).document?.hidden !== true) {
       if (this.#paused) {
         this.#paused = false;
-        this.#driver?.signal(START);
+        if (this.#driver === null) {
+          this.#load();
+        } else {
+          this.#driver.signal(START);
+        }
       }
     } else if (pauseAfterMs !== null) {
       this.#pauseTimer = setTimeout(() => {
-        if (/^(re)?connect/.test(this.state)) {
+        if (ACTIVE.test(this.state)) {
           this.#paused = true;
           this.#driver?.signal(PAUSE);
           this.#inform({ cause: 'paused while the page is hidden' });
@@ -221,7 +230,6 @@ export class Feed implements BatchSink, DriverEvents {
     if (this.#disposed) {
       return;
     }
-    this.#watch(false);
     for (const subscriber of this.#audience) {
       subscriber.after = Math.max(subscriber.after, offset);
     }
@@ -243,7 +251,9 @@ export class Feed implements BatchSink, DriverEvents {
       this.state = 'reconnecting';
       this.#inform({ cause: 'the wasm module failed' });
     }
-    this.#load();
+    if (ACTIVE.test(this.state)) {
+      this.#load();
+    }
   }
 
   batch(parts: number, bytes: number): void {

@@ -50,12 +50,21 @@ describe('a panic', () => {
     const other = new FakeServer({ body: data(chunk(1)) + control(1) + data(chunk(2)) }, { body: data(chunk(2), chunk(3)) + control(3) });
     const bystander = subscribe(other);
     await until(() => bystander.recorder.records.length === 2);
+    const gone = new FakeServer({ status: 404 }, { body: control(0) });
+    const lost = subscribe(gone);
+    await until(() => lost.subscription.getState() === 'lost');
     const server = new FakeServer({ body: '' }, { body: data(chunk(1)) + control(1) });
     const { recorder, subscription } = subscribe(server, { fetch: lying(server, 0) });
     await until(() => recorder.records.length === 1 && bystander.recorder.records.length === 3);
     expect(bystander.recorder.ids()).toEqual(['e1', 'e2', 'e3']);
     expect([bystander.recorder.errors, bystander.recorder.lost]).toEqual([[], []]);
     expect([recorder.errors.map(({ code }) => code), recorder.lost]).toEqual([['CLIENT_PANICKED'], []]);
+    // What was lost before stays lost, until it is wanted again.
+    await quiet(gone);
+    expect([gone.requests.length, lost.subscription.getState()]).toEqual([1, 'lost']);
+    lost.subscription.reconnect();
+    await until(() => lost.subscription.getState() === 'connected');
+    lost.subscription.unsubscribe();
     subscription.unsubscribe();
     bystander.subscription.unsubscribe();
   });
