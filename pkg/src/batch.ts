@@ -97,6 +97,11 @@ export class BatchReader {
     return true;
   }
 
+  /** There is no other item: the rest will come another way. */
+  stop(): void {
+    this.#end = 0;
+  }
+
   /** Whether there is another item. */
   get more(): boolean {
     return this.#itemAt < this.#end;

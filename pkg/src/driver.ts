@@ -13,7 +13,7 @@ const PIECE_BYTES_MAX = 64 * 1024;
 const TICK_MS = 15_000;
 /** A timer that is so late was asleep, or is throttled in a hidden page. */
 const LATE_MS = 5_000;
-/** So long SSE may bring nothing before a poll is tried. Servers send a control event at once. */
+/** So long SSE may bring nothing before a poll is tried, or half of what counts as silence. Servers send a control event at once. */
 const STALL_MS = 8_000;
 const SSE_AGAIN_MS = 300_000;
 /** A poll is silent while it waits, which is the server's choice, usually 30 s. */
@@ -78,10 +78,16 @@ export class Driver {
     const hooks: ConnectionHooks = {
       now: () => settings.clock.Date.now(),
       batch: (parts, bytes) => {
-        events.batch(parts, bytes);
+        if (!this.#gone) {
+          events.batch(parts, bytes);
+        }
       },
       notice: (notice) => {
         const [kind, word, , , number, , detail] = notice;
+        // An instance that has failed may still be at work further up the stack.
+        if (this.#gone) {
+          return;
+        }
         if (kind === 'timer') {
           this.#setTimer(word, word === 'silence' && this.#mode !== SSE ? number * POLL_SILENCE_TIMES : number);
         } else if (kind === 'abort') {
@@ -192,7 +198,7 @@ export class Driver {
     this.#drop();
     const turn = this.#turn;
     const stale = () => turn !== this.#turn;
-    const { url, fetch, headers, ephemeral, transport, clock } = this.#settings;
+    const { url, fetch, headers, ephemeral, transport, clock, silenceMs } = this.#settings;
     if (clock.Date.now() >= this.#sseAgainAt) {
       this.#mode = SSE;
       this.#sseAgainAt = Infinity;
@@ -209,8 +215,9 @@ export class Driver {
       void this.#request(query);
     };
     const watch = () => {
-      this.#setTimer('stall', mayFallBack ? STALL_MS : -1, () => {
-        fallBack(`nothing arrived for ${STALL_MS} ms`);
+      const stallMs = Math.min(silenceMs / 2 || STALL_MS, STALL_MS);
+      this.#setTimer('stall', mayFallBack ? stallMs : -1, () => {
+        fallBack(`nothing arrived for ${stallMs} ms`);
       });
     };
     let isToken = true;

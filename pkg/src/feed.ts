@@ -15,6 +15,9 @@ import type { StreamSettings } from './settings.js';
 import type { Notice } from './wasm/durable_sessions.js';
 import { causeText, errorText } from './wording.js';
 
+/** The states in which a request is under way or will be. */
+const ACTIVE = /^(re)?connect/;
+
 export class Feed implements BatchSink, DriverEvents {
   state: ConnectionState = 'disconnected';
   /** Runs after every batch, when all its callbacks have returned. */
@@ -26,7 +29,7 @@ export class Feed implements BatchSink, DriverEvents {
   /** Where a new connection begins, and how many messages stand before that. */
   #from: SubscribeFrom | null;
   #settled: number;
-  readonly #context: RecordContext;
+  #context: RecordContext;
   #info: ConnectionInfo;
   #driver: Driver | null = null;
   #reader: BatchReader | null = null;
@@ -52,6 +55,7 @@ export class Feed implements BatchSink, DriverEvents {
   }
 
   add(subscriber: Subscriber): void {
+    subscriber.feed = this;
     this.#audience = [...this.#audience, subscriber];
   }
 
@@ -81,9 +85,11 @@ export class Feed implements BatchSink, DriverEvents {
   }
 
   start(): void {
-    this.state = 'connecting';
-    this.#inform({ attempt: 0, cause: null });
-    this.#load();
+    if (!ACTIVE.test(this.state)) {
+      this.state = 'connecting';
+      this.#inform({ attempt: 0, cause: null });
+      this.#load();
+    }
   }
 
   reconnect(): void {
@@ -92,7 +98,7 @@ export class Feed implements BatchSink, DriverEvents {
     }
     if (this.#driver !== null) {
       this.#driver.signal(RECONNECT);
-    } else if (this.state === 'lost') {
+    } else if (!ACTIVE.test(this.state) && this.state !== 'closed') {
       this.start();
     }
   }
@@ -186,11 +192,15 @@ export class Feed implements BatchSink, DriverEvents {
     if ((globalThis as Partial<typeof globalThis>).document?.hidden !== true) {
       if (this.#paused) {
         this.#paused = false;
-        this.#driver?.signal(START);
+        if (this.#driver === null) {
+          this.#load();
+        } else {
+          this.#driver.signal(START);
+        }
       }
     } else if (pauseAfterMs !== null) {
       this.#pauseTimer = clock.setTimeout(() => {
-        if (/^(re)?connect/.test(this.state)) {
+        if (ACTIVE.test(this.state)) {
           this.#paused = true;
           this.#driver?.signal(PAUSE);
           this.#inform({ cause: 'paused while the page is hidden' });
@@ -233,12 +243,12 @@ export class Feed implements BatchSink, DriverEvents {
     if (this.#disposed) {
       return;
     }
-    this.#watch(false);
     for (const subscriber of this.#audience) {
       subscriber.after = Math.max(subscriber.after, offset);
     }
     this.#from = cursor === null ? null : { cursor, offset: this.#settled };
-    this.#context.offset = this.#settled;
+    this.#context = { ...this.#context, offset: this.#settled };
+    this.#reader?.stop();
     if (own) {
       const error = new DurableStreamsError('CLIENT_PANICKED', `the wasm module failed after event ${offset}: ${inWords(thrown)}`, { offset, cause: thrown });
       if (offset <= this.#panickedAt) {
@@ -254,7 +264,9 @@ export class Feed implements BatchSink, DriverEvents {
       this.state = 'reconnecting';
       this.#inform({ cause: 'the wasm module failed' });
     }
-    this.#load();
+    if (ACTIVE.test(this.state)) {
+      this.#load();
+    }
   }
 
   batch(parts: number, bytes: number): void {

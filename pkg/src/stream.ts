@@ -54,27 +54,12 @@ export class SharedStream {
     }
   }
 
-  feedOf(subscriber: Subscriber): Feed | null {
-    if (this.#primary?.subscribers.includes(subscriber) === true) {
-      return this.#primary;
-    }
-    for (const feed of this.#catchingUp) {
-      if (feed.subscribers.includes(subscriber)) {
-        return feed;
-      }
-    }
-    return null;
-  }
-
   remove(subscriber: Subscriber): void {
-    const feed = this.feedOf(subscriber);
+    const { feed } = subscriber;
     if (feed === null) {
       return;
     }
-    subscriber.after = Math.max(feed.offset, subscriber.after);
-    subscriber.cursor = feed.cursor;
-    subscriber.active = false;
-    subscriber.state = 'disconnected';
+    subscriber.end();
     feed.remove(subscriber);
     if (feed.subscribers.length > 0) {
       return;
@@ -129,7 +114,7 @@ class Handle implements Subscription {
   }
 
   reconnect(): void {
-    this.#stream.feedOf(this.#subscriber)?.reconnect();
+    this.#subscriber.feed?.reconnect();
   }
 
   getState() {
@@ -137,26 +122,15 @@ class Handle implements Subscription {
   }
 
   getLastOffset(): number {
-    return Math.max(this.#stream.feedOf(this.#subscriber)?.offset ?? 0, this.#subscriber.after);
+    return this.#subscriber.place.offset;
   }
 
   getLastCursor(): string | null {
-    return this.#stream.feedOf(this.#subscriber)?.cursor ?? this.#subscriber.cursor;
+    return this.#subscriber.place.cursor;
   }
 
   getStats() {
-    return (
-      this.#stream.feedOf(this.#subscriber)?.stats ?? {
-        bytes: 0,
-        events: 0,
-        rejected: 0,
-        batches: 0,
-        connections: 0,
-        attempt: 0,
-        nextDelayMs: null,
-        upToDate: false,
-      }
-    );
+    return this.#subscriber.place.stats;
   }
 
   [Symbol.dispose](): void {

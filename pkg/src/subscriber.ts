@@ -1,6 +1,7 @@
 // One application's callbacks on a stream. A callback that throws is reported and never reaches the delivery loop.
 import type { CustomCallbacks, CustomRecord, EventSchemas } from './custom-types.js';
 import { DurableStreamsError, inWords } from './errors.js';
+import type { Feed } from './feed.js';
 import { CHANNEL_INDEX_OF_KIND, CHANNELS } from './generated/records.js';
 import type { Channel } from './generated/types.js';
 import type { ConnectionInfo, ConnectionLostInfo, ConnectionState, Logger, SessionCallbacks, SessionRecord } from './types.js';
@@ -38,8 +39,8 @@ export class Subscriber {
   active = true;
   /** Records up to this offset have been delivered by an earlier connection. */
   after: number;
-  /** Where it stood when it ended. */
-  cursor: string | null = null;
+  feed: Feed | null = null;
+  #last: Pick<Feed, 'offset' | 'cursor' | 'stats'> | null = null;
   state: ConnectionState = 'disconnected';
   readonly #callbacks: SessionCallbacks;
   readonly #logger: Logger;
@@ -51,6 +52,19 @@ export class Subscriber {
     this.#logger = logger;
     this.after = after;
     this.#byChannel = CHANNELS.map((channel) => callbackOf(callbacks, channel));
+  }
+
+  /** How far it has come; what it was at its end, after that. */
+  get place(): Pick<Feed, 'offset' | 'cursor' | 'stats'> {
+    const { offset, cursor, stats } = (this.feed ?? this.#last) as Feed;
+    return { offset: Math.max(offset, this.after), cursor, stats };
+  }
+
+  end(): void {
+    this.#last = this.place;
+    this.feed = null;
+    this.active = false;
+    this.state = 'disconnected';
   }
 
   record(record: SessionRecord | CustomRecord, kind: number, uncounted: boolean): void {

@@ -75,7 +75,7 @@ describe('connection', () => {
 
   it('gives up on silence', async () => {
     const server = new FakeServer({ body: control(0) }, { body: '' }, { body: '' }, { body: '' });
-    const { recorder, subscription } = subscribe(server, { silenceMs: 30 });
+    const { recorder, subscription } = subscribe(server, { silenceMs: 30, transport: 'sse' });
     await until(() => recorder.lost.length === 1);
     expect(recorder.lost[0]?.cause).toContain('silent');
     await quiet(server);

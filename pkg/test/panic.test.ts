@@ -1,9 +1,9 @@
 // The wasm instance fails: what of it is seen, and what is not.
 import type { FetchLike } from 'durable-sessions';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { FakeServer, chunk, control, data, quiet, until } from './fake.js';
-import { Recorder, subscribe } from './harness.js';
+import { subscribe } from './harness.js';
 
 /** A piece that cannot be copied, since it is never as long as it was: the module has no answer to that but a panic. */
 class Liar extends Uint8Array {
@@ -50,12 +50,21 @@ describe('a panic', () => {
     const other = new FakeServer({ body: data(chunk(1)) + control(1) + data(chunk(2)) }, { body: data(chunk(2), chunk(3)) + control(3) });
     const bystander = subscribe(other);
     await until(() => bystander.recorder.records.length === 2);
+    const gone = new FakeServer({ status: 404 }, { body: control(0) });
+    const lost = subscribe(gone);
+    await until(() => lost.subscription.getState() === 'lost');
     const server = new FakeServer({ body: '' }, { body: data(chunk(1)) + control(1) });
     const { recorder, subscription } = subscribe(server, { fetch: lying(server, 0) });
     await until(() => recorder.records.length === 1 && bystander.recorder.records.length === 3);
     expect(bystander.recorder.ids()).toEqual(['e1', 'e2', 'e3']);
     expect([bystander.recorder.errors, bystander.recorder.lost]).toEqual([[], []]);
     expect([recorder.errors.map(({ code }) => code), recorder.lost]).toEqual([['CLIENT_PANICKED'], []]);
+    // What was lost before stays lost, until it is wanted again.
+    await quiet(gone);
+    expect([gone.requests.length, lost.subscription.getState()]).toEqual([1, 'lost']);
+    lost.subscription.reconnect();
+    await until(() => lost.subscription.getState() === 'connected');
+    lost.subscription.unsubscribe();
     subscription.unsubscribe();
     bystander.subscription.unsubscribe();
   });
@@ -76,21 +85,29 @@ describe('a panic', () => {
     subscription.unsubscribe();
   });
 
-  it('inside a callback, from a call of its own, disturbs nothing else', async () => {
-    const server = new FakeServer({ body: data(chunk(1)) + control(1) });
-    const broken = new FakeServer({ body: '' });
-    const second = new Recorder();
-    const { recorder, subscription, client } = subscribe(server, {}, {
-      onChunk: () => {
-        // A subscription that ends while its instance fails.
-        const doomed = subscribe(broken, { fetch: lying(broken, 0) }, { onError: () => doomed.subscription.unsubscribe() });
+  it('of another connection, in the middle of a batch, neither doubles nor loses the rest of it', async () => {
+    const rest = { body: data(chunk(3), chunk(4), chunk(5), chunk(6)) + control(6, { streamClosed: true }) };
+    const server = new FakeServer({ body: data(chunk(1), chunk(2)) + control(2), end: 'close' }, rest, rest);
+    const broken = new FakeServer({ body: control(0) }, { body: control(0) });
+    const doomed = subscribe(broken);
+    await until(() => doomed.subscription.getState() === 'connected');
+    const { recorder, subscription } = subscribe(server, {}, {
+      onChunk: ({ id }) => {
+        if (id === 'e4' && server.requests.length === 2) {
+          // A call into the module from inside a call of its own, which throws out of it.
+          vi.spyOn(Date, 'now').mockImplementationOnce(() => {
+            throw new Error('no time');
+          });
+          doomed.subscription.reconnect();
+        }
       },
     });
-    await until(() => recorder.calls.includes('reconnecting'));
-    const late = client.subscribeToSession('s2', second.callbacks);
-    await until(() => server.requests.length >= 2);
-    expect(recorder.errors).toEqual([]);
-    late.unsubscribe();
+    await until(() => recorder.calls.includes('onClosed'));
+    expect(recorder.records.map(({ id, offset }) => [id, offset])).toEqual([1, 2, 3, 4, 5, 6].map((n) => [`e${n}`, n]));
+    expect([recorder.errors, server.offsets()]).toEqual([[], ['-1', 'c2', 'c2']]);
+    expect(doomed.recorder.errors.map(({ code }) => code)).toEqual(['CLIENT_PANICKED']);
+    await until(() => doomed.subscription.getState() === 'connected');
     subscription.unsubscribe();
+    doomed.subscription.unsubscribe();
   });
 });

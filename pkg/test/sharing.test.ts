@@ -99,7 +99,7 @@ describe('memory', () => {
       await once();
     }
     expect(memory.buffer.byteLength).toBe(settled);
-  });
+  }, 60_000);
 });
 
 describe('the end of a client', () => {

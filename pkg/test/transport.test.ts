@@ -58,6 +58,14 @@ describe('long-poll', () => {
     subscription.unsubscribe();
   });
 
+  it('is tried before silence would count', async () => {
+    const server = new FakeServer('silent', page([chunk(1)], 1), 'silent');
+    const { recorder, subscription } = subscribe(server, { ...SLOW, silenceMs: 6_000 });
+    await pass(3_100);
+    expect([recorder.ids(), recorder.infos.some(({ attempt }) => attempt > 0)]).toEqual([['e1'], false]);
+    subscription.unsubscribe();
+  });
+
   it('resumes inside a page by count, and ends when the stream does', async () => {
     const server = new FakeServer(
       { body: data(chunk(1)) + control(1) + data(chunk(2)), end: 'error' },
