@@ -13,5 +13,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     typecheck: { enabled: true, include: ['test/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
     globalSetup: ['test/setup.ts'],
+    // A limit for a hung run only, which a busy machine does not reach.
+    testTimeout: 30_000,
   },
 });

@@ -15,16 +15,15 @@ export async function init(wasm?: WasmSource): Promise<void> {
 
 /** The linear memory of the loaded module. */
 export function load(wasm?: WasmSource): Promise<WebAssembly.Memory> {
-  loading ??= start(wasm);
+  // Forgotten later than it is remembered, even when it fails at once.
+  loading ??= start(wasm).catch((error: unknown) => {
+    loading = null;
+    throw error;
+  });
   return loading;
 }
 
 async function start(wasm: WasmSource | undefined): Promise<WebAssembly.Memory> {
-  try {
-    const { memory } = await initWasm({ module_or_path: wasm ?? wasmSource() });
-    return memory;
-  } catch (error) {
-    loading = null;
-    throw error;
-  }
+  const { memory } = await initWasm({ module_or_path: wasm ?? wasmSource() });
+  return memory;
 }
