@@ -1,5 +1,5 @@
-// The entry that brings no wasm: it says so, and works once it has been given some. A file of its own, since the entries
-// share their module.
+// The entry that brings no wasm: it says so, and works once it has been given some. A file of its own, which
+// imports no other entry: they share their modules.
 import { readFile } from 'node:fs/promises';
 
 import type { DurableStreamsError } from 'durable-sessions/slim';
@@ -7,13 +7,12 @@ import { DurableStreamsClient, init } from 'durable-sessions/slim';
 import { expect, it } from 'vitest';
 
 import { FakeServer, chunk, control, data, until } from './fake.js';
-import { Log } from './harness.js';
 
 it('says what is missing, and goes on with reconnect() when it is there', async () => {
   const server = new FakeServer({ body: data(chunk(1)) + control(1, { streamClosed: true }) });
   const errors: DurableStreamsError[] = [];
   const ids: string[] = [];
-  const client = new DurableStreamsClient({ url: 'http://fake.test', fetch: server.fetch, logger: new Log() });
+  const client = new DurableStreamsClient({ url: 'http://fake.test', fetch: server.fetch, logger: { error() {}, warn() {} } });
   const subscription = client.subscribeToSession('s1', { onChunk: ({ id }) => ids.push(id), onError: (error) => errors.push(error) });
   await until(() => subscription.getState() === 'lost');
   expect(errors).toMatchObject([{ code: 'WASM_LOAD_FAILED', message: expect.stringContaining('call init(wasm)') as string }]);
