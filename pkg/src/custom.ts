@@ -1,7 +1,7 @@
 // Event types of an application's own, checked by validators that speak Standard Schema. Must not know subscribers.
 import { DurableStreamsError, inWords } from './errors.js';
 import { TYPES } from './generated/records.js';
-import type { CustomRecord, EventSchemas, StandardIssue, StandardSchema } from './custom-types.js';
+import type { CustomRecord, EventSchemas, StandardSchema } from './custom-types.js';
 
 const EXCERPT_CHARS_MAX = 80;
 
@@ -10,7 +10,7 @@ export function schemasByType(events: EventSchemas = {}): ReadonlyMap<string, St
   const schemas = new Map(Object.entries(events));
   for (const [type, schema] of schemas) {
     if (TYPES.includes(type) || typeof schema?.['~standard']?.validate !== 'function') {
-      throw new DurableStreamsError('INVALID_OPTIONS', `events: ${type} is ${TYPES.includes(type) ? 'in the catalogue already' : 'given no Standard Schema'}`);
+      throw new DurableStreamsError('INVALID_OPTIONS', `events: ${type} needs a Standard Schema, and must not be in the catalogue`);
     }
   }
   return schemas;
@@ -30,7 +30,7 @@ export function refine(record: CustomRecord<string, unknown>, schema: StandardSc
   if (result instanceof Promise) {
     // Waiting would hold up the events behind it, or let them overtake.
     result.catch(() => undefined);
-    return refused('schema_is_async', 'its schema validates asynchronously, and events are delivered in order, as they come', {});
+    return refused('schema_is_async', 'its schema is asynchronous, and events are delivered as they come', {});
   }
   const { issues } = result;
   if (issues === undefined) {
@@ -38,19 +38,14 @@ export function refine(record: CustomRecord<string, unknown>, schema: StandardSc
     return null;
   }
   const [issue] = issues;
-  const message = issue?.message ?? 'its schema does not say why';
-  const { path, came } = place(data, issue);
-  return refused('schema', `${message}, at ${path}`, { path, expected: message, came, cause: issues });
-}
-
-/** Where an issue is, and what stands there. */
-function place(data: unknown, issue: StandardIssue | undefined): { path: string; came: string } {
+  const expected = issue?.message ?? 'another value';
   let path = '$.data';
   let at: unknown = data;
   for (const step of issue?.path ?? []) {
     const key = typeof step === 'object' ? step.key : step;
-    path += typeof key === 'number' ? `[${key}]` : /^[\w$]+$/.test(String(key)) ? `.${String(key)}` : `[${JSON.stringify(String(key))}]`;
+    path += typeof key !== 'number' && /^[\w$]+$/.test(String(key)) ? `.${String(key)}` : `[${JSON.stringify(key)}]`;
     at = (at as Record<PropertyKey, unknown> | null | undefined)?.[key];
   }
-  return { path, came: (JSON.stringify(at) ?? 'nothing').slice(0, EXCERPT_CHARS_MAX) };
+  const came = JSON.stringify(at)?.slice(0, EXCERPT_CHARS_MAX) ?? null;
+  return refused('schema', `${expected}, at ${path}`, { path, expected, came, cause: issues });
 }

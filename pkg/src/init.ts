@@ -17,7 +17,11 @@ export async function init(wasm?: WasmSource): Promise<void> {
 
 /** The linear memory of the loaded module. */
 export function load(wasm?: WasmSource): Promise<WebAssembly.Memory> {
-  loading ??= start(wasm);
+  // Forgotten later than it is remembered, even when it fails at once.
+  loading ??= start(wasm).catch((error: unknown) => {
+    loading = null;
+    throw error;
+  });
   return loading;
 }
 
@@ -27,12 +31,7 @@ export function discard(): void {
 }
 
 async function start(wasm: WasmSource | undefined): Promise<WebAssembly.Memory> {
-  try {
-    const { memory, module } = await initWasm({ module_or_path: compiled ?? wasm ?? wasmSource() });
-    compiled = module;
-    return memory;
-  } catch (error) {
-    loading = null;
-    throw error;
-  }
+  const { memory, module } = await initWasm({ module_or_path: compiled ?? wasm ?? wasmSource() });
+  compiled = module;
+  return memory;
 }

@@ -58,12 +58,15 @@ export class Site {
       if (run.failure !== null) return true
       return places.every((place) => heard.has(place))
     }
-    const seen = () => `${[...run.history].join()} have history, ${JSON.stringify([...run.results])} are through`
+    // How far it came is known only now.
+    const told = (error: unknown) => {
+      throw new Error(`${[...run.history].join()} have history, ${JSON.stringify([...run.results])} are through`, { cause: error })
+    }
     await open(this.url, id, async () => {
-      await until(`${places.join()} have history (${seen()})`, everyone(run.history), 60_000)
+      await until(`${places.join()} have history`, everyone(run.history)).catch(told)
       await this.#server.append(run.session, 'live')
       await this.#server.close(run.session)
-      await until(`${places.join()} are through (${seen()})`, everyone(run.results), 60_000)
+      await until(`${places.join()} are through`, everyone(run.results)).catch(told)
     })
     if (run.failure !== null) throw new Error(run.failure)
     return Object.fromEntries(run.results)
