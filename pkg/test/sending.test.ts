@@ -221,6 +221,16 @@ describe('giving up', () => {
     expect(posts(server).map(({ headers, status }) => [headers.get('producer-epoch'), headers.get('producer-seq'), status])).toEqual([['0', '0', 200], ['0', '1', 409], ['1', '0', 200]]);
   });
 
+  it('does not believe a gap when the event may be there already', async () => {
+    const { server, session, letters } = setup();
+    await session.send(text('a'));
+    server.loseNextAnswer();
+    server.failNext(409, { 'producer-expected-seq': '0' }, 'SEQUENCE_GAP');
+    const sent = codeOf(session.send(text('b')));
+    await server.advance(1000);
+    expect([await sent, letters[0]?.inDoubt, texts(server)]).toEqual(['SEQUENCE_GAP', true, ['a', 'b']]);
+  });
+
   it('takes the epoch after a stale one, unless the event may be there already', async () => {
     const { server, session } = setup();
     server.failNext(403, { 'producer-epoch': '4' }, 'STALE_EPOCH');
