@@ -91,6 +91,13 @@ describe('send', () => {
     }
     expect(counts).toEqual([1, 2, 2, 3]);
     await sent;
+    // An hour at most, whatever is asked for.
+    server.failNext(503, { 'retry-after': '999999999' });
+    void session.send(text('y'));
+    await server.advance(3_599_999);
+    expect(texts(server)).toEqual(['x']);
+    await server.advance(1);
+    expect(texts(server)).toEqual(['x', 'y']);
   });
 
   it('draws the delay when jitter is on', async () => {
