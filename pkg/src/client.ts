@@ -39,6 +39,20 @@ export class DurableStreamsClient {
     );
   }
 
+  /** Ends every subscription and every session of this client. Whoever subscribes afterwards starts anew. */
+  close(): void {
+    for (const seat of this.#seats.values()) {
+      seat.session.close();
+    }
+    for (const stream of this.#streams.values()) {
+      stream.close();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   /** The session to write to: the same until it is closed. Asks for nothing; throws only when the session id is none. */
   session(sessionId: string): SessionHandle {
     const path = sessionPath(sessionId);

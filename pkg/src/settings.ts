@@ -2,7 +2,7 @@
 import { DurableStreamsError } from './errors.js';
 import type { RequestSettings } from './request.js';
 import type { SendingConfig } from './session-types.js';
-import type { DurableStreamsOptions, Logger, ReconnectConfig } from './types.js';
+import type { DurableStreamsOptions, Logger, ReconnectConfig, TransportOption } from './types.js';
 
 const RECONNECT_DEFAULTS: ReconnectConfig = {
   enabled: true,
@@ -26,6 +26,11 @@ export interface StreamSettings extends RequestSettings {
   readonly reconnect: ReconnectConfig;
   readonly frameBytesMax: number;
   readonly logger: Logger;
+  readonly transport: TransportOption;
+  readonly ephemeral: boolean;
+  readonly validation: 'strict' | 'lenient' | 'off';
+  /** Null: never. */
+  readonly pauseAfterMs: number | null;
   /** Hears the ids of delivered events. */
   seen: ((id: string) => void) | null;
 }
@@ -67,6 +72,10 @@ export function clientSettings(options: DurableStreamsOptions): ClientSettings {
       reconnect,
       frameBytesMax: options.frameBytesMax ?? FRAME_BYTES_MAX_DEFAULT,
       logger,
+      transport: options.transport ?? 'auto',
+      ephemeral: options.ephemeral ?? true,
+      validation: options.validation ?? 'strict',
+      pauseAfterMs: typeof options.hidden === 'object' ? options.hidden.pauseAfterMs : null,
       seen: null,
     }),
   };

@@ -46,6 +46,14 @@ export class SharedStream {
     return new Handle(this, subscriber);
   }
 
+  close(): void {
+    for (const feed of [...this.#catchingUp, this.#primary]) {
+      for (const subscriber of feed?.subscribers ?? []) {
+        this.remove(subscriber);
+      }
+    }
+  }
+
   feedOf(subscriber: Subscriber): Feed | null {
     if (this.#primary?.subscribers.includes(subscriber) === true) {
       return this.#primary;
@@ -60,8 +68,15 @@ export class SharedStream {
 
   remove(subscriber: Subscriber): void {
     const feed = this.feedOf(subscriber);
-    feed?.remove(subscriber);
-    if (feed === null || feed.subscribers.length > 0) {
+    if (feed === null) {
+      return;
+    }
+    subscriber.after = Math.max(feed.offset, subscriber.after);
+    subscriber.cursor = feed.cursor;
+    subscriber.active = false;
+    subscriber.state = 'disconnected';
+    feed.remove(subscriber);
+    if (feed.subscribers.length > 0) {
       return;
     }
     feed.dispose();
@@ -103,7 +118,6 @@ export class SharedStream {
 class Handle implements Subscription {
   readonly #stream: SharedStream;
   readonly #subscriber: Subscriber;
-  #last = { offset: 0, cursor: null as string | null };
 
   constructor(stream: SharedStream, subscriber: Subscriber) {
     this.#stream = stream;
@@ -111,12 +125,6 @@ class Handle implements Subscription {
   }
 
   unsubscribe(): void {
-    if (!this.#subscriber.active) {
-      return;
-    }
-    this.#last = { offset: this.getLastOffset(), cursor: this.getLastCursor() };
-    this.#subscriber.active = false;
-    this.#subscriber.state = 'disconnected';
     this.#stream.remove(this.#subscriber);
   }
 
@@ -129,12 +137,11 @@ class Handle implements Subscription {
   }
 
   getLastOffset(): number {
-    const feed = this.#stream.feedOf(this.#subscriber);
-    return feed === null ? this.#last.offset : Math.max(feed.offset, this.#subscriber.after);
+    return Math.max(this.#stream.feedOf(this.#subscriber)?.offset ?? 0, this.#subscriber.after);
   }
 
   getLastCursor(): string | null {
-    return this.#stream.feedOf(this.#subscriber)?.cursor ?? this.#last.cursor;
+    return this.#stream.feedOf(this.#subscriber)?.cursor ?? this.#subscriber.cursor;
   }
 
   getStats() {

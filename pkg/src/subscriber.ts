@@ -37,6 +37,8 @@ export class Subscriber {
   active = true;
   /** Records up to this offset have been delivered by an earlier connection. */
   after: number;
+  /** Where it stood when it ended. */
+  cursor: string | null = null;
   state: ConnectionState = 'disconnected';
   readonly #callbacks: SessionCallbacks;
   readonly #logger: Logger;
@@ -50,8 +52,8 @@ export class Subscriber {
     this.#byChannel = CHANNELS.map((channel) => callbackOf(callbacks, channel));
   }
 
-  record(record: SessionRecord, kind: number): void {
-    if (!this.active || record.offset <= this.after) {
+  record(record: SessionRecord, kind: number, uncounted: boolean): void {
+    if (!this.active || (record.offset <= this.after && !uncounted)) {
       return;
     }
     const typed = this.#byChannel[CHANNEL_INDEX_OF_KIND[kind] ?? UNKNOWN_CHANNEL_INDEX];

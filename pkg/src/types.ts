@@ -44,6 +44,11 @@ export interface ReconnectConfig {
 /** 'lost' and 'closed' are final until `reconnect()`; 'closed' means that the stream itself has ended. */
 export type ConnectionState = 'disconnected' | 'connecting' | 'connected' | 'reconnecting' | 'lost' | 'closed';
 
+/** How a stream is read: as it comes, or by one request after another where something on the way holds it back. */
+export type Transport = 'sse' | 'long-poll';
+/** 'auto' begins with SSE. */
+export type TransportOption = Transport | 'auto';
+
 /** What is going on behind a state, for a user interface. */
 export interface ConnectionInfo {
   /** Consecutive attempts that have failed; 0 while connected. */
@@ -54,6 +59,7 @@ export interface ConnectionInfo {
   nextDelayMs: number | null;
   /** Why the connection is in this state, when something failed. */
   cause: string | null;
+  transport: Transport;
 }
 
 /** Why a connection was given up. */
@@ -132,6 +138,20 @@ export interface DurableStreamsOptions {
   silenceMs?: number;
   /** Largest SSE frame that is accepted. Default 16 MiB. */
   frameBytesMax?: number;
+  /**
+   * Default 'auto': SSE, and long-poll where SSE does not get through; SSE is tried again by `reconnect()` and every five
+   * minutes.
+   */
+  transport?: TransportOption;
+  /** Also receive what is told in passing and not stored, such as cursors of others. Default true. */
+  ephemeral?: boolean;
+  /**
+   * What happens to an event that breaks the schema. 'strict', the default: `onError` hears of it, and it is not delivered.
+   * 'lenient': it is delivered to `onUnknownEvent` and `onEvent`, with a warning to `onError`. 'off': the same without one.
+   */
+  validation?: 'strict' | 'lenient' | 'off';
+  /** Let go of connections while the page is hidden, after so many milliseconds. Default 'keep': never. */
+  hidden?: 'keep' | { pauseAfterMs: number };
   sending?: Partial<SendingConfig>;
   /** Default: `globalThis`. */
   clock?: Clock;
