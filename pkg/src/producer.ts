@@ -86,13 +86,10 @@ export function createProducer<U extends Unit>(settings: ProducerSettings<U>): P
         error = refusal(answer);
         afterMs = retryAfterMs(headers);
         const current = headers.get('producer-epoch');
-        if (status === 409 && headers.get('producer-expected-seq')) {
-          // The server has forgotten batches that it acknowledged, or this producer; what is under way it has not.
-          renew();
-          status = 0;
-        } else if (status === 403 && current) {
-          renew(+current);
-          // Repeated under another number it could come twice.
+        if ((status === 409 && headers.get('producer-expected-seq')) || (status === 403 && current)) {
+          // The server has forgotten this producer, or batches of it that it acknowledged; or it knows a later epoch.
+          renew(Math.max(epoch, +(current ?? 0)));
+          // Under another number the batch could come twice, if it is there already.
           status = inDoubt ? status : 0;
         }
         inDoubt ||= status === 408 || status >= 500;
