@@ -1,12 +1,16 @@
 // The client: one shared stream per session or agent, and the module-level default client.
 import type { ClientSettings } from './settings.js';
 import { agentPath, clientSettings, sessionPath } from './settings.js';
+import { openSession } from './session.js';
+import type { SessionSeat } from './session.js';
+import type { SessionHandle } from './session-types.js';
 import { SharedStream } from './stream.js';
 import type { AgentCallbacks, DurableStreamsOptions, SessionCallbacks, SubscribeOptions, Subscription } from './types.js';
 
 export class DurableStreamsClient {
   readonly #settings: ClientSettings;
   readonly #streams = new Map<string, SharedStream>();
+  readonly #seats = new Map<string, SessionSeat>();
 
   constructor(options: DurableStreamsOptions = {}) {
     this.#settings = clientSettings(options);
@@ -35,11 +39,46 @@ export class DurableStreamsClient {
     );
   }
 
+  /** The session to write to: the same until it is closed. Asks for nothing; throws only when the session id is none. */
+  session(sessionId: string): SessionHandle {
+    const path = sessionPath(sessionId);
+    let seat = this.#seats.get(path);
+    if (seat === undefined) {
+      seat = openSession(
+        sessionId,
+        this.#settings,
+        (callbacks, options) => this.subscribeToSession(sessionId, callbacks, options),
+        () => this.#streams.has(path),
+        () => {
+          if (this.#seats.get(path) === seat) {
+            this.#seats.delete(path);
+            this.#join(path);
+          }
+        },
+      );
+      this.#seats.set(path, seat);
+      this.#join(path);
+    }
+    return seat.session;
+  }
+
+  /** What the stream shows leaves the session's outbox. */
+  #join(path: string): void {
+    const stream = this.#streams.get(path);
+    if (stream !== undefined) {
+      stream.settings.seen = this.#seats.get(path)?.seen ?? null;
+    }
+  }
+
   #stream(path: string, sessionId: string): SharedStream {
     let stream = this.#streams.get(path);
     if (stream === undefined) {
-      stream = new SharedStream(this.#settings.stream(path, sessionId), () => this.#streams.delete(path));
+      stream = new SharedStream(this.#settings.stream(path, sessionId), () => {
+        this.#streams.delete(path);
+        this.#seats.get(path)?.unfollowed();
+      });
       this.#streams.set(path, stream);
+      this.#join(path);
     }
     return stream;
   }

@@ -23,7 +23,7 @@ export class Driver {
   #turn = 0;
   #abort: AbortController | null = null;
   #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
-  readonly #timers: Record<string, ReturnType<typeof setTimeout> | undefined> = {};
+  readonly #timers: Record<string, unknown> = {};
 
   /** `offset` messages stand before `cursor`, which is empty at the start. Throws if it is none. */
   constructor(settings: StreamSettings, cursor: string, offset: number, events: DriverEvents) {
@@ -82,9 +82,10 @@ export class Driver {
   }
 
   #setTimer(timer: string, afterMs: number): void {
-    clearTimeout(this.#timers[timer]);
+    const { clock } = this.#settings;
+    clock.clearTimeout(this.#timers[timer] as never);
     if (afterMs >= 0) {
-      this.#timers[timer] = setTimeout(() => {
+      this.#timers[timer] = clock.setTimeout(() => {
         this.#connection.timer(timer === 'silence');
       }, Math.min(afterMs, DELAY_MS_MAX));
     }
@@ -113,7 +114,7 @@ export class Driver {
       }
       isToken = false;
       const { signal } = (this.#abort = new AbortController());
-      const response = await fetch(`${url}?${query}`, { method: 'GET', headers: fields, signal, cache: 'no-store' });
+      const response = await fetch(`${url}?${query}`, { method: 'GET', headers: { ...fields, Accept: 'text/event-stream' }, signal, cache: 'no-store' });
       // Not `instanceof`: an application's own fetch may have a Response of its own.
       const { status, headers: own } = (response as Partial<Response> | null | undefined) ?? {};
       if (typeof status !== 'number' || typeof own?.get !== 'function') {

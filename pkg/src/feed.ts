@@ -104,6 +104,7 @@ export class Feed implements BatchSink {
     for (let i = 0; i < audience.length; i += 1) {
       (audience[i] as Subscriber).record(record, kind);
     }
+    this.#settings.seen?.(record.id);
   }
 
   rejected(rejected: Rejected): void {

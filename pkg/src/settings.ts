@@ -1,6 +1,8 @@
 // Options with their defaults filled in, and the headers of a request. Must not know subscribers or wasm.
 import { DurableStreamsError } from './errors.js';
-import type { DurableStreamsOptions, FetchLike, Logger, ReconnectConfig } from './types.js';
+import type { RequestSettings } from './request.js';
+import type { SendingConfig } from './session-types.js';
+import type { DurableStreamsOptions, Logger, ReconnectConfig } from './types.js';
 
 const RECONNECT_DEFAULTS: ReconnectConfig = {
   enabled: true,
@@ -15,21 +17,25 @@ const FRAME_BYTES_MAX_DEFAULT = 16 * 1024 * 1024;
 const SESSION_ID = /^[A-Za-z0-9_-]{1,100}$/;
 const AGENT_ID_CHARS_MAX = 256;
 
+const SENDING_DEFAULTS: SendingConfig = { eventsMax: 1000, bytesMax: 4 * 1024 * 1024, cursorMs: 50 };
+
 /** All that one stream's connections need. */
-export interface StreamSettings {
+export interface StreamSettings extends RequestSettings {
   readonly url: string;
   readonly sessionId: string;
   readonly reconnect: ReconnectConfig;
-  readonly silenceMs: number;
   readonly frameBytesMax: number;
   readonly logger: Logger;
-  readonly fetch: FetchLike;
-  headers(refresh: boolean): Promise<Record<string, string>>;
+  /** Hears the ids of delivered events. */
+  seen: ((id: string) => void) | null;
 }
 
 export interface ClientSettings {
   readonly logger: Logger;
   readonly baseUrl: string;
+  readonly reconnect: ReconnectConfig;
+  readonly sending: SendingConfig;
+  readonly request: RequestSettings;
   stream(path: string, sessionId: string): StreamSettings;
 }
 
@@ -38,27 +44,30 @@ export function clientSettings(options: DurableStreamsOptions): ClientSettings {
   const baseUrl = (options.url ?? '').replace(/\/+$/, '');
   const reconnect = { ...RECONNECT_DEFAULTS, ...withoutUndefined(options.reconnect ?? {}) };
   const { token, headers } = options;
-  // Looked up per request, so that what replaces the global fetch later is used as well.
-  const fetch: FetchLike = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
+  const request: RequestSettings = {
+    // Looked up per request, so that what replaces the global fetch later is used as well.
+    fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
+    clock: options.clock ?? globalThis,
+    silenceMs: options.silenceMs ?? SILENCE_MS_DEFAULT,
+    headers: async () => {
+      const bearer = typeof token === 'function' ? await token() : token;
+      return { ...headers, ...(bearer && { Authorization: `Bearer ${bearer}` }) };
+    },
+  };
   return {
     logger,
     baseUrl,
+    reconnect,
+    sending: { ...SENDING_DEFAULTS, ...withoutUndefined(options.sending ?? {}) },
+    request,
     stream: (path, sessionId) => ({
+      ...request,
       url: `${baseUrl}/v1/stream/${path}`,
       sessionId,
       reconnect,
-      silenceMs: options.silenceMs ?? SILENCE_MS_DEFAULT,
       frameBytesMax: options.frameBytesMax ?? FRAME_BYTES_MAX_DEFAULT,
       logger,
-      fetch,
-      headers: async () => {
-        const bearer = typeof token === 'function' ? await token() : token;
-        const all: Record<string, string> = { ...headers, Accept: 'text/event-stream' };
-        if (bearer !== undefined && bearer !== '') {
-          all['Authorization'] = `Bearer ${bearer}`;
-        }
-        return all;
-      },
+      seen: null,
     }),
   };
 }

@@ -6,18 +6,18 @@ import type { StreamSettings } from './settings.js';
 import type { SessionCallbacks, SubscribeFrom, Subscription } from './types.js';
 
 export class SharedStream {
-  readonly #settings: StreamSettings;
+  readonly settings: StreamSettings;
   readonly #onEmpty: () => void;
   #primary: Feed | null = null;
   readonly #catchingUp = new Set<Feed>();
 
   constructor(settings: StreamSettings, onEmpty: () => void) {
-    this.#settings = settings;
+    this.settings = settings;
     this.#onEmpty = onEmpty;
   }
 
   subscribe(callbacks: SessionCallbacks, from: SubscribeFrom | null): Subscription {
-    const subscriber = new Subscriber(callbacks, this.#settings.logger, from?.offset ?? 0);
+    const subscriber = new Subscriber(callbacks, this.settings.logger, from?.offset ?? 0);
     const primary = this.#primary;
     let feed: Feed;
     if (primary !== null && from === null && primary.untouched && primary.offset === 0) {
@@ -30,7 +30,7 @@ export class SharedStream {
         }
       });
     } else {
-      feed = new Feed(this.#settings, from);
+      feed = new Feed(this.settings, from);
       feed.add(subscriber);
       if (primary === null) {
         this.#primary = feed;

@@ -3,6 +3,7 @@
 // Must not know: wasm, the batch layout, fetch bodies.
 
 import type { DurableStreamsError } from './errors.js';
+import type { SendingConfig } from './session-types.js';
 import type {
   AgentRecord,
   AgentStateRecord,
@@ -99,10 +100,21 @@ export interface Logger {
 /** The part of `fetch` that the client calls. */
 export type FetchLike = (url: string, init: FetchInit) => Promise<Response>;
 export interface FetchInit {
-  method: 'GET';
+  method: string;
   headers: Record<string, string>;
   signal: AbortSignal;
   cache: 'no-store';
+  /** Of what is sent: JSON. */
+  body?: BodyInit;
+  /** The request may outlive the page. */
+  keepalive?: boolean;
+}
+
+/** Time, as the client needs it; `globalThis` fits, and so does the clock of `durable-sessions/testing`. */
+export interface Clock {
+  setTimeout(run: () => void, afterMs: number): unknown;
+  clearTimeout(timer: never): void;
+  Date: { now(): number };
 }
 
 export interface DurableStreamsOptions {
@@ -120,6 +132,9 @@ export interface DurableStreamsOptions {
   silenceMs?: number;
   /** Largest SSE frame that is accepted. Default 16 MiB. */
   frameBytesMax?: number;
+  sending?: Partial<SendingConfig>;
+  /** Default: `globalThis`. */
+  clock?: Clock;
 }
 
 /** A place in a stream: the cursor and the offset of one record, or of `getLastCursor()` and `getLastOffset()`. */

@@ -1,0 +1,87 @@
+// Says that a user is there: join, the newest cursor, heartbeats, leave. Must not know events.
+import type { CursorPosition } from './generated/types.js';
+import type { RequestSettings } from './request.js';
+import { refusal, request } from './request.js';
+import type { PresenceIdentity, PresenceLease, PresentUser, SessionPresence } from './session-types.js';
+import type { FetchInit } from './types.js';
+
+// A third of what the server waits.
+const HEARTBEAT_MS = 20_000;
+
+export function createPresence(settings: RequestSettings, url: string, connectionId: string, cursorMs: number): SessionPresence {
+  const { clock } = settings;
+  const target = globalThis as Partial<Pick<typeof globalThis, 'addEventListener' | 'removeEventListener'>>;
+  let joined: (PresenceIdentity & { connectionId: string; cursor?: CursorPosition; activeFile?: string }) | null = null;
+  let heartbeat: unknown;
+  let update: unknown;
+  let isUnderWay = false;
+
+  const call = async (method: string, init?: Partial<FetchInit>): Promise<unknown> => {
+    const answer = await request(settings, url, method, { 'Content-Type': 'application/json' }, init);
+    if (answer.status >= 300) {
+      throw refusal(answer);
+    }
+    return (JSON.parse(answer.body) as { data: unknown }).data;
+  };
+  const stop = () => {
+    clock.clearTimeout(heartbeat as never);
+    clock.clearTimeout(update as never);
+    update = undefined;
+    joined = null;
+    target.removeEventListener?.('pagehide', goodbye);
+  };
+  const say = async (action: string): Promise<unknown> => {
+    const me = joined;
+    clock.clearTimeout(heartbeat as never);
+    heartbeat = clock.setTimeout(beat, HEARTBEAT_MS);
+    try {
+      // All of it each time: where the server has forgotten the user, this joins again.
+      return await call('POST', { body: JSON.stringify({ action, ...me }), keepalive: action === 'leave' });
+    } catch (error) {
+      const { status } = error as { status?: number | null };
+      if (me === joined && status && status < 500 && status !== 408 && status !== 429) {
+        stop();
+      }
+      throw error;
+    }
+  };
+  // The next one tries again.
+  const beat = () => void say('heartbeat').catch(() => undefined);
+  // Not the end of it: a page that comes back from the browser's cache goes on, and its heartbeat joins again.
+  const goodbye = () => void say('leave').catch(() => undefined);
+  const move = () => {
+    if (isUnderWay) {
+      update = clock.setTimeout(move, cursorMs);
+      return;
+    }
+    update = undefined;
+    isUnderWay = true;
+    void say('update')
+      .catch(() => undefined)
+      .finally(() => {
+        isUnderWay = false;
+      });
+  };
+
+  return {
+    join: (identity) => {
+      joined = { ...identity, connectionId };
+      target.addEventListener?.('pagehide', goodbye);
+      return say('join') as Promise<PresenceLease>;
+    },
+    cursor: (cursor, activeFile) => {
+      if (joined !== null) {
+        joined = Object.assign(joined, { cursor }, activeFile === undefined ? null : { activeFile });
+        update ??= clock.setTimeout(move, cursorMs);
+      }
+    },
+    leave: async () => {
+      if (joined !== null) {
+        const left = say('leave');
+        stop();
+        await left;
+      }
+    },
+    list: async () => ((await call('GET')) as { presence: PresentUser[] }).presence,
+  };
+}

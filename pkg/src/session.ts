@@ -1,0 +1,219 @@
+// A session to write to: the outbox in front of the producer, and presence. Must not know requests or connections.
+import { DurableStreamsError } from './errors.js';
+import { createPresence } from './presence.js';
+import type { Unit } from './producer.js';
+import { createProducer } from './producer.js';
+import type { ClientSettings } from './settings.js';
+import { sessionPath } from './settings.js';
+import type { DeadLetter, EventInput, OutboxEntry, Sent, SentEvent, SessionHandle } from './session-types.js';
+
+/** What one `send` or `sendAll` brought. */
+interface Sending extends Unit {
+  readonly events: readonly SentEvent[];
+  readonly text: string;
+  resolve(sent: readonly Sent[]): void;
+  reject(reason: DurableStreamsError): void;
+}
+
+/** Its event's place in the outbox. */
+interface Held {
+  entry: OutboxEntry;
+  readonly sending: Sending;
+  readonly bytes: number;
+}
+
+/** What the client tells and is asked. */
+export interface SessionSeat {
+  readonly session: SessionHandle;
+  /** A subscription has delivered this event. */
+  seen(id: string): void;
+  /** The last subscription has ended. */
+  unfollowed(): void;
+}
+
+export function openSession(id: string, settings: ClientSettings, subscribe: SessionHandle['subscribe'], isFollowed: () => boolean, onClose: () => void): SessionSeat {
+  const path = sessionPath(id);
+  const { baseUrl, logger, request } = settings;
+  const { eventsMax, bytesMax, cursorMs } = settings.sending;
+  // Not `randomUUID`, which pages without TLS do not have.
+  const own = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  // In the order of sending, by the event's id.
+  const outbox = new Map<string, Held>();
+  const listeners = new Set<() => void>();
+  const letterListeners = new Set<(letter: DeadLetter) => void>();
+  let snapshot: readonly OutboxEntry[] | null = null;
+  let bytesHeld = 0;
+  let made = 0;
+  let isClosed = false;
+
+  const tell = <A extends unknown[]>(audience: Set<(...args: A) => void>, ...args: A) => {
+    for (const listener of audience) {
+      try {
+        listener(...args);
+      } catch (error) {
+        logger.error('durable-sessions: a listener threw', error);
+      }
+    }
+  };
+  const listen = <L>(audience: Set<L>, listener: L) => {
+    audience.add(listener);
+    return () => void audience.delete(listener);
+  };
+  const changed = () => {
+    snapshot = null;
+    tell(listeners);
+  };
+  const drop = (id: string) => {
+    bytesHeld -= outbox.get(id)?.bytes ?? 0;
+    return outbox.delete(id);
+  };
+  const isHeld = (sending: Sending, { id }: SentEvent) => outbox.get(id)?.sending === sending;
+  const mark = (sending: Sending, state: OutboxEntry['state'], cause: DurableStreamsError | null = null) => {
+    for (const event of sending.events) {
+      // What the stream has shown is gone.
+      if (isHeld(sending, event)) {
+        (outbox.get(event.id) as Held).entry = { id: event.id, event, state, attempts: sending.attempts, cause };
+      }
+    }
+  };
+  const unfollowed = () => {
+    for (const { entry } of outbox.values()) {
+      if (entry.state === 'sent') {
+        drop(entry.id);
+      }
+    }
+    changed();
+  };
+
+  const producer = createProducer<Sending>({
+    url: `${baseUrl}/v1/stream/${path}`,
+    contentType: 'application/json',
+    reconnect: settings.reconnect,
+    request,
+    id: own,
+    body: (batch) => `[${batch.map(({ text }) => text).join()}]`,
+    trying: (batch, cause) => {
+      for (const sending of batch) {
+        mark(sending, 'sending', cause);
+      }
+      changed();
+    },
+    settled: (all, cursor, reason) => {
+      for (const sending of all) {
+        const unseen = sending.events.filter((event) => isHeld(sending, event));
+        // Stored, whatever its request met, is what the stream has shown.
+        if (reason === null || unseen.length === 0) {
+          mark(sending, 'sent');
+          sending.resolve(sending.events.map((event) => ({ id: event.id, cursor })));
+          continue;
+        }
+        mark(sending, 'failed', reason);
+        sending.reject(reason);
+        logger.error(`durable-sessions: gave up sending: ${reason.message}`, { code: reason.code, events: unseen.length, attempts: sending.attempts });
+        for (const event of unseen) {
+          tell(letterListeners, { event, reason, attempts: sending.attempts, inDoubt: sending.inDoubt });
+        }
+      }
+      if (isFollowed()) {
+        changed();
+      } else {
+        unfollowed();
+      }
+    },
+  });
+
+  const admit = (events: readonly SentEvent[], resolve: Sending['resolve'], reject: Sending['reject']) => {
+    const texts = events.map((event) => JSON.stringify(event));
+    const text = texts.join();
+    const isFull = () => outbox.size + events.length > eventsMax || bytesHeld + text.length > bytesMax;
+    if (isClosed) {
+      throw new DurableStreamsError('SESSION_HANDLE_CLOSED', 'close() was called on this session');
+    }
+    for (const { id } of events) {
+      if ((outbox.get(id)?.entry.state ?? 'failed') !== 'failed') {
+        throw new DurableStreamsError('DUPLICATE_ID', `an event ${id} is on its way already`);
+      }
+      drop(id);
+    }
+    for (const { entry } of outbox.values()) {
+      if (isFull() && (entry.state === 'sent' || entry.state === 'failed')) {
+        drop(entry.id);
+      }
+    }
+    if (isFull()) {
+      throw new DurableStreamsError('OUTBOX_FULL', `more than ${eventsMax} events or ${bytesMax} characters would wait`);
+    }
+    const sending: Sending = { events, text, bytes: text.length, attempts: 0, inDoubt: false, resolve, reject };
+    events.forEach((event, i) => {
+      const bytes = (texts[i] as string).length;
+      bytesHeld += bytes;
+      outbox.set(event.id, { entry: { id: event.id, event, state: 'pending', attempts: 0, cause: null }, sending, bytes });
+    });
+    if (events.length > 0) {
+      producer.push(sending);
+      changed();
+    } else {
+      resolve([]);
+    }
+  };
+  const post = <T>(events: readonly EventInput[], pick: (sent: readonly Sent[]) => T): Promise<T> => {
+    const sent = new Promise<readonly Sent[]>((resolve, reject) => {
+      admit(
+        events.map(({ id, type, timestamp, data, meta }) => ({
+          id: id ?? `${own}-${(made += 1)}`,
+          type,
+          timestamp: timestamp ?? request.clock.Date.now(),
+          data,
+          ...(meta && { meta }),
+        })),
+        resolve,
+        reject,
+      );
+    }).then(pick);
+    // May be left alone: whoever listens for dead letters hears of it there.
+    sent.catch(() => undefined);
+    return sent;
+  };
+  const dead = (id: string) => {
+    const held = outbox.get(id);
+    return held?.entry.state === 'failed' ? held.sending.events : [];
+  };
+  const presence = createPresence(request, `${baseUrl}/api/${path}/presence`, own, cursorMs);
+  const close = async () => {
+    isClosed = true;
+    onClose();
+    await presence.leave().catch(() => undefined);
+    await producer.flush();
+  };
+
+  return {
+    session: {
+      id,
+      presence,
+      outbox: {
+        subscribe: (listener) => listen(listeners, listener),
+        getSnapshot: () => (snapshot ??= Array.from(outbox.values(), ({ entry }) => entry)),
+        retry: (id) => post(dead(id), (sent) => sent),
+        discard: (id) => {
+          for (const event of dead(id)) {
+            drop(event.id);
+          }
+          changed();
+        },
+      },
+      send: (event) => post([event as unknown as EventInput], ([sent]) => sent as Sent),
+      sendAll: (events) => post(events as EventInput[], (sent) => sent),
+      flush: producer.flush,
+      onDeadLetter: (listener) => listen(letterListeners, listener),
+      subscribe,
+      close,
+      [Symbol.dispose]: () => void close(),
+    },
+    seen: (id) => {
+      if (drop(id)) {
+        changed();
+      }
+    },
+    unfollowed,
+  };
+}
