@@ -12,6 +12,8 @@ type Change = Partial<Pick<AgentView, Field>>;
 
 interface Agent {
   view: AgentView;
+  /** Offset of its first event. */
+  first: number;
   /** Offset of the event that each field is from. */
   readonly from: Partial<Record<Field, number>>;
 }
@@ -28,7 +30,7 @@ export class Agents {
   }
 
   snapshot(): readonly AgentView[] {
-    if (this.#dirty) this.#snapshot = [...this.#agents.values()].map(({ view }) => view);
+    if (this.#dirty) this.#snapshot = [...this.#agents.values()].sort((a, b) => a.first - b.first).map(({ view }) => view);
     this.#dirty = false;
     return this.#snapshot;
   }
@@ -41,8 +43,12 @@ export class Agents {
     let agent = this.#agents.get(id);
     if (agent === undefined) {
       if (this.#agents.size >= AGENTS_MAX) this.#forgetOldest();
-      agent = { view: blank(id), from: {} };
+      agent = { view: blank(id), first: record.offset, from: {} };
       this.#agents.set(id, agent);
+      this.#dirty = true;
+    } else if (record.offset < agent.first) {
+      agent.first = record.offset;
+      this.#dirty = true;
     }
     const { view, from } = agent;
     const newer = Object.entries({ ...change, updatedAt: timestamp }).filter(

@@ -36,7 +36,7 @@ export class Gaps {
   /** The gap to read next, newest first: it is the one that somebody looks at. Null while another is being read. */
   begin(): GapItem | null {
     if (this.#gaps.some(({ state }) => state === 'reading')) return null;
-    const next = this.#gaps.findLast(({ state }) => state === 'waiting');
+    const next = this.#gaps.filter(({ state }) => state === 'waiting').at(-1);
     return next === undefined ? null : this.#set(next, { state: 'reading' });
   }
 

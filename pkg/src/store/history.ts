@@ -1,11 +1,13 @@
 // Reading again what the stream has stored: pages before the window, and gaps in it. Must not know what is done with it.
 
 import { DurableStreamsError } from '../errors.js';
+import type { OutboxSource } from './echoes.js';
 import type { SessionCallbacks, SessionRecord, SubscribeFrom, SubscribeOptions, Subscription } from '../types.js';
 
 /** The part of the client that a store needs. */
 export interface SessionClient {
   subscribeToSession(sessionId: string, callbacks: SessionCallbacks, options?: SubscribeOptions): Subscription;
+  session?(sessionId: string): { readonly outbox: OutboxSource };
 }
 
 /** Asks for the events with `after < offset <= upTo`. */
@@ -117,6 +119,11 @@ export class Marks {
 
   /** The nearest place at or before `offset`. */
   before(offset: number): SubscribeFrom | null {
-    return this.#marks.findLast((mark) => mark.offset <= offset) ?? null;
+    let found: SubscribeFrom | null = null;
+    for (const mark of this.#marks) {
+      if (mark.offset > offset) break;
+      found = mark;
+    }
+    return found;
   }
 }

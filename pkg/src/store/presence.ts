@@ -1,20 +1,20 @@
 // Who is here. Whoever left or timed out is removed. Must not know where events come from: they may be applied in any
 // order, because history is read after the fact, and the latest word about a user counts.
 
-import type { PresenceRecord } from '../types.js';
-import type { PresentUser } from './types.js';
+import type { PresenceRecord } from '../generated/types.js';
+import type { UserView } from './types.js';
 
 const USERS_MAX = 1_000;
 const GONE_MAX = 1_000;
 
 export class Presence {
-  readonly #users = new Map<string, { user: PresentUser; offset: number }>();
+  readonly #users = new Map<string, { user: UserView; offset: number }>();
   /** Who left, and at which offset: an older event about them that is read later must not bring them back. */
   readonly #gone = new Map<string, number>();
-  #snapshot: readonly PresentUser[] = [];
+  #snapshot: readonly UserView[] = [];
   #dirty = false;
 
-  snapshot(): readonly PresentUser[] {
+  snapshot(): readonly UserView[] {
     if (this.#dirty) this.#snapshot = [...this.#users.values()].map(({ user }) => user);
     this.#dirty = false;
     return this.#snapshot;
@@ -36,8 +36,8 @@ export class Presence {
     // About someone who has left since.
     if (isOld && known === undefined) return;
     const a = known?.user;
-    const user: PresentUser = isOld
-      ? { ...a as PresentUser, displayName: a?.displayName ?? displayName ?? null, avatarUrl: a?.avatarUrl ?? avatarUrl ?? null, activeFile: a?.activeFile ?? activeFile ?? null }
+    const user: UserView = isOld
+      ? { ...a as UserView, displayName: a?.displayName ?? displayName ?? null, avatarUrl: a?.avatarUrl ?? avatarUrl ?? null, activeFile: a?.activeFile ?? activeFile ?? null }
       : {
           userId,
           displayName: displayName ?? a?.displayName ?? null,

@@ -3,9 +3,9 @@
 
 import type { DurableStreamsError } from '../errors.js';
 import { inWords } from '../errors.js';
-import type { ConnectionInfo, ConnectionState, SessionCallbacks, SessionRecord, SubscribeFrom, Subscription } from '../types.js';
+import type { ConnectionInfo, ConnectionState, SessionCallbacks, SessionRecord, StatusCallbacks, SubscribeFrom, Subscription } from '../types.js';
 import { Agents } from './agents.js';
-import type { EchoEvent } from './echoes.js';
+import type { OutboxSource } from './echoes.js';
 import { Echoes } from './echoes.js';
 import type { HistorySource, SessionClient } from './history.js';
 import { Marks, subscriptionHistory } from './history.js';
@@ -33,6 +33,8 @@ export interface SessionStoreOptions {
   readonly lingerMs?: number;
   /** Begin just after this place; what stands before it can be loaded with `loadEarlier()`. */
   readonly from?: SubscribeFrom | null;
+  /** What was sent is shown ahead of its arrival. Default: the outbox of `client.session(sessionId)`; null for none. */
+  readonly outbox?: OutboxSource | null;
   /** Where history is read. Default: a short subscription of the client. */
   readonly history?: HistorySource;
   /** When snapshots are made. Default: animation frames, timers where there are none. */
@@ -40,6 +42,9 @@ export interface SessionStoreOptions {
   /** Called when the connection has been let go because nobody listens. */
   readonly onIdle?: () => void;
 }
+
+/** What `listen` hears. */
+export type SessionListener = Pick<SessionCallbacks, 'onEvent' | keyof StatusCallbacks>;
 
 /** Fits `useSyncExternalStore` and its like: `subscribe` and `getSnapshot` need no `this`. */
 export interface SessionStore {
@@ -49,7 +54,7 @@ export interface SessionStore {
   /** The latest snapshot; the same object until the next one. */
   readonly getSnapshot: () => SessionSnapshot;
   /** Hears everything that the subscription hears from now on, at once. Keeps the connection open like `subscribe`. */
-  listen(callbacks: SessionCallbacks): () => void;
+  listen(listener: SessionListener): () => void;
   /** Reads a page of events before the ones held. Resolves with how many events came; rejects when reading failed. */
   loadEarlier(): Promise<number>;
   /** Gives up what `loadEarlier` brought beyond the limits: for when the user is back at the end. */
@@ -58,11 +63,6 @@ export interface SessionStore {
   repairGaps(): void;
   /** Connects anew, after 'lost' for example. */
   reconnect(): void;
-  /** Shows an event that has been sent, until the stream brings back the one with the same id. */
-  echo(event: EchoEvent): void;
-  /** The event was given up: it stays, marked as failed, until it arrives after all or `dropEcho` takes it away. */
-  failEcho(id: string, reason: string): void;
-  dropEcho(id: string): void;
   /** Makes the pending snapshot now. */
   flush(): void;
   /** Offset and cursor behind the last event seen. */
@@ -88,11 +88,14 @@ class Store implements SessionStore {
   readonly #echoes = new Echoes();
   readonly #marks = new Marks();
   readonly #listeners = new Set<() => void>();
-  readonly #hearers = new Set<SessionCallbacks>();
+  readonly #hearers = new Set<SessionListener>();
   #subscription: Subscription | null = null;
+  #unfollow: (() => void) | null = null;
   #linger: ReturnType<typeof setTimeout> | null = null;
   #cancelFlush: (() => void) | null = null;
-  #reading: AbortController | null = null;
+  /** Ends what is read from history. */
+  #abort = new AbortController();
+  #isRepairing = false;
   #loading: Promise<number> | null = null;
   #loadFailed = false;
   #place: { offset: number; cursor: string | null };
@@ -125,8 +128,8 @@ class Store implements SessionStore {
 
   readonly subscribe = (listener: () => void): (() => void) => this.#join(this.#listeners, () => listener());
 
-  listen(callbacks: SessionCallbacks): () => void {
-    return this.#join(this.#hearers, { ...callbacks });
+  listen(listener: SessionListener): () => void {
+    return this.#join(this.#hearers, { ...listener });
   }
 
   getPlace(): { offset: number; cursor: string | null } {
@@ -135,19 +138,6 @@ class Store implements SessionStore {
 
   reconnect(): void {
     this.#subscription?.reconnect();
-  }
-
-  echo(event: EchoEvent): void {
-    this.#echoes.add(this.sessionId, event, this.#scheduler.now());
-    this.#itemsHaveChanged();
-  }
-
-  failEcho(id: string, reason: string): void {
-    if (this.#echoes.fail(id, reason)) this.#itemsHaveChanged();
-  }
-
-  dropEcho(id: string): void {
-    if (this.#echoes.remove(id)) this.#itemsHaveChanged();
   }
 
   trim(): void {
@@ -176,7 +166,7 @@ class Store implements SessionStore {
     const { timeline, gaps } = this.#window;
     const lists = this.#itemsChanged ? { timeline, echoes: this.#echoes, gaps: [...gaps] } : null;
     this.#itemsChanged = false;
-    this.#snapshot = composed(this.#snapshot, lists, {
+    const next = composed(this.#snapshot, lists, {
       presence: this.#presence.snapshot(),
       agents: this.#agents.snapshot(),
       activeAgentId: this.#agents.activeId,
@@ -187,6 +177,8 @@ class Store implements SessionStore {
       closed: this.#closed,
       ...this.#earlier(),
     });
+    if (next === this.#snapshot) return;
+    this.#snapshot = next;
     for (const listener of [...this.#listeners]) listener();
   }
 
@@ -212,6 +204,8 @@ class Store implements SessionStore {
   #start(): void {
     if (this.#subscription !== null) return;
     const { offset, cursor } = this.#place;
+    this.#abort = new AbortController();
+    this.#follow();
     this.#subscription = this.#client.subscribeToSession(
       this.sessionId,
       {
@@ -248,11 +242,24 @@ class Store implements SessionStore {
     );
   }
 
+  #follow(): void {
+    const outbox = this.#options.outbox === undefined ? this.#client.session?.(this.sessionId).outbox : this.#options.outbox;
+    if (outbox == null) return;
+    const update = () => {
+      this.#echoes.update(this.sessionId, outbox.getSnapshot());
+      this.#itemsHaveChanged();
+    };
+    this.#unfollow = outbox.subscribe(update);
+    if (outbox.getSnapshot().length > 0) update();
+  }
+
   #stop(): void {
     if (this.#linger !== null) clearTimeout(this.#linger);
     this.#linger = null;
-    this.#reading?.abort(new Error('nobody listens any more'));
+    this.#abort.abort(new Error('nobody listens any more'));
     if (this.#subscription === null) return;
+    this.#unfollow?.();
+    this.#unfollow = null;
     this.#subscription.unsubscribe();
     this.#subscription = null;
     this.#connection = { ...this.#connection, state: 'disconnected', nextAttemptAt: null };
@@ -262,12 +269,11 @@ class Store implements SessionStore {
 
   #record(record: SessionRecord): void {
     const { offset } = record;
-    if (record.channel === 'presence' && record.data.action === 'cursor') {
-      // Cursors may be passed on without being stored; then they have no offset of their own.
-      this.#presence.apply(record);
+    if (offset <= this.#place.offset) {
+      // Cursors may be passed on without being stored: they have no offset of their own.
+      if (record.type !== 'presence:cursor') return;
+      this.#apply(record);
       this.#changed();
-      if (offset <= this.#place.offset) return;
-    } else if (offset <= this.#place.offset) {
       return;
     }
     this.#upTo(offset - 1, 'OFFSET_JUMP');
@@ -276,7 +282,7 @@ class Store implements SessionStore {
     this.#timestamp = record.data.timestamp;
     this.#eventCount += 1;
     this.#apply(record);
-    const echoed = this.#echoes.remove(record.id);
+    const echoed = this.#echoes.arrived(record);
     if (this.#window.append(record) || echoed) this.#itemsChanged = true;
     this.#changed();
   }
@@ -331,20 +337,20 @@ class Store implements SessionStore {
     this.#changed();
   }
 
-  /** Reads one gap after the other, and no gap while a page is being read. */
+  /** Reads one gap after the other, and none while a page is being read. */
   #readGaps(): void {
-    if (this.#reading !== null || this.#subscription === null) return;
+    if (this.#isRepairing || this.#loading !== null || this.#subscription === null) return;
+    const gap = this.#window.gaps.begin();
+    if (gap === null) return;
+    this.#isRepairing = true;
+    this.#refold();
     // In a call of its own: the connection is in the middle of a delivery.
-    const reading = (this.#reading = new AbortController());
-    void Promise.resolve().then(async () => {
-      const gap = this.#loading === null && !reading.signal.aborted ? this.#window.gaps.begin() : null;
-      if (gap !== null) {
-        this.#refold();
-        await this.#repair(gap, reading.signal);
-      }
-      this.#reading = null;
-      if (gap !== null) this.#readGaps();
-    });
+    void Promise.resolve()
+      .then(() => this.#repair(gap, this.#abort.signal))
+      .then(() => {
+        this.#isRepairing = false;
+        this.#readGaps();
+      });
   }
 
   async #repair(gap: GapItem, signal: AbortSignal): Promise<void> {
@@ -353,7 +359,7 @@ class Store implements SessionStore {
       await this.#history.read({ after: gap.after, upTo: gap.before - 1, from: this.#marks.before(gap.after), signal }, page);
       for (const record of page.records) {
         this.#apply(record);
-        this.#echoes.remove(record.id);
+        this.#echoes.arrived(record);
       }
       this.#window.fill(gap, page.records, page.covered, page.goneUpTo);
       this.#itemsHaveChanged();
@@ -369,9 +375,9 @@ class Store implements SessionStore {
     if (before === 0 || isFull) return 0;
     const after = Math.max(gone, start - (this.#options.pageEvents ?? PAGE_EVENTS));
     const page = new Page();
-    const abort = new AbortController();
+    const { signal } = this.#abort;
     try {
-      await this.#history.read({ after, upTo: start, from: this.#marks.before(after), signal: abort.signal }, page);
+      await this.#history.read({ after, upTo: start, from: this.#marks.before(after), signal }, page);
     } catch (error) {
       this.#loadFailed = true;
       throw error;
@@ -390,7 +396,7 @@ class Store implements SessionStore {
     return { truncated: before > 0, truncatedCount: before, earlier: this.#loading !== null ? 'loading' : before === 0 ? 'none' : can };
   }
 
-  #tell(run: (hearer: SessionCallbacks) => void): void {
+  #tell(run: (hearer: SessionListener) => void): void {
     let failure: { error: unknown } | null = null;
     for (const hearer of [...this.#hearers]) {
       try {

@@ -48,7 +48,10 @@ export function composed(before: SessionSnapshot, lists: ChangedLists | null, re
 function listed(before: SessionSnapshot, { timeline, echoes, gaps }: ChangedLists): Pick<SessionSnapshot, Lists> {
   const items = kept(before.items, [...timeline.items, ...echoes.items]);
   const terminal = kept(before.terminal, [...timeline.terminal, ...echoes.terminal]);
-  if (items === before.items) return { ...before, terminal };
+  if (items === before.items) {
+    const { messages, toolCalls, workflow, gaps: known } = before;
+    return { items, messages, toolCalls, workflow, gaps: known, terminal };
+  }
   return {
     items,
     messages: kept(before.messages, items.filter((item): item is MessageItem => item.kind === 'message')),

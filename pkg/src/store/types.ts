@@ -52,7 +52,7 @@ export interface ToolCallItem extends ItemBase {
 export interface EventItem extends ItemBase {
   readonly kind: 'event';
   readonly record: SessionRecord;
-  /** Set while the event has only been sent, see `SessionStore.echo`. */
+  /** Set while the event has been sent and has not come back on the stream. */
   readonly echo: EchoState | null;
 }
 
@@ -87,12 +87,13 @@ export interface TerminalEntry extends ItemBase {
 
 /** An event that this client has sent and that has not come back on the stream yet. */
 export interface EchoState {
-  readonly state: 'pending' | 'failed';
+  /** 'sent': the server has it. 'failed': given up, a dead letter of the outbox. */
+  readonly state: 'pending' | 'sent' | 'failed';
   /** Why it was given up. */
   readonly reason: string | null;
 }
 
-export interface PresentUser {
+export interface UserView {
   readonly userId: string;
   readonly displayName: string | null;
   readonly avatarUrl: string | null;
@@ -161,7 +162,7 @@ export interface SessionSnapshot {
   readonly gaps: readonly GapItem[];
   readonly terminal: readonly TerminalEntry[];
   /** Who is here, in the order they came. */
-  readonly presence: readonly PresentUser[];
+  readonly presence: readonly UserView[];
   /** In the order of their first event; bounded, the oldest leave. */
   readonly agents: readonly AgentView[];
   /** The agent that said something last. */

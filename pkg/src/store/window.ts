@@ -41,6 +41,7 @@ export class Window {
 
   /** The next record of the stream. True when an item came or changed. */
   append(record: SessionRecord): boolean {
+    if (!isHeld(record)) return false;
     const entry = entryOf(record);
     this.#entries.append(entry);
     const changed = this.timeline.apply(entry);
@@ -61,7 +62,7 @@ export class Window {
   /** Records that were read from history to fill `gap`. */
   fill(gap: GapItem, records: readonly SessionRecord[], covered: readonly number[], gone: number): void {
     this.gaps.settled(gap, covered, gone);
-    this.#entries.insert(records.filter(({ offset }) => offset > this.start));
+    this.#entries.insert(records.filter((record) => record.offset > this.start && isHeld(record)));
     this.gaps.trim(this.start);
     this.fold();
   }
@@ -69,7 +70,7 @@ export class Window {
   /** Records that were read from history, directly before the window: every event behind `after` that exists. */
   prepend(after: number, records: readonly SessionRecord[], covered: readonly number[], gone: number): void {
     const { length, bytes } = this.#entries;
-    this.#entries.insert(records);
+    this.#entries.insert(records.filter(isHeld));
     this.#extraEntries += this.#entries.length - length;
     this.#extraBytes += this.#entries.bytes - bytes;
     this.gone = Math.max(this.gone, gone);
@@ -112,4 +113,9 @@ export class Window {
     this.gaps.trim(this.start);
     this.fold();
   }
+}
+
+/** Where somebody pointed is of no use later, and comes many times a second. */
+function isHeld({ type }: SessionRecord): boolean {
+  return type !== 'presence:cursor';
 }
