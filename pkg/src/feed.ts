@@ -25,11 +25,13 @@ export class Feed implements BatchSink {
   #reader: BatchReader | null = null;
   #disposed = false;
   #lastErrorCode: string = 'CONNECTION_LOST';
+  #place: SubscribeFrom | null;
   readonly #stats = { bytes: 0, events: 0, rejected: 0, batches: 0, connections: 0, upToDate: false };
 
   constructor(settings: StreamSettings, from: SubscribeFrom | null) {
     this.#settings = settings;
     this.#from = from;
+    this.#place = from;
     this.#context = { sessionId: settings.sessionId, offset: from?.offset ?? 0, cursor: from?.cursor ?? null };
     this.#info = { attempt: 0, maxAttempts: settings.reconnect.maxAttempts, nextDelayMs: null, cause: null };
   }
@@ -52,6 +54,10 @@ export class Feed implements BatchSink {
 
   get cursor(): string | null {
     return this.#context.cursor;
+  }
+
+  get place(): SubscribeFrom | null {
+    return this.#place;
   }
 
   get info(): ConnectionInfo {
@@ -120,6 +126,9 @@ export class Feed implements BatchSink {
 
   control(upToDate: boolean): void {
     this.#stats.upToDate = upToDate;
+    const { cursor, offset } = this.#context;
+    // Nowhere else do the two belong together: a record's cursor is that of its batch, or of the one before.
+    this.#place = cursor === null ? null : { cursor, offset };
   }
 
   // Browsers and workers say when the network comes and goes; Node does not.

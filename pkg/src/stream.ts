@@ -103,7 +103,7 @@ export class SharedStream {
 class Handle implements Subscription {
   readonly #stream: SharedStream;
   readonly #subscriber: Subscriber;
-  #last = { offset: 0, cursor: null as string | null };
+  #last = { offset: 0, cursor: null as string | null, place: null as SubscribeFrom | null };
 
   constructor(stream: SharedStream, subscriber: Subscriber) {
     this.#stream = stream;
@@ -114,7 +114,7 @@ class Handle implements Subscription {
     if (!this.#subscriber.active) {
       return;
     }
-    this.#last = { offset: this.getLastOffset(), cursor: this.getLastCursor() };
+    this.#last = { offset: this.getLastOffset(), cursor: this.getLastCursor(), place: this.getPlace() };
     this.#subscriber.active = false;
     this.#subscriber.state = 'disconnected';
     this.#stream.remove(this.#subscriber);
@@ -135,6 +135,11 @@ class Handle implements Subscription {
 
   getLastCursor(): string | null {
     return this.#stream.feedOf(this.#subscriber)?.cursor ?? this.#last.cursor;
+  }
+
+  getPlace(): SubscribeFrom | null {
+    const feed = this.#stream.feedOf(this.#subscriber);
+    return feed === null ? this.#last.place : feed.place;
   }
 
   getStats() {

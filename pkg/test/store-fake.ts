@@ -30,6 +30,7 @@ export class FakeClient {
   readonly failures: string[] = [];
   readonly reads: (SubscribeFrom | null)[] = [];
   opened = 0;
+  #place: SubscribeFrom | null = null;
   readonly live = new Set<SessionCallbacks>();
 
   readonly subscribeToSession = (_sessionId: string, callbacks: SessionCallbacks, { from = null }: SubscribeOptions = {}): Subscription => {
@@ -47,7 +48,7 @@ export class FakeClient {
       this.opened += 1;
       this.live.add(callbacks);
     }
-    return { unsubscribe, reconnect: () => undefined, getState: () => 'connected', getLastOffset: () => 0, getLastCursor: () => null, getStats: () => ({}) as never };
+    return { unsubscribe, reconnect: () => undefined, getState: () => 'connected', getLastOffset: () => 0, getLastCursor: () => null, getPlace: () => this.#place, getStats: () => ({}) as never };
   };
 
   #replay(callbacks: SessionCallbacks, from: number, isActive: () => boolean): void {
@@ -65,7 +66,11 @@ export class FakeClient {
 
   /** Delivers to whoever reads live. */
   deliver(...records: SessionRecord[]): void {
-    for (const callbacks of this.live) for (const each of records) callbacks.onEvent?.(each);
+    for (const each of records) {
+      for (const callbacks of this.live) callbacks.onEvent?.(each);
+      // Each is a batch of its own: the server names a cursor behind it.
+      this.#place = { cursor: `c${each.offset}`, offset: each.offset };
+    }
   }
 
   /** Stores, then delivers. */

@@ -103,14 +103,12 @@ const SPACING_EVENTS = 100;
 export class Marks {
   #marks: SubscribeFrom[] = [];
   #spacing = SPACING_EVENTS;
-  #lastCursor: string | null = null;
 
-  note(cursor: string | null, offset: number): void {
-    if (cursor === null || cursor === this.#lastCursor) return;
-    this.#lastCursor = cursor;
+  /** `isWanted` puts it down however near it is to the one before. */
+  note(place: SubscribeFrom | null, isWanted = false): void {
     const last = this.#marks.at(-1);
-    if (last !== undefined && offset < last.offset + this.#spacing) return;
-    this.#marks.push({ cursor, offset });
+    if (place === null || (last !== undefined && place.offset < last.offset + (isWanted ? 1 : this.#spacing))) return;
+    this.#marks.push(place);
     if (this.#marks.length > MARKS_MAX) {
       this.#marks = this.#marks.filter((_, index) => index % 2 === 0);
       this.#spacing *= 2;

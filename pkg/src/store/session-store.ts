@@ -65,8 +65,8 @@ export interface SessionStore {
   reconnect(): void;
   /** Makes the pending snapshot now. */
   flush(): void;
-  /** Offset and cursor behind the last event seen. */
-  getPlace(): { readonly offset: number; readonly cursor: string | null };
+  /** A place at or shortly before the last event seen, to go on from elsewhere; null before the server named one. */
+  getPlace(): SubscribeFrom | null;
   /** Closes the connection and forgets the listeners; what is held stays readable. */
   close(): void;
 }
@@ -98,7 +98,8 @@ class Store implements SessionStore {
   #isRepairing = false;
   #loading: Promise<number> | null = null;
   #loadFailed = false;
-  #place: { offset: number; cursor: string | null };
+  #lastOffset: number;
+  #place: SubscribeFrom | null;
   /** Set by HISTORY_TRIMMED until the next event shows how far. */
   #trimmed = false;
   #timestamp = 0;
@@ -116,9 +117,10 @@ class Store implements SessionStore {
     this.#options = options;
     this.#scheduler = options.scheduler ?? frameScheduler;
     this.#history = options.history ?? subscriptionHistory(client, sessionId);
-    this.#place = { offset: from?.offset ?? 0, cursor: from?.cursor ?? null };
-    this.#marks.note(this.#place.cursor, this.#place.offset);
-    this.#window = new Window({ entriesMax, bytesMax }, this.#place.offset);
+    this.#place = from ?? null;
+    this.#lastOffset = from?.offset ?? 0;
+    this.#marks.note(this.#place);
+    this.#window = new Window({ entriesMax, bytesMax }, this.#lastOffset);
     // The start is where nobody had to jump from: what the server no longer has there is no gap.
     this.#trimmed = from == null;
     this.#snapshot = { ...emptySnapshot(sessionId), ...this.#earlier() };
@@ -132,7 +134,7 @@ class Store implements SessionStore {
     return this.#join(this.#hearers, { ...listener });
   }
 
-  getPlace(): { offset: number; cursor: string | null } {
+  getPlace(): SubscribeFrom | null {
     return this.#place;
   }
 
@@ -173,7 +175,7 @@ class Store implements SessionStore {
       connection: this.#connection,
       rejected: this.#rejected,
       eventCount: this.#eventCount,
-      lastOffset: this.#place.offset,
+      lastOffset: this.#lastOffset,
       closed: this.#closed,
       ...this.#earlier(),
     });
@@ -203,7 +205,6 @@ class Store implements SessionStore {
 
   #start(): void {
     if (this.#subscription !== null) return;
-    const { offset, cursor } = this.#place;
     this.#abort = new AbortController();
     this.#follow();
     this.#subscription = this.#client.subscribeToSession(
@@ -238,7 +239,7 @@ class Store implements SessionStore {
           this.#tell((hearer) => hearer.onClosed?.());
         },
       },
-      { from: cursor === null ? null : { cursor, offset } },
+      { from: this.#place },
     );
   }
 
@@ -269,7 +270,7 @@ class Store implements SessionStore {
 
   #record(record: SessionRecord): void {
     const { offset } = record;
-    if (offset <= this.#place.offset) {
+    if (offset <= this.#lastOffset) {
       // Cursors may be passed on without being stored: they have no offset of their own.
       if (record.type !== 'presence:cursor') return;
       this.#apply(record);
@@ -277,8 +278,9 @@ class Store implements SessionStore {
       return;
     }
     this.#upTo(offset - 1, 'OFFSET_JUMP');
-    this.#place = { offset, cursor: record.cursor };
-    this.#marks.note(record.cursor, offset);
+    this.#lastOffset = offset;
+    this.#place = this.#subscription?.getPlace() ?? this.#place;
+    this.#marks.note(this.#place);
     this.#timestamp = record.data.timestamp;
     this.#eventCount += 1;
     this.#apply(record);
@@ -294,7 +296,7 @@ class Store implements SessionStore {
 
   /** Everything up to `offset` should have been seen by now: what was not is missing. */
   #upTo(offset: number, cause: string): void {
-    const { offset: last } = this.#place;
+    const last = this.#lastOffset;
     const trimmed = this.#trimmed;
     this.#trimmed = false;
     if (offset <= last) return;
@@ -305,16 +307,18 @@ class Store implements SessionStore {
       this.#window.missing(last, offset + 1, trimmed ? 'HISTORY_TRIMMED' : cause, this.#timestamp, trimmed);
       this.#readGaps();
     }
-    this.#place = { ...this.#place, offset };
+    this.#lastOffset = offset;
   }
 
   #error(error: DurableStreamsError): void {
     const { code, offset } = error;
+    // Something may be missing from here on: this is where to look for it.
+    this.#marks.note(this.#subscription?.getPlace() ?? null, code !== 'INVALID_EVENT');
     if (code === 'HISTORY_TRIMMED') this.#trimmed = true;
     if (code === 'MESSAGES_MISSING' && offset !== null) this.#upTo(offset, code);
-    if (code === 'INVALID_EVENT' && offset !== null && offset > this.#place.offset) {
+    if (code === 'INVALID_EVENT' && offset !== null && offset > this.#lastOffset) {
       this.#upTo(offset - 1, 'OFFSET_JUMP');
-      this.#place = { ...this.#place, offset };
+      this.#lastOffset = offset;
     }
     if (code.startsWith('INVALID_') || code === 'FRAME_TOO_LARGE') {
       const { count, recent } = this.#rejected;
