@@ -2,10 +2,9 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 
-import type { ChannelRecord } from '../generated/types.js';
+import type { ChannelRecord, CursorPosition } from '../generated/types.js';
 import type { PresenceIdentity, SessionHandle } from '../session-types.js';
-import type { ConnectionView, SessionSnapshot, SessionStore, UserView } from '../store/index.js';
-import type { CursorPosition } from '../generated/types.js';
+import type { ConnectionView, SessionListener, SessionSnapshot, SessionStore, UserView } from '../store/index.js';
 import { useLink } from './context.js';
 
 /** The session's snapshot, or what `select` makes of it: the component renders again when that is no longer the same. */
@@ -70,28 +69,40 @@ export function useSessionActions(sessionId: string): SessionActions {
   );
 }
 
+/** Calls the members of `listener` for everything that happens from now on. It may be another object at each render. */
+export function useSessionListener(sessionId: string, listener: SessionListener): void {
+  const link = useLink(sessionId);
+  const latest = useRef(listener);
+  useEffect(() => {
+    latest.current = listener;
+  });
+  useEffect(
+    () =>
+      link.store().listen({
+        onEvent: (record) => latest.current.onEvent?.(record),
+        onError: (error) => latest.current.onError?.(error),
+        onConnectionStateChange: (state, info) => latest.current.onConnectionStateChange?.(state, info),
+        onConnectionLost: (info) => latest.current.onConnectionLost?.(info),
+        onReconnect: () => latest.current.onReconnect?.(),
+        onDisconnect: () => latest.current.onDisconnect?.(),
+        onClosed: () => latest.current.onClosed?.(),
+      }),
+    [link],
+  );
+}
+
 type Channel = ChannelRecord['channel'];
 
 /** Calls `onEvent` with every event, or every one of a channel, from now on. It may be another function at each render. */
 export function useSessionEvents(sessionId: string, onEvent: (record: ChannelRecord) => void): void;
 export function useSessionEvents<C extends Channel>(sessionId: string, channel: C, onEvent: (record: Extract<ChannelRecord, { channel: C }>) => void): void;
 export function useSessionEvents(sessionId: string, first: Channel | ((record: ChannelRecord) => void), second?: (record: never) => void): void {
-  const link = useLink(sessionId);
-  const channel = typeof first === 'string' ? first : null;
   const onEvent = (typeof first === 'string' ? second : first) as (record: ChannelRecord) => void;
-  const latest = useRef(onEvent);
-  useEffect(() => {
-    latest.current = onEvent;
+  useSessionListener(sessionId, {
+    onEvent: (record) => {
+      if (typeof first !== 'string' || record.channel === first) onEvent(record);
+    },
   });
-  useEffect(
-    () =>
-      link.store().listen({
-        onEvent: (record) => {
-          if (channel === null || record.channel === channel) latest.current(record);
-        },
-      }),
-    [link, channel],
-  );
 }
 
 export interface Presence {
