@@ -4,7 +4,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^durable-sessions$/, replacement: new URL('./dist/node.js', import.meta.url).pathname },
-      { find: /^durable-sessions\/(store|react)$/, replacement: `${new URL('./dist/', import.meta.url).pathname}$1/index.js` },
+      { find: /^durable-sessions\/(store|react|testing|streams)$/, replacement: `${new URL('./dist/', import.meta.url).pathname}$1/index.js` },
     ],
   },
   test: {

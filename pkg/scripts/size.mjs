@@ -22,6 +22,9 @@ export function measure(bytes) {
   };
 }
 
+/** Entries that a page loads for themselves; the core does not grow by them. */
+const ENTRIES = ['streams', 'testing'];
+
 /** The JavaScript of an entry, without what `external` matches. */
 async function bundle(entryPath, external) {
   const { build } = await import('vite');
@@ -58,6 +61,9 @@ export async function reportSizes() {
   const store = measure(await bundle('store/index.js', []));
   const react = measure(await bundle('react/index.js', [/^react$/, /\/store\/index\.js$/]));
   const sizes = { wasm, js, package: all, store, react };
+  for (const name of ENTRIES) {
+    sizes[`/${name}`] = measure(await bundle(`${name}/index.js`, []));
+  }
   console.log('size                 raw      gzip    brotli');
   for (const [name, size] of Object.entries(sizes)) {
     console.log(`${name.padEnd(14)}${String(size.raw).padStart(10)}${String(size.gzip).padStart(10)}${String(size.brotli).padStart(10)}`);

@@ -1,5 +1,6 @@
 // An idempotent producer: batches in order, one under way, each repeated under its number until the server has it or it
 // is given up (Durable Streams protocol, section 5.2.1). Must not know what is in them.
+import { isPassing, pause, retryAfterMs } from './backoff.js';
 import { DurableStreamsError, inWords } from './errors.js';
 import type { RequestSettings } from './request.js';
 import { refusal, request } from './request.js';
@@ -22,6 +23,8 @@ export interface ProducerSettings<U extends Unit> {
   readonly request: RequestSettings;
   /** Names the producer. Nobody else may have it. */
   readonly id: string;
+  /** Of an id that is used again: one more than the last time. Default 0. */
+  readonly epoch?: number;
   body(batch: readonly U[]): BodyInit;
   /** A request leaves for these, or (with a cause) had no success and will be repeated. */
   trying(batch: readonly U[], cause: DurableStreamsError | null): void;
@@ -37,24 +40,10 @@ export interface Producer<U extends Unit> {
 
 export function createProducer<U extends Unit>(settings: ProducerSettings<U>): Producer<U> {
   const { reconnect, id, url } = settings;
-  const { clock } = settings.request;
   const queue: U[] = [];
-  let epoch = 0;
+  let epoch = settings.epoch ?? 0;
   let seq = 0;
   let running: Promise<void> | null = null;
-
-  /** The wait before the next attempt; the network's return ends it. */
-  const pause = (afterMs: number) =>
-    new Promise<void>((resolve) => {
-      const target = globalThis as Partial<Pick<typeof globalThis, 'addEventListener' | 'removeEventListener'>>;
-      const end = () => {
-        clock.clearTimeout(timer as never);
-        target.removeEventListener?.('online', end);
-        resolve();
-      };
-      const timer = clock.setTimeout(end, afterMs);
-      target.addEventListener?.('online', end);
-    });
 
   // Late requests of the old epoch are refused by the server from now on, so that what they carried cannot come twice.
   const renew = (atLeast = epoch) => {
@@ -111,7 +100,7 @@ export function createProducer<U extends Unit>(settings: ProducerSettings<U>): P
           // Repeated under another number it could come twice.
           status = batch.some(({ inDoubt }) => inDoubt) ? status : 0;
         }
-        afterMs = Number(headers.get('retry-after')) * 1000 || 0;
+        afterMs = retryAfterMs(headers);
       } catch (cause) {
         error = new DurableStreamsError('CONNECTION_LOST', `no answer: ${inWords(cause)}`, { cause });
       }
@@ -120,11 +109,9 @@ export function createProducer<U extends Unit>(settings: ProducerSettings<U>): P
           unit.inDoubt = true;
         }
       }
-      const isPassing = doubt ? status !== 501 : status === 0 || status === 425 || status === 429;
-      if (isPassing && reconnect.enabled && attempt < reconnect.maxAttempts) {
+      if ((status === 0 || isPassing(status)) && reconnect.enabled && attempt < reconnect.maxAttempts) {
         settings.trying(batch, error);
-        const delayMs = Math.min(reconnect.initialDelay * reconnect.backoffMultiplier ** (attempt - 1), reconnect.maxDelay);
-        await pause(Math.max(delayMs * (reconnect.jitter ? Math.random() : 1), afterMs));
+        await pause(settings.request.clock, reconnect, attempt, afterMs);
         continue;
       }
       if (batch.some(({ inDoubt }) => inDoubt)) {

@@ -109,7 +109,7 @@ export interface SessionHandle {
    */
   send<T extends string>(event: EventInput<T>): Promise<Sent>;
   /** Appends events as one: all of them are stored next to each other, or none. */
-  sendAll(events: readonly EventInput<WireEvent['type'] | (string & {})>[]): Promise<readonly Sent[]>;
+  sendAll<T extends readonly string[]>(events: readonly [...{ [I in keyof T]: EventInput<T[I]> }]): Promise<readonly Sent[]>;
   /** Resolves when everything that was sent is settled. */
   flush(): Promise<void>;
   /** Calls `listener` for every event that is given up; returns how to stop that. */

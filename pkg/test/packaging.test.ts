@@ -58,6 +58,22 @@ describe('the packed tarball', () => {
     }
   }, 2 * MINUTES);
 
+  it('has its other entries', async () => {
+    const code = `
+      import { DurableStreamsClient } from 'durable-sessions';
+      import { durableStream } from 'durable-sessions/streams';
+      import { TestServer } from 'durable-sessions/testing';
+      const server = new TestServer();
+      server.createSession('s');
+      const { id } = await new DurableStreamsClient(server.options).session('s').send({ type: 'chunk', data: { text: 'x' }, id: 'e1' });
+      const [event] = await durableStream({ ...server.options, url: server.url + '/v1/stream/sessions/s' }).read().json();
+      console.log(id, event.data.text);
+    `;
+    writeFileSync(join(dir, 'entries.js'), code);
+    const { stdout } = await run(process.execPath, ['entries.js'], { cwd: dir, timeout: MINUTES });
+    expect(stdout).toBe('e1 x\n');
+  }, 2 * MINUTES);
+
   it('works bundled by Vite, in a page and in a worker, under a strict policy', async () => {
     const app = join(dir, 'app');
     mkdirSync(app);

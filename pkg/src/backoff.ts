@@ -1,0 +1,28 @@
+// When to try again. Must not know what is tried.
+import type { Clock, ReconnectConfig } from './types.js';
+
+/** A status after which the same request may succeed. */
+export function isPassing(status: number): boolean {
+  return status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501);
+}
+
+/** Milliseconds that the server asks to wait; dates are not understood. */
+export function retryAfterMs(headers: Headers): number {
+  return Number(headers.get('retry-after')) * 1000 || 0;
+}
+
+/** The wait after `attempt` failed ones, at least `leastMs`; the network's return and `signal` end it. */
+export function pause(clock: Clock, { initialDelay, backoffMultiplier, maxDelay, jitter }: ReconnectConfig, attempt: number, leastMs: number, signal?: AbortSignal): Promise<void> {
+  const target = globalThis as Partial<Pick<typeof globalThis, 'addEventListener' | 'removeEventListener'>>;
+  const delayMs = Math.min(initialDelay * backoffMultiplier ** (attempt - 1), maxDelay) * (jitter ? Math.random() : 1);
+  return new Promise((resolve) => {
+    const end = () => {
+      clock.clearTimeout(timer as never);
+      target.removeEventListener?.('online', end);
+      resolve();
+    };
+    const timer = clock.setTimeout(end, Math.max(delayMs, leastMs));
+    target.addEventListener?.('online', end);
+    signal?.addEventListener('abort', end, { once: true });
+  });
+}
