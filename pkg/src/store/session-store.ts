@@ -16,14 +16,14 @@ import { composed, emptySnapshot } from './snapshot.js';
 import type { ConnectionView, GapItem, SessionSnapshot } from './types.js';
 import { Window } from './window.js';
 
-const ENTRIES_MAX = 20_000;
+const ENTRIES_MAX = 10_000;
 const BYTES_MAX = 32 * 1024 * 1024;
 const PAGE_EVENTS = 1_000;
 const LINGER_MS = 1_000;
 const REJECTED_MAX = 100;
 
 export interface SessionStoreOptions {
-  /** Most entries that are held: events, with adjacent chunks of one text counted once. Default 20,000. */
+  /** Most entries that are held: events, with adjacent chunks of one text counted once. Default 10,000. */
   readonly entriesMax?: number;
   /** About how many bytes of events are held. Default 32 MiB. */
   readonly bytesMax?: number;

@@ -1,4 +1,5 @@
-// Approving or rejecting what an agent asks for: in the row that asks, and above the terminal as long as it waits.
+// Approving or rejecting what an agent asks for: the latest request above the terminal as long as it waits, older ones in
+// their rows.
 
 import { useSession, useSessionActions } from 'durable-sessions/react';
 import type { EventItem } from 'durable-sessions/store';
@@ -13,8 +14,14 @@ interface ApprovalProps {
   readonly request: EventItem;
 }
 
+/** The buttons of a request's row, unless the bar has them. */
+export function RowApproval({ session, me, request }: ApprovalProps) {
+  const isInBar = useSession(session, (snapshot) => waitingApproval(snapshot.workflow)?.key === request.key);
+  return isInBar ? null : <ApprovalButtons session={session} me={me} request={request} />;
+}
+
 /** The buttons of a request; nothing once it is decided, which the row of the decision says. */
-export function ApprovalButtons({ session, me, request }: ApprovalProps) {
+function ApprovalButtons({ session, me, request }: ApprovalProps) {
   const decision = useSession(session, (snapshot) => decisionOf(snapshot.workflow, request));
   const closed = useSession(session, (snapshot) => snapshot.closed);
   const { send } = useSessionActions(session);

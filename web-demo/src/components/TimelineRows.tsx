@@ -8,7 +8,7 @@ import { clock, plural } from '../app/format';
 import type { Identity } from '../session/identity';
 import { numberField } from '../session/fields';
 import { noteFor } from '../view/notes';
-import { ApprovalButtons } from './Approvals';
+import { RowApproval } from './Approvals';
 import { EchoMark } from './Echo';
 import { RichText } from './RichText';
 import { ToolItem } from './ToolItem';
@@ -69,7 +69,7 @@ function Note({ session, me, row }: { readonly session: string; readonly me: Ide
       <span className="note-title">{title}</span>
       {detail === null ? null : PLAN_TYPES.has(type) ? <RichText text={detail} /> : <span className="note-detail">{detail}</span>}
       {row.echo === null ? <code className="note-type">{type}</code> : <EchoMark session={session} id={id} echo={row.echo} />}
-      {type === 'approval:requested' && row.echo === null ? <ApprovalButtons session={session} me={me} request={row} /> : null}
+      {type === 'approval:requested' && row.echo === null ? <RowApproval session={session} me={me} request={row} /> : null}
     </div>
   );
 }
