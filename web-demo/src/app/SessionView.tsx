@@ -45,7 +45,7 @@ export function SessionView({ session, network, page, token, visitor, timeline, 
         <Timeline session={session} me={me} control={timeline} />
         <ApprovalBar session={session} me={me} />
         <TerminalPane session={session} />
-        <CursorLayer session={session} me={me} area={main} />
+        <CursorLayer session={session} me={me} join={page.join} area={main} />
       </div>
       <SidePanels session={session} monitor={monitor} network={network} url={page.url} token={token} visitor={visitor} />
     </>

@@ -14,11 +14,13 @@ const STILL_MS_MAX = 20_000;
 interface CursorLayerProps {
   readonly session: string;
   readonly me: Identity;
+  /** Whether this visitor joins. */
+  readonly join: boolean;
   readonly area: RefObject<HTMLElement | null>;
 }
 
-export function CursorLayer({ session, me, area }: CursorLayerProps) {
-  const { users, setCursor } = usePresence(session, me);
+export function CursorLayer({ session, me, join, area }: CursorLayerProps) {
+  const { users, setCursor } = usePresence(session, join ? me : null);
   const others = users.filter(({ userId, cursor }) => userId !== me.userId && cursor !== null);
   const now = useNow(5_000, others.length > 0);
   // Alone, there is nobody to show it to.
