@@ -6,9 +6,12 @@ export function isPassing(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501);
 }
 
+// As the machine that reads has it.
+const RETRY_AFTER_MS_MAX = 3_600_000;
+
 /** Milliseconds that the server asks to wait; dates are not understood. */
 export function retryAfterMs(headers: Headers): number {
-  return Number(headers.get('retry-after')) * 1000 || 0;
+  return Math.min(Number(headers.get('retry-after')) * 1000 || 0, RETRY_AFTER_MS_MAX);
 }
 
 /** The wait after `attempt` failed ones, at least `leastMs`; the network's return and `signal` end it. */

@@ -1,5 +1,6 @@
 // Says that a user is there: join, the newest cursor, heartbeats, leave. Must not know events.
 import type { CursorPosition } from './generated/types.js';
+import { isPassing } from './backoff.js';
 import type { RequestSettings } from './request.js';
 import { refusal, request } from './request.js';
 import type { PresenceIdentity, PresenceLease, PresentUser, SessionPresence } from './session-types.js';
@@ -7,6 +8,8 @@ import type { FetchInit } from './types.js';
 
 // A third of what the server waits.
 const HEARTBEAT_MS = 20_000;
+
+const ignore = () => undefined;
 
 export function createPresence(settings: RequestSettings, url: string, connectionId: string, cursorMs: number): SessionPresence {
   const { clock } = settings;
@@ -39,16 +42,16 @@ export function createPresence(settings: RequestSettings, url: string, connectio
       return await call('POST', { body: JSON.stringify({ action, ...me }), keepalive: action === 'leave' });
     } catch (error) {
       const { status } = error as { status?: number | null };
-      if (me === joined && status && status < 500 && status !== 408 && status !== 429) {
+      if (me === joined && status && !isPassing(status)) {
         stop();
       }
       throw error;
     }
   };
   // The next one tries again.
-  const beat = () => void say('heartbeat').catch(() => undefined);
+  const beat = () => void say('heartbeat').catch(ignore);
   // Not the end of it: a page that comes back from the browser's cache goes on, and its heartbeat joins again.
-  const goodbye = () => void say('leave').catch(() => undefined);
+  const goodbye = () => void say('leave').catch(ignore);
   const move = () => {
     if (isUnderWay) {
       update = clock.setTimeout(move, cursorMs);
@@ -57,7 +60,7 @@ export function createPresence(settings: RequestSettings, url: string, connectio
     update = undefined;
     isUnderWay = true;
     void say('update')
-      .catch(() => undefined)
+      .catch(ignore)
       .finally(() => {
         isUnderWay = false;
       });

@@ -11,9 +11,6 @@ const BATCH_BYTES_MAX = 1 << 19;
 /** What stands and falls together: it is in one batch, and that batch is stored or refused as a whole. */
 export interface Unit {
   readonly bytes: number;
-  attempts: number;
-  /** A request for it had no clear answer: it may be stored. */
-  inDoubt: boolean;
 }
 
 export interface ProducerSettings<U extends Unit> {
@@ -28,8 +25,8 @@ export interface ProducerSettings<U extends Unit> {
   body(batch: readonly U[]): BodyInit;
   /** A request leaves for these, or (with a cause) had no success and will be repeated. */
   trying(batch: readonly U[], cause: DurableStreamsError | null): void;
-  /** The end of these: stored, or (with a reason) given up. */
-  settled(units: readonly U[], cursor: string | null, reason: DurableStreamsError | null): void;
+  /** The end of these: stored, or (with a reason) given up, in doubt if a request with the first of them had no clear answer. */
+  settled(units: readonly U[], cursor: string | null, reason: DurableStreamsError | null, inDoubt: boolean): void;
 }
 
 export interface Producer<U extends Unit> {
@@ -39,29 +36,24 @@ export interface Producer<U extends Unit> {
 }
 
 export function createProducer<U extends Unit>(settings: ProducerSettings<U>): Producer<U> {
-  const { reconnect, id, url } = settings;
+  const { reconnect, settled, trying } = settings;
   const queue: U[] = [];
   let epoch = settings.epoch ?? 0;
   let seq = 0;
   let running: Promise<void> | null = null;
 
   // Late requests of the old epoch are refused by the server from now on, so that what they carried cannot come twice.
-  const renew = (atLeast = epoch) => {
-    epoch = atLeast + 1;
+  const renew = (last = epoch) => {
+    epoch = last + 1;
     seq = 0;
   };
 
   const run = async () => {
     let most = Infinity;
     while (queue.length > 0) {
-      let count = 0;
-      for (let bytes = 0; count < Math.min(most, queue.length); count += 1) {
-        bytes += (queue[count] as U).bytes;
-        if (count > 0 && bytes > BATCH_BYTES_MAX) {
-          break;
-        }
-      }
-      most = await deliver(queue.slice(0, count), most);
+      let bytes = 0;
+      const end = queue.findIndex((unit, i) => (bytes += unit.bytes) > BATCH_BYTES_MAX && i > 0);
+      most = await deliver(queue.slice(0, Math.min(most, end < 0 ? queue.length : end)), most);
     }
     running = null;
   };
@@ -69,52 +61,48 @@ export function createProducer<U extends Unit>(settings: ProducerSettings<U>): P
   /** Sends until the batch is settled or has to be made smaller; returns how many units the next one may have. */
   const deliver = async (batch: readonly U[], most: number): Promise<number> => {
     const body = settings.body(batch);
+    let inDoubt = false;
     for (let attempt = 1; ; attempt += 1) {
-      for (const unit of batch) {
-        unit.attempts += 1;
-      }
-      settings.trying(batch, null);
+      trying(batch, null);
       let error: DurableStreamsError;
       let status = 0;
       let afterMs = 0;
-      let doubt = true;
       try {
-        const answer = await request(settings.request, url, 'POST', { 'Content-Type': settings.contentType, 'Producer-Id': id, 'Producer-Epoch': `${epoch}`, 'Producer-Seq': `${seq}` }, { body });
+        const answer = await request(
+          settings.request,
+          settings.url,
+          'POST',
+          { 'Content-Type': settings.contentType, 'Producer-Id': settings.id, 'Producer-Epoch': `${epoch}`, 'Producer-Seq': `${seq}` },
+          { body },
+        );
         const { headers } = answer;
         ({ status } = answer);
-        if (status >= 200 && status < 300) {
+        if (status < 300) {
           seq += 1;
           queue.splice(0, batch.length);
-          settings.settled(batch, headers.get('stream-next-offset'), null);
+          settled(batch, headers.get('stream-next-offset'), null, false);
           return Infinity;
         }
         error = refusal(answer);
-        doubt = status === 408 || status >= 500;
-        const current = headers.get('producer-epoch');
-        if (status === 409 && headers.get('producer-expected-seq') !== null) {
-          // The server has forgotten batches that it acknowledged, or this producer. What is under way it has not.
-          renew();
-          status = 0;
-        } else if (status === 403 && current !== null) {
-          renew(Number(current));
-          // Repeated under another number it could come twice.
-          status = batch.some(({ inDoubt }) => inDoubt) ? status : 0;
-        }
         afterMs = retryAfterMs(headers);
+        const current = headers.get('producer-epoch');
+        if ((status === 409 && headers.get('producer-expected-seq')) || (status === 403 && current)) {
+          // The server has forgotten this producer, or batches of it that it acknowledged; or it knows a later epoch.
+          renew(Math.max(epoch, +(current ?? 0)));
+          // Under another number the batch could come twice, if it is there already.
+          status = inDoubt ? status : 0;
+        }
+        inDoubt ||= status === 408 || status >= 500;
       } catch (cause) {
         error = new DurableStreamsError('CONNECTION_LOST', `no answer: ${inWords(cause)}`, { cause });
-      }
-      if (doubt) {
-        for (const unit of batch) {
-          unit.inDoubt = true;
-        }
+        inDoubt = true;
       }
       if ((status === 0 || isPassing(status)) && reconnect.enabled && attempt < reconnect.maxAttempts) {
-        settings.trying(batch, error);
+        trying(batch, error);
         await pause(settings.request.clock, reconnect, attempt, afterMs);
         continue;
       }
-      if (batch.some(({ inDoubt }) => inDoubt)) {
+      if (inDoubt) {
         renew();
       }
       const isContent = status === 400 || status === 413 || status === 422;
@@ -122,8 +110,11 @@ export function createProducer<U extends Unit>(settings: ProducerSettings<U>): P
         // One of them is at fault: halved until it is alone.
         return batch.length >> 1;
       }
-      // What comes after it would meet the same refusal, or overtake it.
-      settings.settled(queue.splice(0, isContent ? 1 : Infinity), null, error);
+      settled(queue.splice(0, batch.length), null, error, inDoubt);
+      if (!isContent) {
+        // What waits would meet the same refusal, or overtake.
+        settled(queue.splice(0), null, error, false);
+      }
       return most;
     }
   };
@@ -135,7 +126,7 @@ export function createProducer<U extends Unit>(settings: ProducerSettings<U>): P
       running ??= Promise.resolve().then(run);
     },
     flush: async () => {
-      while (running !== null) {
+      while (running) {
         await running;
       }
     },

@@ -4,13 +4,17 @@ import { createPresence } from './presence.js';
 import type { Unit } from './producer.js';
 import { createProducer } from './producer.js';
 import type { ClientSettings } from './settings.js';
-import { sessionPath } from './settings.js';
+import { randomId, sessionPath } from './settings.js';
 import type { DeadLetter, EventInput, OutboxEntry, Sent, SentEvent, SessionHandle } from './session-types.js';
+
+// Never stored, so the stream does not show it.
+const CURSOR = 'presence:cursor';
 
 /** What one `send` or `sendAll` brought. */
 interface Sending extends Unit {
   readonly events: readonly SentEvent[];
   readonly text: string;
+  attempts: number;
   resolve(sent: readonly Sent[]): void;
   reject(reason: DurableStreamsError): void;
 }
@@ -35,8 +39,7 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
   const path = sessionPath(id);
   const { baseUrl, logger, request } = settings;
   const { eventsMax, bytesMax, cursorMs } = settings.sending;
-  // Not `randomUUID`, which pages without TLS do not have.
-  const own = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const own = randomId();
   // In the order of sending, by the event's id.
   const outbox = new Map<string, Held>();
   const listeners = new Set<() => void>();
@@ -67,15 +70,16 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
     bytesHeld -= outbox.get(id)?.bytes ?? 0;
     return outbox.delete(id);
   };
-  const isHeld = (sending: Sending, { id }: SentEvent) => outbox.get(id)?.sending === sending;
-  const mark = (sending: Sending, state: OutboxEntry['state'], cause: DurableStreamsError | null = null) => {
-    for (const event of sending.events) {
-      // What the stream has shown is gone.
-      if (isHeld(sending, event)) {
-        (outbox.get(event.id) as Held).entry = { id: event.id, event, state, attempts: sending.attempts, cause };
+  /** Returns the events that the stream has not shown; the others have left. */
+  const mark = (sending: Sending, state: OutboxEntry['state'], cause: DurableStreamsError | null) =>
+    sending.events.filter((event) => {
+      const held = outbox.get(event.id);
+      if (held?.sending !== sending) {
+        return false;
       }
-    }
-  };
+      held.entry = { id: event.id, event, state, attempts: sending.attempts, cause };
+      return true;
+    });
   const unfollowed = () => {
     for (const { entry } of outbox.values()) {
       if (entry.state === 'sent') {
@@ -94,24 +98,29 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
     body: (batch) => `[${batch.map(({ text }) => text).join()}]`,
     trying: (batch, cause) => {
       for (const sending of batch) {
+        sending.attempts += cause === null ? 1 : 0;
         mark(sending, 'sending', cause);
       }
       changed();
     },
-    settled: (all, cursor, reason) => {
+    settled: (all, cursor, reason, inDoubt) => {
       for (const sending of all) {
-        const unseen = sending.events.filter((event) => isHeld(sending, event));
+        const { events, attempts } = sending;
+        const unseen = mark(sending, reason === null ? 'sent' : 'failed', reason);
         // Stored, whatever its request met, is what the stream has shown.
         if (reason === null || unseen.length === 0) {
-          mark(sending, 'sent');
-          sending.resolve(sending.events.map((event) => ({ id: event.id, cursor })));
+          for (const { id, type } of unseen) {
+            if (type === CURSOR) {
+              drop(id);
+            }
+          }
+          sending.resolve(events.map(({ id }) => ({ id, cursor })));
           continue;
         }
-        mark(sending, 'failed', reason);
         sending.reject(reason);
-        logger.error(`durable-sessions: gave up sending: ${reason.message}`, { code: reason.code, events: unseen.length, attempts: sending.attempts });
+        logger.error(`durable-sessions: gave up sending: ${reason.message}`, { code: reason.code, events: unseen.length, attempts });
         for (const event of unseen) {
-          tell(letterListeners, { event, reason, attempts: sending.attempts, inDoubt: sending.inDoubt });
+          tell(letterListeners, { event, reason, attempts, inDoubt });
         }
       }
       if (isFollowed()) {
@@ -143,7 +152,7 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
     if (isFull()) {
       throw new DurableStreamsError('OUTBOX_FULL', `more than ${eventsMax} events or ${bytesMax} characters would wait`);
     }
-    const sending: Sending = { events, text, bytes: text.length, attempts: 0, inDoubt: false, resolve, reject };
+    const sending: Sending = { events, text, bytes: text.length, attempts: 0, resolve, reject };
     events.forEach((event, i) => {
       const bytes = (texts[i] as string).length;
       bytesHeld += bytes;

@@ -84,6 +84,11 @@ function guarded(logger: Logger): Logger {
   return { error: guard('error'), warn: guard('warn') };
 }
 
+/** Not `randomUUID`, which pages without TLS do not have. */
+export function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(18)), (byte) => byte.toString(36)).join('');
+}
+
 export function sessionPath(sessionId: string): string {
   if (!SESSION_ID.test(sessionId)) {
     throw new DurableStreamsError('INVALID_SESSION_ID', 'a session id has 1 to 100 letters, digits, _ or -');

@@ -77,6 +77,31 @@ describe('presence', () => {
     await presence.leave();
   });
 
+  it('passes cursors on to who asked for them, and stores none', async () => {
+    const { server, presence } = setup();
+    await presence.join({ userId: 'ada' });
+    const follow = async (query: string) => {
+      const response = await server.fetch(`${server.url}/v1/stream/sessions/s?offset=now&live=sse${query}`);
+      const reader = response.body?.getReader();
+      let text = '';
+      void (async () => {
+        for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+          text += new TextDecoder().decode(part.value);
+        }
+      })();
+      return () => text.split('\n\n').filter((frame) => frame.startsWith('event: ephemeral\n'));
+    };
+    const [with_, without] = [await follow('&ephemeral=true'), await follow('')];
+    presence.cursor({ x: 1, y: 2 });
+    await server.advance(50);
+    const [frame] = with_();
+    expect(JSON.parse(frame?.slice(frame.indexOf('{')) ?? '')).toMatchObject({ type: 'presence:cursor', data: { userId: 'ada', cursor: { x: 1, y: 2 } } });
+    server.append('s', { type: 'presence:cursor', data: { userId: 'eve' } });
+    await server.settle();
+    expect([with_().length, without().length, types(server)]).toEqual([2, 0, ['presence:joined']]);
+    await presence.leave();
+  });
+
   it('stops when it is refused', async () => {
     const { server, presence } = setup();
     server.failNext(403, {}, 'PRESENCE_IDENTITY_MISMATCH');

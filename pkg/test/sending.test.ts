@@ -91,6 +91,13 @@ describe('send', () => {
     }
     expect(counts).toEqual([1, 2, 2, 3]);
     await sent;
+    // An hour at most, whatever is asked for.
+    server.failNext(503, { 'retry-after': '999999999' });
+    void session.send(text('y'));
+    await server.advance(3_599_999);
+    expect(texts(server)).toEqual(['x']);
+    await server.advance(1);
+    expect(texts(server)).toEqual(['x', 'y']);
   });
 
   it('draws the delay when jitter is on', async () => {
@@ -221,6 +228,16 @@ describe('giving up', () => {
     expect(posts(server).map(({ headers, status }) => [headers.get('producer-epoch'), headers.get('producer-seq'), status])).toEqual([['0', '0', 200], ['0', '1', 409], ['1', '0', 200]]);
   });
 
+  it('does not believe a gap when the event may be there already', async () => {
+    const { server, session, letters } = setup();
+    await session.send(text('a'));
+    server.loseNextAnswer();
+    server.failNext(409, { 'producer-expected-seq': '0' }, 'SEQUENCE_GAP');
+    const sent = codeOf(session.send(text('b')));
+    await server.advance(1000);
+    expect([await sent, letters[0]?.inDoubt, texts(server)]).toEqual(['SEQUENCE_GAP', true, ['a', 'b']]);
+  });
+
   it('takes the epoch after a stale one, unless the event may be there already', async () => {
     const { server, session } = setup();
     server.failNext(403, { 'producer-epoch': '4' }, 'STALE_EPOCH');
@@ -300,6 +317,14 @@ describe('the outbox', () => {
     expect(states(session)).toEqual(['sent 1']);
     subscription.unsubscribe();
     expect(states(session)).toEqual([]);
+  });
+
+  it('does not wait for what is never stored', async () => {
+    const { server, session } = setup();
+    session.subscribe({});
+    await server.settle();
+    await session.send({ type: 'presence:cursor', data: { userId: 'ada', cursor: { x: 1, y: 1 } } });
+    expect([states(session), server.events('s')]).toEqual([[], []]);
   });
 
   it('takes what the stream shows for sent, whatever the requests met', async () => {

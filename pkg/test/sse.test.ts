@@ -5,15 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { SseEvent } from '../src/streams/sse.js';
 import { sseDecoder } from '../src/streams/sse.js';
 import { cut } from './fake.js';
-
-/** A generator whose seed is printed by a failing test's name. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
+import { random } from './random.js';
 
 const PARTS = ['data: x', 'data:y', 'data:  two', 'data', 'data:', 'event: control', 'event:data', ': ping', ':', 'id: 4', 'retry: 10', 'odd', 'data: día 🎉', 'data: a:b', ''];
 const ENDS = ['\n', '\r\n', '\r'];

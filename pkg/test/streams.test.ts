@@ -232,6 +232,7 @@ describe('reading', () => {
     await handle.append('hello');
     await expect(stream(access).json()).rejects.toMatchObject({ code: 'INVALID_JSON' });
     await expect(stream({ ...access, fetch: () => Promise.resolve(new Response('<html>')) }).text()).rejects.toMatchObject({ code: 'INVALID_CONTROL' });
+    await expect(stream({ ...access, url: '/relative' }).text()).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
     const reader = stream(access);
     await reader.text();
     await expect(reader.text()).rejects.toBeInstanceOf(DurableStreamsError);

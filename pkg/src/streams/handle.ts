@@ -6,6 +6,7 @@ import { createProducer } from '../producer.js';
 import type { Answer } from '../request.js';
 import { refusal, request } from '../request.js';
 import type { ClientSettings } from '../settings.js';
+import { randomId } from '../settings.js';
 import { openReader } from './reader.js';
 import type { Content, CreateOptions, ProducerOptions, StreamHandle, StreamHead, StreamProducer, Written } from './types.js';
 
@@ -122,7 +123,7 @@ function openProducer(settings: ClientSettings, url: string, typeOf: () => Promi
     },
     reconnect: settings.reconnect,
     request: settings.request,
-    id: id ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(''),
+    id: id ?? randomId(),
     epoch,
     body: (batch) => framed(batch.map(({ content }) => content), type),
     trying: () => undefined,
@@ -152,7 +153,7 @@ function openProducer(settings: ClientSettings, url: string, typeOf: () => Promi
         admission = admission
           .then(async () => {
             type ||= await typeOf();
-            producer.push({ content: own !== null && isJson(type) ? own : encoded(content, type), bytes: size, attempts: 0, inDoubt: false, resolve, reject });
+            producer.push({ content: own !== null && isJson(type) ? own : encoded(content, type), bytes: size, resolve, reject });
           })
           .catch((error: DurableStreamsError) => {
             messages -= 1;

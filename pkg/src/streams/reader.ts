@@ -160,8 +160,9 @@ function readable<C>(source: AsyncGenerator<C, void, undefined>, cancel: () => v
           controller.enqueue(value as C);
         }
       },
-      cancel: () => {
+      cancel: async () => {
         cancel();
+        await source.return();
       },
     },
     // Nothing is read ahead of who reads.

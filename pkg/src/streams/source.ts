@@ -48,6 +48,7 @@ interface Control {
 export async function* pieces(settings: ClientSettings, url: string, place: Place, live: Live, signal: AbortSignal, frameCharsMax = FRAME_CHARS_MAX): AsyncGenerator<Piece, void, undefined> {
   const { reconnect } = settings;
   const { clock } = settings.request;
+  const at = absolute(url);
   let mode: Live = live === true ? false : live;
   let attempt = 0;
   let refresh = false;
@@ -55,7 +56,7 @@ export async function* pieces(settings: ClientSettings, url: string, place: Plac
     let failure: { cause: unknown; status: number; afterMs: number; reason: DurableStreamsError };
     try {
       const before = place.offset;
-      for await (const piece of mode === 'sse' ? events(settings, url, place, refresh, signal, frameCharsMax) : page(settings, url, place, mode === 'long-poll', refresh, signal)) {
+      for await (const piece of mode === 'sse' ? events(settings, at, place, refresh, signal, frameCharsMax) : page(settings, at, place, mode === 'long-poll', refresh, signal)) {
         attempt = 0;
         refresh = false;
         yield piece;
@@ -93,7 +94,7 @@ export async function* pieces(settings: ClientSettings, url: string, place: Plac
 }
 
 /** One GET whose answer is read whole. */
-async function* page(settings: ClientSettings, url: string, place: Place, isLongPoll: boolean, refresh: boolean, signal: AbortSignal): AsyncGenerator<Piece, void, undefined> {
+async function* page(settings: ClientSettings, url: URL, place: Place, isLongPoll: boolean, refresh: boolean, signal: AbortSignal): AsyncGenerator<Piece, void, undefined> {
   const { response, heard, done } = await get(settings, url, place, isLongPoll ? 'long-poll' : null, refresh, signal, isLongPoll ? 3 : 1);
   try {
     const { headers, status } = response;
@@ -111,7 +112,7 @@ async function* page(settings: ClientSettings, url: string, place: Place, isLong
 }
 
 /** One SSE answer, to its end. */
-async function* events(settings: ClientSettings, url: string, place: Place, refresh: boolean, signal: AbortSignal, frameCharsMax: number): AsyncGenerator<Piece, void, undefined> {
+async function* events(settings: ClientSettings, url: URL, place: Place, refresh: boolean, signal: AbortSignal, frameCharsMax: number): AsyncGenerator<Piece, void, undefined> {
   const { response, heard, done } = await get(settings, url, place, 'sse', refresh, signal, 1);
   const reader = response.body?.getReader();
   try {
@@ -163,10 +164,10 @@ interface Got {
   done(): void;
 }
 
-async function get({ request }: ClientSettings, url: string, place: Place, live: string | null, refresh: boolean, signal: AbortSignal, patience: number): Promise<Got> {
+async function get({ request }: ClientSettings, url: URL, place: Place, live: string | null, refresh: boolean, signal: AbortSignal, patience: number): Promise<Got> {
   const { clock, fetch } = request;
   const silenceMs = request.silenceMs * patience;
-  const target = new URL(url, globalThis.location?.href);
+  const target = new URL(url);
   target.searchParams.set('offset', place.offset);
   if (live !== null) {
     target.searchParams.set('live', live);
@@ -211,6 +212,14 @@ async function get({ request }: ClientSettings, url: string, place: Place, live:
   } catch (error) {
     done();
     throw error;
+  }
+}
+
+function absolute(url: string): URL {
+  try {
+    return new URL(url, (globalThis as Partial<Pick<typeof globalThis, 'location'>>).location?.href);
+  } catch (cause) {
+    throw new DurableStreamsError('INVALID_OPTIONS', `no URL: ${url}`, { cause });
   }
 }
 

@@ -42,7 +42,7 @@ export function isText(contentType: string): boolean {
 }
 
 /** `text` in `data:` lines of one SSE event. */
-function frame(event: string, text: string): string {
+export function frame(event: string, text: string): string {
   return `event: ${event}\n${text
     .split(/\r\n|\r|\n/)
     .map((line) => `data:${line.startsWith(' ') ? ' ' : ''}${line}\n`)

@@ -1,5 +1,5 @@
 // Reads that wait: SSE and long-poll. Must not know routes.
-import { SseWriter, isText, pageBody, readHeaders } from './answers.js';
+import { SseWriter, frame, isText, pageBody, readHeaders } from './answers.js';
 import type { TestClock } from './clock.js';
 import type { MemoryStream } from './memory-stream.js';
 
@@ -19,12 +19,13 @@ export interface LiveBody {
 
 const encoder = new TextEncoder();
 
-export function sse(stream: MemoryStream, from: number, signal: AbortSignal, settings: LiveSettings, onEnd: () => void): LiveBody {
+export function sse(stream: MemoryStream, from: number, wantsEphemeral: boolean, signal: AbortSignal, settings: LiveSettings, onEnd: () => void): LiveBody {
   const { clock } = settings;
   const writer = new SseWriter(stream);
   let at = from;
   let controller!: ReadableStreamDefaultController<Uint8Array>;
   let unwait: () => void = () => undefined;
+  let unlisten: () => void = () => undefined;
   let ping = 0;
   let isOver = false;
 
@@ -34,6 +35,7 @@ export function sse(stream: MemoryStream, from: number, signal: AbortSignal, set
     }
     isOver = true;
     unwait();
+    unlisten();
     clock.clearTimeout(ping);
     clock.clearTimeout(rotation);
     signal.removeEventListener('abort', abort);
@@ -71,6 +73,9 @@ export function sse(stream: MemoryStream, from: number, signal: AbortSignal, set
   signal.addEventListener('abort', abort);
   ping = clock.setTimeout(beat, settings.pingMs);
   write();
+  if (wantsEphemeral && !isOver) {
+    unlisten = stream.listen((message) => controller.enqueue(encoder.encode(frame('ephemeral', message))));
+  }
   return {
     response: new Response(body, {
       headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', ...(!isText(stream.contentType) && { 'stream-sse-data-encoding': 'base64' }) },

@@ -34,6 +34,7 @@ export class MemoryStream {
   readonly #producers = new Map<string, { epoch: number; seq: number }>();
   #closedBy: ProducerClaim | null = null;
   readonly #waiting = new Set<() => void>();
+  readonly #passing = new Set<(message: string) => void>();
 
   constructor(contentType: string) {
     this.contentType = contentType;
@@ -49,6 +50,19 @@ export class MemoryStream {
   wait(run: () => void): () => void {
     this.#waiting.add(run);
     return () => void this.#waiting.delete(run);
+  }
+
+  /** Calls for every message that is passed on without being stored. Returns how to stop that. */
+  listen(run: (message: string) => void): () => void {
+    this.#passing.add(run);
+    return () => void this.#passing.delete(run);
+  }
+
+  /** Passes a message on to who listens now. */
+  pass(message: string): void {
+    for (const run of [...this.#passing]) {
+      run(message);
+    }
   }
 
   append(content: readonly string[] | Uint8Array, close = false, producer: ProducerClaim | null = null): Appended {

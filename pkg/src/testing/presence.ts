@@ -28,7 +28,7 @@ export class PresenceTable {
   readonly #announce: (type: string, data: Record<string, unknown>) => void;
   readonly #users = new Map<string, Map<string, Connection>>();
 
-  /** `announce` is told of joins, leaves and timeouts of users, not of connections. */
+  /** `announce` is told of joins, leaves and timeouts of users, not of connections; and of every move. */
   constructor(clock: TestClock, announce: (type: string, data: Record<string, unknown>) => void) {
     this.#clock = clock;
     this.#announce = announce;
@@ -47,12 +47,16 @@ export class PresenceTable {
       }
       return now;
     }
+    const whole = { ...known?.word, ...word };
     if (connections.size === 0) {
       this.#users.set(userId, connections);
       this.#announce('presence:joined', identity(word));
+    } else {
+      const { cursor, activeFile } = whole;
+      this.#announce('presence:cursor', { ...identity(whole), ...(cursor && { cursor }), ...(activeFile !== undefined && { activeFile }) });
     }
     connections.set(connectionId, {
-      word: { ...known?.word, ...word },
+      word: whole,
       joinedAt: known?.joinedAt ?? now,
       lastSeenAt: now,
       timer: this.#clock.setTimeout(() => this.#gone(userId, connectionId, 'presence:timeout'), STALE_MS),

@@ -108,7 +108,7 @@ export class Routes {
     if (content instanceof Response) {
       return stream.closed ? refused({ status: 409, code: closedCode(isSession), message: 'the stream is closed', headers: end }) : content;
     }
-    const appended = stream.append(content, close, producer);
+    const appended = isSession ? write(stream, content as readonly string[], close, producer) : stream.append(content, close, producer);
     return appendAnswer(stream, appended, producer, content.length > 0, isSession);
   }
 
@@ -132,7 +132,7 @@ export class Routes {
     if (live === 'sse') {
       // It may be over before it is there to be kept.
       const kept: { body?: LiveBody; isOver?: true } = {};
-      kept.body = sse(stream, from, signal, this.#settings, () => {
+      kept.body = sse(stream, from, url.searchParams.get('ephemeral') === 'true', signal, this.#settings, () => {
         kept.isOver = true;
         this.live.delete(kept.body as LiveBody);
       });
@@ -157,7 +157,7 @@ export class Routes {
       this.#presence.get(session) ??
       new PresenceTable(this.#settings.clock, (type, data) => {
         this.#made += 1;
-        stream.append([JSON.stringify({ id: `presence-${this.#made}`, type, timestamp: this.#settings.clock.Date.now(), data })]);
+        write(stream, [JSON.stringify({ id: `presence-${this.#made}`, type, timestamp: this.#settings.clock.Date.now(), data })]);
       });
     this.#presence.set(session, table);
     const ok = (data: unknown) => new Response(JSON.stringify({ ok: true, data }), { headers: { 'content-type': 'application/json' } });
@@ -166,11 +166,24 @@ export class Routes {
     }
     const word = json(body) as Partial<PresenceWord> | undefined;
     if (typeof word?.userId !== 'string' || typeof word.connectionId !== 'string' || !['join', 'update', 'leave', 'heartbeat'].includes(String(word.action))) {
-      return refused({ status: 400, code: 'INVALID_EVENT', message: 'action, userId and connectionId are needed' }, true);
+      return refused({ status: 400, code: word === undefined ? 'INVALID_JSON' : 'INVALID_REQUEST', message: 'action, userId and connectionId are needed' }, true);
+    }
+    if (stream.closed && word.action !== 'leave') {
+      return refused({ status: 409, code: 'SESSION_CLOSED', message: 'the stream is closed' }, true);
     }
     const { userId, connectionId } = word;
     return ok({ userId, connectionId, expiresAt: table.hear(word as PresenceWord) });
   }
+}
+
+/** To a session. Cursors are passed on and not stored. */
+export function write(stream: MemoryStream, messages: readonly string[], close = false, producer: ProducerClaim | null = null): Appended {
+  const isCursor = (message: string) => (JSON.parse(message) as { type?: unknown }).type === 'presence:cursor';
+  const appended = stream.append(messages.filter((message) => !isCursor(message)), close, producer);
+  if (appended.outcome === 'stored') {
+    messages.filter(isCursor).forEach((message) => stream.pass(message));
+  }
+  return appended;
 }
 
 const closedCode = (isSession: boolean): string => (isSession ? 'SESSION_CLOSED' : 'STREAM_CLOSED');

@@ -5,7 +5,7 @@ import type { Refusal } from './answers.js';
 import { refused } from './answers.js';
 import { settle, TestClock } from './clock.js';
 import { MemoryStream } from './memory-stream.js';
-import { Routes } from './routes.js';
+import { Routes, write } from './routes.js';
 
 export interface TestServerOptions {
   /** Where the server pretends to be. Default `http://test.invalid`. */
@@ -77,13 +77,13 @@ export class TestServer {
     this.#routes.streams.set(path, new MemoryStream(contentType));
   }
 
-  /** Appends to a session as somebody else would: ids and timestamps are filled in, payloads are not checked. */
+  /** Appends to a session as somebody else would: ids and timestamps are filled in, payloads are not checked. `presence:cursor` is passed on, not stored. */
   append<T extends string>(sessionId: string, ...events: readonly EventInput<T>[]): void {
     const messages = events.map(({ id, type, timestamp, data, meta }) => {
       this.#made += 1;
       return JSON.stringify({ id: id ?? `server-${this.#made}`, type, timestamp: timestamp ?? this.clock.Date.now(), data, meta });
     });
-    this.#stream(`sessions/${sessionId}`).append(messages);
+    write(this.#stream(`sessions/${sessionId}`), messages);
   }
 
   /** Ends a session's stream. */
