@@ -399,6 +399,19 @@ describe('a gap', () => {
     expect(store.getSnapshot()).toMatchObject({ gaps: [], rejected: { count: 1, recent: [{ path: '$.data.text' }] }, eventCount: 2 });
   });
 
+  it('is none where such an event is delivered nevertheless, whichever is told first', () => {
+    const { client, frames, store } = open();
+    const refused = new DurableStreamsError('INVALID_EVENT', 'no', { offset: 2 });
+    client.deliver(e1);
+    client.fail(refused);
+    client.deliver(record(2, 'my:own', {}), record(3, 'my:own', {}));
+    client.fail(new DurableStreamsError('INVALID_EVENT', 'no', { offset: 3 }));
+    client.deliver(record(4, 'my:own', {}));
+    frames.frame();
+    expect(store.getSnapshot().items.map(({ offset }) => offset)).toEqual([1, 2, 3, 4]);
+    expect(store.getSnapshot()).toMatchObject({ gaps: [], rejected: { count: 2 }, lastOffset: 4 });
+  });
+
   it('leaves with what stands around it', () => {
     const { client, frames, store } = open({ entriesMax: 16, history: { read: () => new Promise(() => undefined) } });
     client.deliver(e1, e5, ...Array.from({ length: 50 }, (_, i) => chunk(i + 6, { messageId: `x${i}` })));

@@ -102,6 +102,8 @@ class Store implements SessionStore {
   #place: SubscribeFrom | null;
   /** Set by HISTORY_TRIMMED until the next event shows how far. */
   #trimmed = false;
+  /** Offset of an event that was refused: a client that is not strict may deliver it nevertheless. */
+  #refused: number | null = null;
   #timestamp = 0;
   #eventCount = 0;
   #closed = false;
@@ -270,13 +272,14 @@ class Store implements SessionStore {
 
   #record(record: SessionRecord): void {
     const { offset } = record;
-    if (offset <= this.#lastOffset) {
+    if (offset <= this.#lastOffset && offset !== this.#refused) {
       // Cursors may be passed on without being stored: they have no offset of their own.
       if (record.type !== 'presence:cursor') return;
       this.#apply(record);
       this.#changed();
       return;
     }
+    this.#refused = null;
     this.#upTo(offset - 1, 'OFFSET_JUMP');
     this.#lastOffset = offset;
     this.#place = this.#subscription?.getPlace() ?? this.#place;
@@ -318,7 +321,7 @@ class Store implements SessionStore {
     if (code === 'MESSAGES_MISSING' && offset !== null) this.#upTo(offset, code);
     if (code === 'INVALID_EVENT' && offset !== null && offset > this.#lastOffset) {
       this.#upTo(offset - 1, 'OFFSET_JUMP');
-      this.#lastOffset = offset;
+      this.#lastOffset = this.#refused = offset;
     }
     if (code.startsWith('INVALID_') || code === 'FRAME_TOO_LARGE') {
       const { count, recent } = this.#rejected;
