@@ -8,6 +8,8 @@ export default defineConfig({
   // Relative, so that the server may mount the page anywhere.
   base: './',
   plugins: [react()],
+  // The package beside this folder has a React of its own, for its tests.
+  resolve: { dedupe: ['react', 'react-dom'] },
   build: {
     outDir: 'dist',
     // Browsers that know light-dark() and oklch(); older ones would only get a bulkier style sheet.

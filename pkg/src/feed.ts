@@ -26,9 +26,6 @@ export class Feed implements BatchSink, DriverEvents {
   /** Replaced, never changed, so that whoever is calling its members is not disturbed. */
   #audience: readonly Subscriber[] = [];
   readonly #settings: StreamSettings;
-  /** Where a new connection begins, and how many messages stand before that. */
-  #from: SubscribeFrom | null;
-  #settled: number;
   #context: RecordContext;
   #info: ConnectionInfo;
   #driver: Driver | null = null;
@@ -40,12 +37,12 @@ export class Feed implements BatchSink, DriverEvents {
   #panickedAt = -1;
   #recovering = false;
   #lastErrorCode: string = 'CONNECTION_LOST';
+  #place: SubscribeFrom | null;
   readonly #stats = { bytes: 0, events: 0, rejected: 0, batches: 0, connections: 0, upToDate: false };
 
   constructor(settings: StreamSettings, from: SubscribeFrom | null) {
     this.#settings = settings;
-    this.#from = from;
-    this.#settled = from?.offset ?? 0;
+    this.#place = from;
     this.#context = { sessionId: settings.sessionId, offset: from?.offset ?? 0, cursor: from?.cursor ?? null, schemas: settings.schemas };
     this.#info = { attempt: 0, maxAttempts: settings.reconnect.maxAttempts, nextDelayMs: null, cause: null, transport: settings.transport === 'long-poll' ? 'long-poll' : 'sse' };
   }
@@ -69,6 +66,10 @@ export class Feed implements BatchSink, DriverEvents {
 
   get cursor(): string | null {
     return this.#context.cursor;
+  }
+
+  get place(): SubscribeFrom | null {
+    return this.#place;
   }
 
   get info(): ConnectionInfo {
@@ -160,8 +161,10 @@ export class Feed implements BatchSink, DriverEvents {
   }
 
   control(upToDate: boolean): void {
-    this.#settled = this.#context.offset;
     this.#stats.upToDate = upToDate;
+    const { cursor, offset } = this.#context;
+    // Nowhere else do the two belong together: a record's cursor is that of its batch, or of the one before.
+    this.#place = cursor === null ? null : { cursor, offset };
   }
 
   // Browsers and workers say when the network comes and goes, pages when they are hidden; Node says nothing.
@@ -224,7 +227,7 @@ export class Feed implements BatchSink, DriverEvents {
 
   #open(memory: WebAssembly.Memory): void {
     const settings = this.#settings;
-    const from = this.#from;
+    const from = this.#place;
     this.#reader = new BatchReader(memory);
     try {
       this.#driver = new Driver(settings, from?.cursor ?? '', from?.offset ?? 0, this);
@@ -246,8 +249,7 @@ export class Feed implements BatchSink, DriverEvents {
     for (const subscriber of this.#audience) {
       subscriber.after = Math.max(subscriber.after, offset);
     }
-    this.#from = cursor === null ? null : { cursor, offset: this.#settled };
-    this.#context = { ...this.#context, offset: this.#settled };
+    this.#context = { ...this.#context, offset: this.#place?.offset ?? 0 };
     this.#reader?.stop();
     if (own) {
       const error = new DurableStreamsError('CLIENT_PANICKED', `the wasm module failed after event ${offset}: ${inWords(thrown)}`, { offset, cause: thrown });

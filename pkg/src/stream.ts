@@ -122,15 +122,19 @@ class Handle implements Subscription {
   }
 
   getLastOffset(): number {
-    return this.#subscriber.place.offset;
+    return this.#subscriber.reached.offset;
   }
 
   getLastCursor(): string | null {
-    return this.#subscriber.place.cursor;
+    return this.#subscriber.reached.cursor;
+  }
+
+  getPlace(): SubscribeFrom | null {
+    return this.#subscriber.reached.place;
   }
 
   getStats() {
-    return this.#subscriber.place.stats;
+    return this.#subscriber.reached.stats;
   }
 
   [Symbol.dispose](): void {

@@ -40,7 +40,7 @@ export class Subscriber {
   /** Records up to this offset have been delivered by an earlier connection. */
   after: number;
   feed: Feed | null = null;
-  #last: Pick<Feed, 'offset' | 'cursor' | 'stats'> | null = null;
+  #last: Pick<Feed, 'offset' | 'cursor' | 'place' | 'stats'> | null = null;
   state: ConnectionState = 'disconnected';
   readonly #callbacks: SessionCallbacks;
   readonly #logger: Logger;
@@ -55,13 +55,13 @@ export class Subscriber {
   }
 
   /** How far it has come; what it was at its end, after that. */
-  get place(): Pick<Feed, 'offset' | 'cursor' | 'stats'> {
-    const { offset, cursor, stats } = (this.feed ?? this.#last) as Feed;
-    return { offset: Math.max(offset, this.after), cursor, stats };
+  get reached(): Pick<Feed, 'offset' | 'cursor' | 'place' | 'stats'> {
+    const { offset, cursor, place, stats } = (this.feed ?? this.#last) as Feed;
+    return { offset: Math.max(offset, this.after), cursor, place, stats };
   }
 
   end(): void {
-    this.#last = this.place;
+    this.#last = this.reached;
     this.feed = null;
     this.active = false;
     this.state = 'disconnected';

@@ -220,6 +220,8 @@ export interface Subscription {
   getLastOffset(): number;
   /** Resume point, null before the first one is known. */
   getLastCursor(): string | null;
+  /** The last place at which the server named a cursor: `from` of another subscription. It may stand before the last record. */
+  getPlace(): SubscribeFrom | null;
   getStats(): SubscriptionStats;
   [Symbol.dispose]?(): void;
 }

@@ -8,6 +8,7 @@ import type {
   SessionRecord,
   SessionStatus,
   SessionWithPresence,
+  SubscribeFrom,
   ToolStatus,
   WireEvent,
 } from 'durable-sessions';
@@ -55,6 +56,7 @@ it('types callbacks by channel', () => {
   });
   expectTypeOf(subscription.getLastOffset()).toEqualTypeOf<number>();
   expectTypeOf(subscription.getLastCursor()).toEqualTypeOf<string | null>();
+  expectTypeOf(subscription.getPlace()).toEqualTypeOf<SubscribeFrom | null>();
   // @ts-expect-error no such callback
   subscribeToSession('s', { onChunks: () => undefined });
   // @ts-expect-error a session id is a string

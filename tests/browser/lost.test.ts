@@ -38,7 +38,7 @@ test('the cap is reached: lost, said once with its reason, silence, and reconnec
 })
 
 test('the buttons of the page: cut, restore, damage on the way in, a bad event refused by the server', async () => {
-  const { server, page } = await world('faults', '&initialDelay=20&maxDelay=80')
+  const { server, page } = await world('faults', '&initialDelay=20&maxDelay=80&maxAttempts=1000')
   const append = (n: number) => server.request('/v1/stream/sessions/faults', { method: 'POST', body: event(n) })
   await append(1)
   await page.receives(1)

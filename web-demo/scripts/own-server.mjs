@@ -1,5 +1,6 @@
 // A server of its own for the pictures: memory store, a token for this run, and the repository's recording in it,
-// once complete and once cut off in the middle of its last tool call, so that something is running in the picture.
+// once complete and once cut off in the middle of its last tool call, so that something is running in the picture, with
+// somebody else on the page and a decision to make.
 
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -36,7 +37,13 @@ export async function startOwnServer(recording = inRepository('tests/recordings/
     await run(['replay', recording, '--session', 'earlier-run', '--speed', '100000']);
     await run(['close', '--session', 'earlier-run']);
     await run(['replay', partial, '--session', 'example-agent', '--speed', '100000']);
-    return { url, token, session: 'example-agent', stop };
+    const session = 'example-agent';
+    const append = (type, data) => run(['append', '--session', session, '--type', type, '--data', JSON.stringify(data)]);
+    await append('presence:joined', { userId: 'ada', displayName: 'Ada' });
+    await append('presence:joined', { userId: 'grace', displayName: 'Grace' });
+    await append('approval:requested', { taskId: 'report', payload: { approvalId: 'a1', title: 'Publish the report to the team' } });
+    const point = () => append('presence:cursor', { userId: 'ada', cursor: { x: 0.7, y: 0.24 } });
+    return { url, token, session, point, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -35,6 +35,7 @@ async function picture(name, { viewport, scheme, query = '', deviceScaleFactor =
   await page.goto(`${url.replace(/\/$/, '')}/${query}#${fragment}`);
   await page.locator('[data-testid=connection-state][data-state=connected]').waitFor();
   await page.locator('[data-testid^=row-]').first().waitFor();
+  await own?.point();
   await caughtUp(page);
   await act(page);
   const path = join(out, `${name}.png`);

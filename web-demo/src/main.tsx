@@ -4,7 +4,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 
 import { App } from './app/App';
-import { preload } from './session/feed';
+import { preload } from './session/client';
 
 preload();
 const root = document.getElementById('root');

@@ -5,6 +5,7 @@ import { useCallback, useEffect, useState } from 'react';
 import { TokenForm } from '../components/TokenForm';
 import { listSessions } from '../session/api';
 import { keepToken, takeFragment } from '../session/credentials';
+import { Visitor } from '../session/identity';
 import { Network } from '../session/network';
 import { readPageOptions } from '../session/page-options';
 import { Workbench } from './Workbench';
@@ -12,6 +13,7 @@ import { Workbench } from './Workbench';
 const network = new Network();
 const page = readPageOptions();
 const initial = takeFragment();
+const visitor = new Visitor();
 
 /** `unknown` until the server has said whether it lets anyone in, as one with `--dev-no-auth` does. */
 type OpenDoor = 'unknown' | 'open' | 'shut';
@@ -44,5 +46,5 @@ export function App() {
 
   if (token === null && door === 'unknown') return null;
   if (token === null && door === 'shut') return <TokenForm problem={problem} onToken={accept} />;
-  return <Workbench key={token} network={network} page={page} token={token} initialSession={initial.session} onUnauthorized={refused} onForgetToken={() => forget(null)} />;
+  return <Workbench key={token} network={network} page={page} token={token} visitor={visitor} initialSession={initial.session} onUnauthorized={refused} onForgetToken={() => forget(null)} />;
 }

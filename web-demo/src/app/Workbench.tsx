@@ -1,42 +1,44 @@
 // The page: sessions on the left, the open session in the middle, what is known about its stream on the right. On a
 // narrow screen one of them at a time.
 
-import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import { DurableSessionsProvider } from 'durable-sessions/react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
-import { ConnectionBanner } from '../components/ConnectionStatus';
+import { forgetExpanded } from '../components/expansion';
 import { Header } from '../components/Header';
 import { HelpDialog } from '../components/HelpDialog';
 import { SessionList } from '../components/SessionList';
-import { SidePanels } from '../components/SidePanels';
-import { TerminalPane } from '../components/TerminalPane';
-import { Timeline } from '../components/Timeline';
 import { type View, ViewTabs } from '../components/ViewTabs';
 import type { VirtualListControl } from '../components/VirtualList';
+import { makeClient } from '../session/client';
+import { keepSession } from '../session/credentials';
+import type { Visitor } from '../session/identity';
 import type { Network } from '../session/network';
 import type { PageOptions } from '../session/page-options';
 import { useShortcutsEnabled, useTheme } from './preferences';
+import { SessionView } from './SessionView';
 import { type Shortcut, useShortcuts } from './shortcuts';
-import { useOpenSession } from './use-open-session';
 import { useSessions } from './use-sessions';
 
 interface WorkbenchProps {
   readonly network: Network;
   readonly page: PageOptions;
   readonly token: string | null;
+  readonly visitor: Visitor;
   readonly initialSession: string | null;
   readonly onUnauthorized: (message: string) => void;
   readonly onForgetToken: () => void;
 }
 
-export function Workbench({ network, page, token, initialSession, onUnauthorized, onForgetToken }: WorkbenchProps) {
+export function Workbench({ network, page, token, visitor, initialSession, onUnauthorized, onForgetToken }: WorkbenchProps) {
   const [openId, setOpenId] = useState(initialSession);
   const [view, setView] = useState<View>('timeline');
   const [helpOpen, setHelpOpen] = useState(false);
   const [shortcutsEnabled, setShortcutsEnabled] = useShortcutsEnabled();
   const theme = useTheme();
   const sessions = useSessions(network, page.url, token, onUnauthorized);
-  const opened = useOpenSession(openId, token, network, page);
-  const isCut = useSyncExternalStore(network.subscribe, () => network.isCut);
+  const client = useMemo(() => makeClient(token, network, page), [token, network, page]);
+  const reconnect = useRef<(() => void) | null>(null);
   const timeline = useRef<VirtualListControl>(null);
   const filter = useRef<HTMLInputElement>(null);
 
@@ -45,6 +47,13 @@ export function Workbench({ network, page, token, initialSession, onUnauthorized
     const newest = sessions.rows?.[0];
     if (openId === null && newest !== undefined) setOpenId(newest.id);
   }, [openId, sessions.rows]);
+
+  useEffect(() => {
+    if (openId === null) return;
+    keepSession(openId);
+    forgetExpanded();
+    network.resetBytes();
+  }, [openId, network]);
 
   const open = useCallback((id: string) => {
     setOpenId(id);
@@ -57,12 +66,12 @@ export function Workbench({ network, page, token, initialSession, onUnauthorized
       { keys: ['g'], label: 'Jump to live', run: () => timeline.current?.toEnd() },
       { keys: ['/'], label: 'Filter sessions', run: () => { setView('sessions'); requestAnimationFrame(() => filter.current?.focus()); } },
       { keys: ['x'], label: 'Cut or restore the network', run: () => (network.isCut ? network.restore() : network.cut()) },
-      { keys: ['r'], label: 'Reconnect now', run: () => opened?.reconnect() },
+      { keys: ['r'], label: 'Reconnect now', run: () => reconnect.current?.() },
       { keys: ['d'], label: 'Damage the next event', run: () => network.damageNextEvent() },
       { keys: ['t'], label: 'Light or dark', run: theme.toggle },
       { keys: ['?'], label: 'This help', run: () => setHelpOpen(true) },
     ],
-    [network, opened, theme.toggle],
+    [network, theme.toggle],
   );
   useShortcuts(shortcuts, shortcutsEnabled);
 
@@ -72,23 +81,22 @@ export function Workbench({ network, page, token, initialSession, onUnauthorized
   }, [title]);
 
   return (
+    <DurableSessionsProvider client={client}>
     <div className="shell" data-view={view}>
       <a className="skip" href="#main">Skip to the timeline</a>
-      <Header title={title} id={openId} store={opened?.store ?? null} isDark={theme.isDark} onToggleTheme={theme.toggle} onHelp={() => setHelpOpen(true)} />
+      <Header title={title} id={openId} isDark={theme.isDark} onToggleTheme={theme.toggle} onHelp={() => setHelpOpen(true)} />
       <SessionList sessions={sessions} openId={openId} onOpen={open} filterRef={filter} />
       <main className="stage">
-        <div className="main" id="main" tabIndex={-1}>
-          {opened === null ? (
-            <Welcome hasSessions={(sessions.rows?.length ?? 0) > 0} />
-          ) : (
-            <>
-              <ConnectionBanner store={opened.store} isCut={isCut} onReconnect={opened.reconnect} onRestore={() => network.restore()} />
-              <Timeline key={`timeline ${opened.id}`} store={opened.store} control={timeline} />
-              <TerminalPane key={`terminal ${opened.id}`} store={opened.store} />
-            </>
-          )}
-        </div>
-        {opened === null ? <div className="side" /> : <SidePanels key={opened.id} opened={opened} network={network} url={page.url} token={token} />}
+        {openId === null ? (
+          <>
+            <div className="main" id="main" tabIndex={-1}>
+              <Welcome hasSessions={(sessions.rows?.length ?? 0) > 0} />
+            </div>
+            <div className="side" />
+          </>
+        ) : (
+          <SessionView key={openId} session={openId} network={network} page={page} token={token} visitor={visitor} timeline={timeline} reconnect={reconnect} />
+        )}
       </main>
       <ViewTabs view={view} onView={setView} />
       <HelpDialog
@@ -101,6 +109,7 @@ export function Workbench({ network, page, token, initialSession, onUnauthorized
         onClose={() => setHelpOpen(false)}
       />
     </div>
+    </DurableSessionsProvider>
   );
 }
 

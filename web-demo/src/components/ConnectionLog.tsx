@@ -1,14 +1,14 @@
 // What happened to the connection, newest first.
 
-import { clock, count } from '../app/format';
-import { useSlice } from '../app/use-slice';
-import type { SessionStore, Snapshot } from '../store/session-store';
+import { useSyncExternalStore } from 'react';
 
-const select = (snapshot: Snapshot) => snapshot.connection.log;
+import { clock, count } from '../app/format';
+import type { Monitor } from '../view/monitor';
+
 const ROWS_SHOWN = 40;
 
-export function ConnectionLog({ store }: { readonly store: SessionStore }) {
-  const { items, dropped } = useSlice(store, select);
+export function ConnectionLog({ monitor }: { readonly monitor: Monitor }) {
+  const { items, dropped } = useSyncExternalStore(monitor.subscribe, () => monitor.getSnapshot().log);
   const shown = items.slice(-ROWS_SHOWN).toReversed();
   const hidden = dropped + items.length - shown.length;
   return (

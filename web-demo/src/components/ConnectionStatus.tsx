@@ -1,18 +1,17 @@
 // The connection state in the header, and the banner that explains it when something is wrong.
 
-import { useNow, useSlice } from '../app/use-slice';
-import type { SessionStore, Snapshot } from '../store/session-store';
-import { sentence, shortState, spokenState } from './connection-words';
+import { useConnection } from 'durable-sessions/react';
+
+import { useNow } from '../app/use-now';
+import { lostReason, sentence, shortState, spokenState } from './connection-words';
 import { Icon } from './Icon';
 
-const select = (snapshot: Snapshot) => snapshot.connection;
-
-export function ConnectionPill({ store }: { readonly store: SessionStore }) {
-  const connection = useSlice(store, select);
+export function ConnectionPill({ session }: { readonly session: string }) {
+  const connection = useConnection(session);
   const now = useNow(250, connection.nextAttemptAt !== null);
   return (
     <>
-      <span className={`pill pill-${connection.word}`} data-testid="connection-state" data-state={connection.word} data-attempt={connection.attempt}>
+      <span className={`pill pill-${connection.state}`} data-testid="connection-state" data-state={connection.state} data-attempt={connection.info?.attempt ?? 0}>
         <span className="pill-dot" aria-hidden="true" />
         {shortState(connection, now)}
       </span>
@@ -22,22 +21,21 @@ export function ConnectionPill({ store }: { readonly store: SessionStore }) {
 }
 
 interface BannerProps {
-  readonly store: SessionStore;
+  readonly session: string;
   readonly isCut: boolean;
-  readonly onReconnect: () => void;
   readonly onRestore: () => void;
 }
 
-export function ConnectionBanner({ store, isCut, onReconnect, onRestore }: BannerProps) {
-  const connection = useSlice(store, select);
-  const { word, cause, lostReason } = connection;
-  if (word === 'lost') {
+export function ConnectionBanner({ session, isCut, onRestore }: BannerProps) {
+  const { state, info, lost, reconnect } = useConnection(session);
+  const cause = info?.cause ?? null;
+  if (state === 'lost') {
     return (
       <div className="banner banner-lost" data-testid="connection-lost">
         <Icon name="alert" />
         <div className="banner-text">
           <strong>Connection lost</strong>
-          <span>{sentence(lostReason ?? cause ?? 'the client gave up')}</span>
+          <span>{sentence(lost === null ? (cause ?? 'the client gave up') : lostReason(lost))}</span>
           <span className="banner-aside">No request leaves until you ask for one. Reconnecting resumes where the stream stopped.</span>
         </div>
         <button
@@ -46,7 +44,7 @@ export function ConnectionBanner({ store, isCut, onReconnect, onRestore }: Banne
           data-testid="reconnect"
           onClick={() => {
             if (isCut) onRestore();
-            onReconnect();
+            reconnect();
           }}
         >
           <Icon name="refresh" /> {isCut ? 'Restore and reconnect' : 'Reconnect'}
@@ -54,7 +52,7 @@ export function ConnectionBanner({ store, isCut, onReconnect, onRestore }: Banne
       </div>
     );
   }
-  if (word === 'closed') {
+  if (state === 'closed') {
     return (
       <div className="banner banner-closed">
         <Icon name="check" />
@@ -62,7 +60,7 @@ export function ConnectionBanner({ store, isCut, onReconnect, onRestore }: Banne
       </div>
     );
   }
-  if (word !== 'reconnecting' && !isCut) return null;
+  if (state !== 'reconnecting' && !isCut) return null;
   return (
     <div className="banner banner-waiting" data-testid="connection-waiting">
       <Icon name="bolt" />
@@ -72,7 +70,7 @@ export function ConnectionBanner({ store, isCut, onReconnect, onRestore }: Banne
       {isCut ? (
         <button type="button" onClick={onRestore}>Restore network</button>
       ) : (
-        <button type="button" onClick={onReconnect} data-testid="try-now">Try now</button>
+        <button type="button" onClick={reconnect} data-testid="try-now">Try now</button>
       )}
     </div>
   );

@@ -1,19 +1,17 @@
 // Name of the page and of the session, connection state, theme and help.
 
-import type { SessionStore } from '../store/session-store';
 import { ConnectionPill } from './ConnectionStatus';
 import { Icon } from './Icon';
 
 interface HeaderProps {
   readonly title: string | null;
   readonly id: string | null;
-  readonly store: SessionStore | null;
   readonly isDark: boolean;
   readonly onToggleTheme: () => void;
   readonly onHelp: () => void;
 }
 
-export function Header({ title, id, store, isDark, onToggleTheme, onHelp }: HeaderProps) {
+export function Header({ title, id, isDark, onToggleTheme, onHelp }: HeaderProps) {
   return (
     <header className="header">
       <span className="brand">
@@ -24,7 +22,7 @@ export function Header({ title, id, store, isDark, onToggleTheme, onHelp }: Head
         {title ?? 'No session open'}
         {title !== id && id !== null ? <span className="header-id">{id}</span> : null}
       </h1>
-      {store === null ? null : <ConnectionPill store={store} />}
+      {id === null ? null : <ConnectionPill key={id} session={id} />}
       <span className="header-actions">
         <button type="button" className="icon-button" onClick={onToggleTheme} aria-label={isDark ? 'Use the light theme' : 'Use the dark theme'} title={isDark ? 'Light theme (t)' : 'Dark theme (t)'} data-testid="theme">
           <Icon name={isDark ? 'sun' : 'moon'} />

@@ -1,14 +1,14 @@
 // Events that validation refused, with the reasons, newest first.
 
-import { clock, count } from '../app/format';
-import { useSlice } from '../app/use-slice';
-import type { RejectedRow, SessionStore, Snapshot } from '../store/session-store';
+import { useSyncExternalStore } from 'react';
 
-const select = (snapshot: Snapshot) => snapshot.rejections;
+import { clock, count } from '../app/format';
+import type { Monitor, Rejection } from '../view/monitor';
+
 const ROWS_SHOWN = 50;
 
-export function RejectedPanel({ store }: { readonly store: SessionStore }) {
-  const { items, dropped } = useSlice(store, select);
+export function RejectedPanel({ monitor }: { readonly monitor: Monitor }) {
+  const { items, dropped } = useSyncExternalStore(monitor.subscribe, () => monitor.getSnapshot().rejections);
   const shown = items.slice(-ROWS_SHOWN).toReversed();
   const hidden = dropped + items.length - shown.length;
   return (
@@ -23,20 +23,20 @@ export function RejectedPanel({ store }: { readonly store: SessionStore }) {
   );
 }
 
-function RejectedItem({ row }: { readonly row: RejectedRow }) {
+function RejectedItem({ row: { at, error: row } }: { readonly row: Rejection }) {
   const hasBoth = row.expected !== null || row.came !== null;
   return (
     <li className="rejection" data-testid="rejection" data-path={row.path ?? ''}>
       <p className="rejection-head">
         <code>{row.code}</code>
         {row.eventType === null ? null : <span>{row.eventType}</span>}
-        <time dateTime={new Date(row.at).toISOString()}>{clock(row.at)}</time>
+        <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>
       </p>
       {row.path === null && !hasBoth ? <p className="rejection-message">{row.message}</p> : null}
       <dl className="facts">
         {row.path === null ? null : <Fact name="Path" value={row.path} />}
         {row.expected === null ? null : <Fact name="Expected" value={row.expected} />}
-        {row.came === null ? null : <Fact name="Came" value={row.came} />}
+        {row.came === null ? null : <Fact name="Came" value={row.came === '' ? 'nothing' : row.came} />}
         {row.offset === null ? null : <Fact name="Offset" value={count(row.offset)} />}
       </dl>
     </li>

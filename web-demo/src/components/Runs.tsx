@@ -2,8 +2,8 @@
 
 import { memo } from 'react';
 
-import type { Style } from '../store/ansi';
-import type { Run } from '../store/terminal';
+import type { Style } from '../view/ansi';
+import type { Run } from '../view/terminal';
 
 function classOf(style: Style): string | undefined {
   const names: string[] = [];

@@ -3,7 +3,7 @@
 import { type Ref, useState } from 'react';
 
 import { ago, plural } from '../app/format';
-import { useNow } from '../app/use-slice';
+import { useNow } from '../app/use-now';
 import type { Sessions } from '../app/use-sessions';
 import type { SessionRow } from '../session/api';
 import { Icon } from './Icon';

@@ -1,29 +1,34 @@
 // Everything known about the open session beside its events.
 
+import type { Visitor } from '../session/identity';
 import type { Network } from '../session/network';
-import type { OpenSession } from '../session/open-session';
+import type { Monitor } from '../view/monitor';
 import { AgentPanel } from './AgentPanel';
 import { ConnectionLog } from './ConnectionLog';
 import { FaultsPanel } from './FaultsPanel';
+import { PresencePanel } from './PresencePanel';
 import { RejectedPanel } from './RejectedPanel';
 import { StreamPanel } from './StreamPanel';
 
 interface SidePanelsProps {
-  readonly opened: OpenSession;
+  readonly session: string;
+  readonly monitor: Monitor;
   readonly network: Network;
   readonly url: string;
   readonly token: string | null;
+  readonly visitor: Visitor;
 }
 
-export function SidePanels({ opened, network, url, token }: SidePanelsProps) {
+export function SidePanels({ session, monitor, network, url, token, visitor }: SidePanelsProps) {
   return (
     <section className="side" aria-label="Agent and stream">
-      <AgentPanel store={opened.store} />
+      <AgentPanel session={session} />
+      <PresencePanel session={session} visitor={visitor} />
       <div className="stream-panels">
-        <StreamPanel store={opened.store} network={network} />
-        <FaultsPanel network={network} url={url} token={token} session={opened.id} />
-        <RejectedPanel store={opened.store} />
-        <ConnectionLog store={opened.store} />
+        <StreamPanel session={session} monitor={monitor} network={network} />
+        <FaultsPanel network={network} url={url} token={token} session={session} />
+        <RejectedPanel monitor={monitor} />
+        <ConnectionLog monitor={monitor} />
       </div>
     </section>
   );

@@ -1,33 +1,42 @@
 // Counters of the stream: events, bytes, rate, lag.
 
-import { bytes, count, duration, plural } from '../app/format';
-import { useNow, useSlice } from '../app/use-slice';
-import type { Network } from '../session/network';
-import type { SessionStore, Snapshot } from '../store/session-store';
-import { Sparkline } from './Sparkline';
+import { useSession } from 'durable-sessions/react';
+import { useSyncExternalStore } from 'react';
 
-const selectCounters = (snapshot: Snapshot) => snapshot.counters;
-const selectReconnects = (snapshot: Snapshot) => snapshot.connection.reconnects;
+import { bytes, count, duration, plural } from '../app/format';
+import { useNow } from '../app/use-now';
+import type { Network } from '../session/network';
+import type { Monitor } from '../view/monitor';
+import { Sparkline } from './Sparkline';
 
 /** Older than this on arrival, an event is history that is being read, not a live one that was slow. */
 const LIVE_LAG_MS_MAX = 30_000;
 
-export function StreamPanel({ store, network }: { readonly store: SessionStore; readonly network: Network }) {
-  const counters = useSlice(store, selectCounters);
-  const reconnects = useSlice(store, selectReconnects);
+interface StreamPanelProps {
+  readonly session: string;
+  readonly monitor: Monitor;
+  readonly network: Network;
+}
+
+export function StreamPanel({ session, monitor, network }: StreamPanelProps) {
+  const events = useSession(session, (snapshot) => snapshot.eventCount);
+  const rejected = useSession(session, (snapshot) => snapshot.rejected.count);
+  const lastOffset = useSession(session, (snapshot) => snapshot.lastOffset);
+  const reconnects = useSession(session, (snapshot) => snapshot.connection.reconnects);
+  const lagMs = useSyncExternalStore(monitor.subscribe, () => monitor.getSnapshot().lagMs);
   // The rate falls with time alone, and bytes come without events: so once per second as well.
   useNow(1_000);
-  const series = store.rateSeries();
+  const series = monitor.rateSeries();
   const lastFull = series.at(-2) ?? 0;
   const peak = Math.max(...series);
   return (
     <section className="panel stream" aria-labelledby="stream-title">
       <h2 id="stream-title">Stream</h2>
       <dl className="counters">
-        <Counter name="Events" value={count(counters.events)} testid="count-events" />
+        <Counter name="Events" value={count(events)} testid="count-events" />
         <Counter name="Bytes" value={bytes(network.bytes)} testid="count-bytes" />
-        <Counter name={isHistory(counters.lagMs) ? 'Lag (history)' : 'Lag'} value={counters.lagMs === null ? '–' : duration(counters.lagMs)} testid="lag" title={lagTitle(counters.lagMs)} />
-        <Counter name="Rejected" value={count(counters.rejected)} testid="count-rejected" isBad={counters.rejected > 0} />
+        <Counter name={isHistory(lagMs) ? 'Lag (history)' : 'Lag'} value={lagMs === null ? '–' : duration(lagMs)} testid="lag" title={lagTitle(lagMs)} />
+        <Counter name="Rejected" value={count(rejected)} testid="count-rejected" isBad={rejected > 0} />
       </dl>
       <div className="rate">
         <p className="agent-line">
@@ -37,7 +46,7 @@ export function StreamPanel({ store, network }: { readonly store: SessionStore; 
         <Sparkline values={series} label={`Events per second over the last minute: ${lastFull} now, peak ${peak}`} />
       </div>
       <p className="muted stream-position">
-        Offset <span className="mono" data-testid="last-offset">{count(counters.lastOffset)}</span>
+        Offset <span className="mono" data-testid="last-offset">{count(lastOffset)}</span>
         {reconnects === 0 ? '' : ` · resumed ${plural(reconnects, 'time')}`}
       </p>
     </section>

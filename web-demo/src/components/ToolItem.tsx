@@ -1,11 +1,12 @@
 // One tool call: what was called, with what, what came back, how long it took.
 
+import type { ToolCallItem } from 'durable-sessions/store';
 import { memo, useMemo } from 'react';
 
 import { count, duration, plural } from '../app/format';
-import { useNow } from '../app/use-slice';
-import { linesOf } from '../store/terminal';
-import type { ToolRow } from '../store/timeline-items';
+import { useNow } from '../app/use-now';
+import { numberField } from '../session/fields';
+import { linesOf } from '../view/terminal';
 import { useExpanded } from './expansion';
 import { Icon } from './Icon';
 import { Runs } from './Runs';
@@ -13,9 +14,11 @@ import { argumentsOf, clip, diffClass, isDiff, textOf } from './tool-text';
 
 const STATUS_WORDS = { pending: 'pending', running: 'running', complete: 'done', error: 'failed' } as const;
 
-export const ToolItem = memo(function ToolItem({ row }: { readonly row: ToolRow }) {
+export const ToolItem = memo(function ToolItem({ row }: { readonly row: ToolCallItem }) {
   const { headline, rest } = useMemo(() => argumentsOf(row.input), [row.input]);
   const output = useMemo(() => textOf(row.output), [row.output]);
+  // A field of producers that run commands.
+  const exitCode = numberField(row.record.data as unknown as Record<string, unknown>, 'exitCode');
   return (
     <div role="group" className={`tool tool-${row.status}`} data-testid="tool" data-call={row.callId} data-status={row.status} aria-label={`Tool ${row.tool}, ${STATUS_WORDS[row.status]}`}>
       <div className="tool-head">
@@ -23,7 +26,7 @@ export const ToolItem = memo(function ToolItem({ row }: { readonly row: ToolRow 
         <span className="tool-name">{row.tool}</span>
         <span className="tool-headline" title={headline}>{withoutName(headline, row.tool)}</span>
         <ToolTime row={row} />
-        <span className={`chip chip-${row.status}`}>{STATUS_WORDS[row.status]}{row.status === 'error' && row.exitCode !== null ? ` · exit ${row.exitCode}` : ''}</span>
+        <span className={`chip chip-${row.status}`}>{STATUS_WORDS[row.status]}{row.status === 'error' && exitCode !== null ? ` · exit ${exitCode}` : ''}</span>
       </div>
       {rest === '' ? null : <LongText id={`${row.key}:in`} label="Arguments" text={rest} />}
       {output === '' ? null : <LongText id={`${row.key}:out`} label="Output" text={output} ansi />}
@@ -37,11 +40,14 @@ function withoutName(headline: string, tool: string): string {
   return headline.startsWith(`${tool} `) ? headline.slice(tool.length + 1) : headline === tool ? '' : headline;
 }
 
-function ToolTime({ row }: { readonly row: ToolRow }) {
+function ToolTime({ row }: { readonly row: ToolCallItem }) {
   const isRunning = row.status === 'running' && row.startedAt !== null;
   const now = useNow(1_000, isRunning);
-  if (row.durationMs !== null) {
-    return <span className="tool-time" title={row.durationIsMeasured ? 'Between the two events; the producer gave no duration' : 'As the producer measured it'}>{row.durationIsMeasured ? '≈ ' : ''}{duration(row.durationMs)}</span>;
+  const measured = row.startedAt === null || row.endedAt === null ? null : Math.abs(row.endedAt - row.startedAt);
+  const known = row.durationMs ?? measured;
+  if (known !== null) {
+    const isMeasured = row.durationMs === null;
+    return <span className="tool-time" title={isMeasured ? 'Between the two events; the producer gave no duration' : 'As the producer measured it'}>{isMeasured ? '≈ ' : ''}{duration(known)}</span>;
   }
   if (!isRunning) return null;
   const elapsed = row.elapsedSeconds === null ? now - (row.startedAt ?? now) : row.elapsedSeconds * 1_000;

@@ -71,10 +71,11 @@ export function VirtualList<T extends { readonly key: string }>(props: VirtualLi
     latest.current = { items, offsets };
     const head = items[0]?.key;
     if (element === null || following.current || head === undefined || before[0]?.key === head) return;
-    // Old rows left at the head: what is being read stays where it is.
+    // Old rows left at the head, or came there: what is being read stays where it is.
     const gone = before.findIndex((row) => row.key === head);
-    if (gone <= 0) return;
-    element.scrollTop -= starts[gone] ?? 0;
+    const come = gone >= 0 || before[0] === undefined ? -1 : items.findIndex((row) => row.key === before[0]?.key);
+    if (gone <= 0 && come <= 0) return;
+    element.scrollTop += come > 0 ? (offsets[come] ?? 0) : -(starts[gone] ?? 0);
     lastTop.current = element.scrollTop;
     setView({ top: element.scrollTop, height: element.clientHeight });
   }, [items, offsets]);

@@ -3,15 +3,19 @@ import { flushSync } from 'react-dom';
 import { createRoot } from 'react-dom/client';
 import { describe, expect, it } from 'vitest';
 
-import { SessionStore } from '../store/session-store';
-import { event } from '../store/testing';
-import { Timeline as TimelineModel } from '../store/timeline';
-import type { ToolRow } from '../store/timeline-items';
-import { linesOf } from '../store/terminal';
+import { DurableStreamsError } from 'durable-sessions';
+import type { ToolCallItem } from 'durable-sessions/store';
+
+import { Monitor } from '../view/monitor';
+import { linesOf } from '../view/terminal';
+import { ApprovalBar } from './Approvals';
 import { ConnectionBanner, ConnectionPill } from './ConnectionStatus';
 import { RejectedPanel } from './RejectedPanel';
 import { RichText } from './RichText';
 import { Runs } from './Runs';
+import { FakeSession, record } from './testing';
+import { TerminalPane } from './TerminalPane';
+import { Timeline } from './Timeline';
 import { ToolItem } from './ToolItem';
 
 function rendered(node: ReactNode): HTMLElement {
@@ -24,20 +28,14 @@ function rendered(node: ReactNode): HTMLElement {
 }
 
 const html = (node: ReactNode) => rendered(node).innerHTML;
-const visible = (node: ReactNode) => html(node).replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
+const words = (element: HTMLElement) => element.innerHTML.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
+const visible = (node: ReactNode) => words(rendered(node));
 
-function store(fill: (store: SessionStore) => void, now = 1_000): SessionStore {
-  const tasks: (() => void)[] = [];
-  const made = new SessionStore({ schedule: (task) => tasks.push(task), now: () => now });
-  fill(made);
-  for (const task of tasks) task();
-  return made;
-}
-
-function tool(...events: Parameters<TimelineModel['apply']>[0][]): ToolRow {
-  const model = new TimelineModel();
-  for (const each of events) model.apply(each);
-  return model.snapshot().items[0] as ToolRow;
+function tool(change: Partial<ToolCallItem>, data: Record<string, unknown> = {}): ToolCallItem {
+  return {
+    kind: 'tool', key: 'c:a', offset: 1, timestamp: 1_000, callId: 'a', tool: 'bash', status: 'complete', input: undefined, output: undefined,
+    durationMs: null, startedAt: null, endedAt: 1_000, elapsedSeconds: null, record: record(1, 'tool:result', data), ...change,
+  };
 }
 
 const hostile = '<img src=x onerror=alert(1)>';
@@ -47,7 +45,7 @@ describe('what agents write', () => {
     for (const made of [
       rendered(<RichText text={`${hostile} **${hostile}** \`${hostile}\`\n\n- ${hostile}\n\`\`\`\n${hostile}`} />),
       rendered(<Runs runs={linesOf(`\u001b[31m${hostile}`)[0] ?? []} />),
-      rendered(<ToolItem row={tool(event('tool:result', { id: 'a', tool: 'bash', input: { command: hostile }, output: hostile }))} />),
+      rendered(<ToolItem row={tool({ input: { command: hostile }, output: hostile })} />),
     ]) {
       expect(made.querySelector('img')).toBeNull();
       expect(made.textContent).toContain(hostile);
@@ -62,16 +60,17 @@ describe('what agents write', () => {
 
 describe('a tool call', () => {
   it('says what, how it went and how long it took, and offers the rest of a long output', () => {
-    const row = tool(
-      event('tool:start', { id: 'a', tool: 'bash', input: { command: 'make test' } }),
-      event('tool:result', { id: 'a', tool: 'bash', output: 'line\n'.repeat(100), isError: true, exitCode: 2, duration: 1_500 }),
-    );
+    const row = tool({ input: { command: 'make test' }, output: 'line\n'.repeat(100), status: 'error', durationMs: 1_500 }, { exitCode: 2 });
     expect(visible(<ToolItem row={row} />)).toContain('bash make test 1.5 s failed · exit 2');
     expect(visible(<ToolItem row={row} />)).toContain('Show all (100 lines)');
   });
 
+  it('measures between its two events where the producer gave no duration', () => {
+    expect(visible(<ToolItem row={tool({ startedAt: 1_000, endedAt: 1_500 })} />)).toContain('≈ 500 ms');
+  });
+
   it('says that there was no output', () => {
-    const row = tool(event('tool:result', { id: 'a', tool: 'true', output: '', duration: 3 }));
+    const row = tool({ tool: 'true', output: '', durationMs: 3 });
     expect(visible(<ToolItem row={row} />)).toContain('No output');
   });
 });
@@ -79,35 +78,86 @@ describe('a tool call', () => {
 describe('the connection', () => {
   const detail = { attempt: 3, maxAttempts: 10, nextDelayMs: 4_000, cause: 'connection refused' };
   const nothing = () => undefined;
-  const banner = (from: SessionStore, isCut = false) => html(<ConnectionBanner store={from} isCut={isCut} onReconnect={nothing} onRestore={nothing} />);
+  const banner = (happen: (session: FakeSession) => void, isCut = false) =>
+    new FakeSession().show(<ConnectionBanner session="s" isCut={isCut} onRestore={nothing} />, happen).innerHTML;
 
   it('shows attempt and countdown, and speaks without the countdown', () => {
-    const made = html(<ConnectionPill store={store((it) => it.moved('reconnecting', detail), Date.now())} />);
-    expect(made).toMatch(/Reconnecting, attempt 3 of 10, next in [34] s/);
+    const made = new FakeSession().show(<ConnectionPill session="s" />, (it) => it.move('reconnecting', detail)).innerHTML;
+    expect(made).toMatch(/Reconnecting, attempt 3 of 10, next in [3-5] s/);
     expect(made).toMatch(/aria-live="polite"[^>]*>Reconnecting, attempt 3 of 10</);
   });
 
   it('says why it was lost, and offers the way back', () => {
-    const lost = store((it) => {
-      it.moved('lost', { ...detail, nextDelayMs: null });
-      it.lost('connection refused. Gave up after 10 attempts (CONNECTION_LOST).');
-    });
-    expect(banner(lost)).toContain('Gave up after 10 attempts');
+    const lost = (it: FakeSession) => {
+      it.move('lost', { ...detail, nextDelayMs: null });
+      it.lose({ attempts: 10, cause: 'connection refused' });
+    };
+    expect(banner(lost)).toContain('Connection refused. Gave up after 10 attempts.');
     expect(banner(lost)).toContain('data-testid="reconnect"');
     expect(banner(lost, true)).toContain('Restore and reconnect');
   });
 
   it('is silent while all is well', () => {
-    expect(banner(store((it) => it.moved('connected', null)))).toBe('');
+    expect(banner((it) => it.move('connected'))).toBe('');
+  });
+});
+
+describe('sending', () => {
+  const me = { userId: 'u', displayName: 'Ada' };
+  const request = record(1, 'approval:requested', { taskId: 't', payload: { title: 'Deploy', approvalId: 'a1' } });
+  const click = (place: HTMLElement, name: string) => flushSync(() => place.querySelector<HTMLElement>(`[data-testid=${name}]`)?.click());
+
+  it('answers an approval with its id, in the name of the visitor', () => {
+    const session = new FakeSession();
+    const bar = session.show(<ApprovalBar session="s" me={me} />, (it) => it.deliver(request), (place) => click(place, 'approve'));
+    expect(words(bar)).toContain('The agent waits for approval Deploy');
+    expect(session.sent).toEqual([{ type: 'approval:approved', data: { taskId: 't', actor: 'Ada', payload: { approvalId: 'a1' } } }]);
+  });
+
+  it('offers no decision twice, and one again that is asked again', () => {
+    const decided = record(2, 'approval:rejected', { taskId: 't', payload: { approvalId: 'a1' } });
+    expect(new FakeSession().show(<ApprovalBar session="s" me={me} />, (it) => it.deliver(request, decided)).innerHTML).toBe('');
+    const again = record(3, 'approval:requested', { taskId: 't', payload: { approvalId: 'a1' } });
+    expect(new FakeSession().show(<ApprovalBar session="s" me={me} />, (it) => it.deliver(request, decided, again)).innerHTML).toContain('approve');
+  });
+
+  it('writes to the terminal, and shows what has not arrived or was not sent', () => {
+    const session = new FakeSession();
+    session.outbox = [
+      { id: 'x1', event: { id: 'x1', type: 'terminal:input', data: { data: 'ls\n' }, timestamp: 1 } as never, state: 'pending', cause: null },
+      { id: 'x2', event: { id: 'x2', type: 'terminal:input', data: { data: 'rm\n' }, timestamp: 1 } as never, state: 'failed', cause: { message: 'HTTP status 403' } },
+    ];
+    const pane = session.show(<TerminalPane session="s" />, undefined, (place) => {
+      const input = place.querySelector<HTMLInputElement>('[data-testid=terminal-input]') as HTMLInputElement;
+      flushSync(() => {
+        Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value')?.set?.call(input, 'make');
+        input.dispatchEvent(new Event('input', { bubbles: true }));
+      });
+      flushSync(() => input.form?.requestSubmit());
+    });
+    expect(session.sent).toEqual([{ type: 'terminal:input', data: { data: 'make\n', source: 'user' } }]);
+    expect(words(pane)).toContain('ls sending…');
+    expect(words(pane)).toContain('rm Not sent: HTTP status 403 Try again Discard');
+  });
+});
+
+describe('the timeline', () => {
+  it('shows notes, turns and a gap', () => {
+    const shown = new FakeSession().show(<Timeline session="s" me={{ userId: 'u', displayName: 'U' }} control={null} />, (it) =>
+      it.deliver(record(1, 'agent:turn', { agentId: 'a', turn: 2, maxTurns: 9 }), record(4, 'my:own', { level: 3 })),
+    );
+    const text = words(shown);
+    for (const part of ['Turn 2 of 9', '2 events missing', 'my:own', '{"level":3}']) expect(text).toContain(part);
   });
 });
 
 describe('rejected events', () => {
   it('come with their reasons', () => {
-    const rejected = store((it) =>
-      it.rejected({ code: 'INVALID_EVENT', message: 'no', eventType: 'chunk', path: '$.data.text', expected: 'a string', came: '42', offset: 7 }),
-    );
-    const text = visible(<RejectedPanel store={rejected} />);
+    const tasks: (() => void)[] = [];
+    const monitor = new Monitor({ schedule: (task) => (tasks.push(task), () => undefined), now: () => 1_000 });
+    monitor.error(new DurableStreamsError('INVALID_EVENT', 'no', { eventType: 'chunk', path: '$.data.text', expected: 'a string', came: '42', offset: 7 }));
+    for (const task of tasks) task();
+    const text = visible(<RejectedPanel monitor={monitor} />);
     for (const part of ['INVALID_EVENT', 'chunk', '$.data.text', 'a string', '42', 'Offset 7']) expect(text).toContain(part);
   });
 });

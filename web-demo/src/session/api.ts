@@ -1,6 +1,6 @@
 // The two requests the page makes beside the stream: the list of sessions, and an append that the server must refuse.
 
-import { type Fields, numberField, textField } from './events';
+import { type Fields, numberField, textField } from './fields';
 import { authorization } from './headers';
 import type { Network } from './network';
 

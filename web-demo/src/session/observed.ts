@@ -3,11 +3,11 @@
 //   events   every record, exactly as the package's `onEvent` delivered it, in order of delivery
 //   errors   every error of `onError`, as plain objects { code, message, eventType, path, expected, came, offset }
 //   state    the latest connection state; `states` has them all
-//   cursor   the latest cursor, as `getLastCursor()` gives it
+//   cursor   the cursor of the latest record
 //   dropped  how many of the oldest events left the log because it was full (a test should find 0)
 // It starts anew with every session and with every page load.
 
-import type { ConnectionWord } from './events';
+import type { ConnectionState } from 'durable-sessions';
 
 export const OBSERVED_EVENTS_MAX = 500_000;
 const OBSERVED_ERRORS_MAX = 10_000;
@@ -26,8 +26,8 @@ export interface Observed {
   session: string;
   events: unknown[];
   errors: ObservedError[];
-  state: ConnectionWord;
-  states: ConnectionWord[];
+  state: ConnectionState;
+  states: ConnectionState[];
   cursor: string | null;
   dropped: number;
 }
@@ -69,7 +69,7 @@ export class Observer {
     });
   }
 
-  moved(state: ConnectionWord): void {
+  moved(state: ConnectionState): void {
     if (this.#observed.state !== state) this.#observed.states.push(state);
     this.#observed.state = state;
   }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { listSessions } from './api';
 import { keepToken, takeFragment } from './credentials';
+import { Visitor } from './identity';
 import { Network } from './network';
 import { Observer } from './observed';
 import { readPageOptions } from './page-options';
@@ -34,8 +35,22 @@ describe('credentials', () => {
 
 describe('page options', () => {
   it('observe only when asked, and take sane reconnect settings only', () => {
-    expect(readPageOptions({ origin: 'http://x', search: '' })).toEqual({ url: 'http://x', observe: false, reconnect: {} });
-    expect(readPageOptions({ origin: 'http://x', search: '?e2e=1&maxAttempts=3&initialDelay=-5&maxDelay=x' })).toMatchObject({ observe: true, reconnect: { maxAttempts: 3 } });
+    expect(readPageOptions({ origin: 'http://x', search: '' })).toEqual({ url: 'http://x', observe: false, join: true, reconnect: {} });
+    expect(readPageOptions({ origin: 'http://x', search: '?e2e=1&maxAttempts=3&initialDelay=-5&maxDelay=x' })).toMatchObject({ observe: true, join: false, reconnect: { maxAttempts: 3 } });
+    expect(readPageOptions({ origin: 'http://x', search: '?e2e=1&presence=1' }).join).toBe(true);
+    expect(readPageOptions({ origin: 'http://x', search: '?presence=0' }).join).toBe(false);
+  });
+});
+
+describe('a visitor', () => {
+  it('keeps id and name for as long as the tab lives', () => {
+    const visitor = new Visitor(sessionStorage, () => 0.5);
+    const heard = vi.fn();
+    visitor.subscribe(heard);
+    visitor.rename('  Ada ');
+    visitor.rename(' ');
+    expect([visitor.getSnapshot(), heard.mock.calls.length]).toEqual([{ userId: visitor.getSnapshot().userId, displayName: 'Ada' }, 1]);
+    expect(new Visitor(sessionStorage, () => 0.7).getSnapshot()).toEqual(visitor.getSnapshot());
   });
 });
 

@@ -1,8 +1,8 @@
+import type { TerminalEntry } from 'durable-sessions/store';
 import { describe, expect, it } from 'vitest';
 
 import { AnsiReader, type Op, PLAIN } from './ansi';
-import { event } from './testing';
-import { linesOf, Terminal, TERMINAL_LINE_CHARS_MAX } from './terminal';
+import { linesOf, Terminal, TERMINAL_LINE_CHARS_MAX, TerminalReader } from './terminal';
 
 const plain = (text: string) => linesOf(text).map((runs) => runs.map((run) => run.text).join(''));
 
@@ -30,10 +30,10 @@ describe('lines', () => {
 
   it('puts every input on a line of its own, and goes on with output that was not finished', () => {
     const terminal = new Terminal();
-    terminal.apply(event('terminal:output', { data: 'par' }));
-    terminal.apply(event('terminal:output', { data: 'tial' }));
-    terminal.apply(event('terminal:input', { data: 'ls\n' }));
-    terminal.apply(event('terminal:error', { data: 'no\n' }));
+    terminal.apply({ direction: 'output', text: 'par' });
+    terminal.apply({ direction: 'output', text: 'tial' });
+    terminal.apply({ direction: 'input', text: 'ls\n' });
+    terminal.apply({ direction: 'error', text: 'no\n' });
     expect(terminal.snapshot().items.map((line) => [line.source, line.runs.map((run) => run.text).join('')])).toEqual([
       ['output', 'partial'],
       ['input', 'ls'],
@@ -43,11 +43,36 @@ describe('lines', () => {
 
   it('is bounded and counts what left', () => {
     const terminal = new Terminal(16);
-    for (let i = 0; i < 100; i += 1) terminal.apply(event('terminal:output', { data: `${i}\n` }));
+    for (let i = 0; i < 100; i += 1) terminal.apply({ direction: 'output', text: `${i}\n` });
     const { items, dropped } = terminal.snapshot();
     expect(items.length).toBeLessThanOrEqual(18);
     expect(items.length + dropped).toBe(100);
     expect(items.at(-1)?.runs[0]?.text).toBe('99');
+  });
+});
+
+describe('following a session', () => {
+  const entry = (offset: number, text: string, echo: TerminalEntry['echo'] = null): TerminalEntry => ({ key: `e${offset}`, offset, timestamp: 0, direction: 'output', source: null, text, echo });
+  const all = Array.from({ length: 12 }, (_, i) => entry(i + 1, i % 3 === 2 ? `${i}\n` : `${i} `));
+  const shown = (reader: TerminalReader, entries: readonly TerminalEntry[]) => reader.lines(entries).items.map((line) => line.runs.map((run) => run.text).join(''));
+  const whole = shown(new TerminalReader(), all);
+
+  it('reads the same in any steps, and again when something came in between or before', () => {
+    for (let at = 0; at <= all.length; at += 1) {
+      const reader = new TerminalReader();
+      shown(reader, all.slice(0, at));
+      expect(shown(reader, all)).toEqual(whole);
+      shown(reader, all.slice(at));
+      expect(shown(reader, all)).toEqual(whole);
+      shown(reader, [...all.slice(0, at), ...all.slice(at + 1)]);
+      expect(shown(reader, all)).toEqual(whole);
+    }
+  });
+
+  it('keeps the lines of what the store let go, and leaves out what was only sent', () => {
+    const reader = new TerminalReader();
+    shown(reader, all.slice(0, 8));
+    expect(shown(reader, [...all.slice(6), entry(99, 'sent', { state: 'pending', reason: null })])).toEqual(whole);
   });
 });
 

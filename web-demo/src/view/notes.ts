@@ -1,8 +1,11 @@
 // What a lifecycle, workflow or presence event says in one line. Events that other parts of the page show (state,
-// terminal, metrics of the agent panel) give no note.
+// terminal, metrics of the agent panel) are no items of the store's timeline.
 
-import { type Fields, numberField, objectField, type SessionEvent, textField } from '../session/events';
-import type { Tone } from './timeline-items';
+import type { SessionRecord } from 'durable-sessions';
+
+import { type Fields, numberField, objectField, textField } from '../session/fields';
+
+export type Tone = 'plain' | 'good' | 'warn' | 'bad';
 
 export interface Note {
   readonly title: string;
@@ -37,15 +40,10 @@ const WRITERS: Readonly<Record<string, Writer>> = {
   'agent:stopped': (data) => note('Agent stopped', textField(data, 'reason'), 'warn'),
   'agent:compacted': (data) => note('Context compacted', join(textField(data, 'trigger'), labelled('tokens before:', numberField(data, 'preTokens')))),
   'agent:rate_limit': (data) => note('Rate limit', textField(data, 'status'), 'warn'),
-  'agent:metrics': () => null,
-  'state:update': (data) => (textField(data, 'error') === null ? null : note('State: error', textField(data, 'error'), 'bad')),
+  'state:update': (data) => note('State: error', textField(data, 'error'), 'bad'),
   'presence:joined': (data) => note(`${who(data)} joined`),
   'presence:left': (data) => note(`${who(data)} left`),
   'presence:timeout': (data) => note(`${who(data)} timed out`),
-  'presence:cursor': () => null,
-  'terminal:input': () => null,
-  'terminal:output': () => null,
-  'terminal:error': () => null,
   'approval:requested': workflow('Approval requested', 'warn'),
   'approval:approved': workflow('Approved', 'good'),
   'approval:rejected': workflow('Rejected by reviewer', 'bad'),
@@ -63,19 +61,19 @@ const WRITERS: Readonly<Record<string, Writer>> = {
   'container-agent:file_changed': (data) =>
     note(textField(data, 'path') ?? 'file', join(textField(data, 'action'), labelled('+', numberField(data, 'additions')), labelled('−', numberField(data, 'deletions')))),
   'topology:agent_spawned': (data) => note(`${textField(data, 'name') ?? 'Agent'} spawned`, join(textField(data, 'role'), labelled('by', textField(data, 'parentId')))),
-  'topology:agent_progress': () => null,
   'topology:agent_completed': (data) =>
     note(`${textField(data, 'agentId') ?? 'Agent'} ${textField(data, 'status') ?? 'completed'}`, textField(data, 'summary'), data['status'] === 'failed' ? 'bad' : 'good'),
 };
 
 const UNKNOWN_DETAIL_CHARS_MAX = 400;
 
-export function noteFor(event: SessionEvent): Note | null {
-  const writer = WRITERS[event.type];
-  if (writer !== undefined) return writer(event.data);
+export function noteFor({ type, data }: SessionRecord): Note {
+  const fields = data as unknown as Fields;
+  const written = WRITERS[type]?.(fields) ?? null;
+  if (written !== null) return written;
   // A type of the application's own: shown as it is, because dropping it silently would look like a lost event.
-  const { sessionId: _sessionId, timestamp: _timestamp, ...own } = event.data;
+  const { sessionId: _sessionId, timestamp: _timestamp, type: _type, ...own } = fields;
   const text = JSON.stringify(own);
   const detail = text.length > UNKNOWN_DETAIL_CHARS_MAX ? `${text.slice(0, UNKNOWN_DETAIL_CHARS_MAX)}…` : text;
-  return note(event.type, detail);
+  return note(type, detail);
 }

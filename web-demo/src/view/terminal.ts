@@ -1,7 +1,8 @@
 // The terminal pane: lines of styled runs, bounded both ways. Not a terminal emulator: carriage return, backspace,
 // erase and clear work on the last line, which is what progress bars need; cursor addressing is ignored.
 
-import { type SessionEvent, textField } from '../session/events';
+import type { TerminalEntry } from 'durable-sessions/store';
+
 import { AnsiReader, type Op, type Style } from './ansi';
 import { BoundedList, type BoundedSnapshot } from './bounded';
 
@@ -13,19 +14,13 @@ export interface Run {
   readonly style: Style;
 }
 
-export type Source = 'input' | 'output' | 'error';
+export type Source = TerminalEntry['direction'];
 
 export interface TerminalLine {
   readonly key: string;
   readonly source: Source;
   readonly runs: readonly Run[];
 }
-
-const SOURCES: Readonly<Record<string, Source>> = {
-  'terminal:input': 'input',
-  'terminal:output': 'output',
-  'terminal:error': 'error',
-};
 
 export class Terminal {
   readonly #lines: BoundedList<TerminalLine>;
@@ -41,16 +36,13 @@ export class Terminal {
     return this.#lines.snapshot();
   }
 
-  apply(event: SessionEvent): boolean {
-    const source = SOURCES[event.type];
-    const text = source === undefined ? null : textField(event.data, 'data');
-    if (source === undefined || text === null) return false;
+  apply({ direction: source, text }: Pick<TerminalEntry, 'direction' | 'text'>): void {
+    if (text === '') return;
     // A prompt's input and another stream's text start on a line of their own.
     if (this.#open !== null && (this.#open.source !== source || source === 'input')) this.#seal();
     this.#readers[source].read(source === 'input' ? text.replace(/[\r\n]+$/, '') : text, (op) => this.#perform(op, source));
     if (source === 'input') this.#seal();
     else this.#keep();
-    return true;
   }
 
   #perform(op: Op, source: Source): void {
@@ -154,6 +146,30 @@ function cutRuns(runs: readonly Run[], from: number, to: number): Run[] {
 /** A finished text, for outputs of tools that carry colours. */
 export function linesOf(text: string): readonly (readonly Run[])[] {
   const terminal = new Terminal(Number.MAX_SAFE_INTEGER);
-  terminal.apply({ type: 'terminal:output', data: { data: text }, timestamp: 0, offset: 0, id: null });
+  terminal.apply({ direction: 'output', text });
   return terminal.snapshot().items.map((line) => line.runs);
+}
+
+/** Follows the terminal of a session: what is new is added, and only where something came in between is all read again. */
+export class TerminalReader {
+  #terminal = new Terminal();
+  #read: readonly TerminalEntry[] = [];
+
+  /** The lines of `entries`, without those that were only sent. */
+  lines(entries: readonly TerminalEntry[]): BoundedSnapshot<TerminalLine> {
+    const stored = entries.filter((entry) => entry.echo === null);
+    const before = this.#read;
+    this.#read = stored;
+    const last = before.at(-1);
+    const first = stored[0];
+    let from = 0;
+    if (last !== undefined && first !== undefined) {
+      const dropped = before.indexOf(first);
+      const goesOn = dropped >= 0 && stored[before.length - 1 - dropped] === last;
+      if (goesOn) from = before.length - dropped;
+    }
+    if (from === 0 && before.length > 0) this.#terminal = new Terminal();
+    for (const entry of stored.slice(from)) this.#terminal.apply(entry);
+    return this.#terminal.snapshot();
+  }
 }
