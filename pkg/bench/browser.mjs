@@ -17,7 +17,7 @@ async function bundle(dir) {
     join(dir, 'main.js'),
     `import { DurableStreamsClient, init } from ${JSON.stringify(join(pkg, 'dist/index.js'))};
      import { runSuite } from ${JSON.stringify(join(here, 'suite.mjs'))};
-     globalThis.runBench = async (quick) => { await init(); return runSuite({ DurableStreamsClient, quick, cpu: globalThis.threadTime }); };`,
+     globalThis.runBench = async (quick) => { await init(); return runSuite({ DurableStreamsClient, quick, cpu: globalThis.threadTime, heap: globalThis.heapBytes }); };`,
   );
   await build({ root: dir, configFile: false, logLevel: 'error', build: { outDir: 'out', target: 'es2022', assetsInlineLimit: 0, modulePreload: false } });
   return join(dir, 'out');
@@ -57,6 +57,11 @@ export async function runInChromium({ quick, executablePath = process.env.CHROMI
     await page.exposeFunction('threadTime', async () => {
       const { metrics } = await devtools.send('Performance.getMetrics');
       return metrics.find(({ name }) => name === 'TaskDuration').value * 1000;
+    });
+    await page.exposeFunction('heapBytes', async () => {
+      await devtools.send('HeapProfiler.collectGarbage');
+      const { metrics } = await devtools.send('Performance.getMetrics');
+      return metrics.find(({ name }) => name === 'JSHeapUsedSize').value;
     });
     const failures = [];
     page.on('pageerror', (error) => failures.push(error));

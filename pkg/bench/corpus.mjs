@@ -11,8 +11,19 @@ function random(seed) {
 
 const WORDS = 'the agent reads a file and then runs its tests before it answers with what it found in module cache naïve “plan”'.split(' ');
 
+// What an agent writes in Chinese, Japanese or Korean, with the names and numbers that stay as they are.
+const CJK_WORDS = '代理读取文件 然后运行测试 在回答之前 先看缓存 结果は次の通りです エラーが見つかりました 파일을 읽고 테스트를 실행합니다 src/main.rs 42'.split(' ');
+
+let cjk = false;
+
 function sentence(next, words) {
   let text = '';
+  if (cjk) {
+    for (let i = 0; i < words; i += 1) {
+      text += `${CJK_WORDS[Math.floor(next() * CJK_WORDS.length)]}、`;
+    }
+    return text;
+  }
   for (let i = 0; i < words; i += 1) {
     // Two words in a hundred keep their accents and quotes, as in real prose.
     const limit = next() < 0.02 ? WORDS.length : WORDS.length - 2;
@@ -48,9 +59,10 @@ function other(next, i) {
   }
 }
 
-/** `count` events; `mix` is 'mixed' or 'chunks'. */
-export function events(mix, count, seed = 7) {
+/** `count` events; `mix` is 'mixed' or 'chunks', `script` 'ascii' or 'cjk'. */
+export function events(mix, count, { script = 'ascii', seed = 7 } = {}) {
   const next = random(seed);
+  cjk = script === 'cjk';
   const out = [];
   for (let i = 0; i < count; i += 1) {
     const pick = mix === 'chunks' ? 0 : next();
@@ -101,6 +113,24 @@ export function networkChunks(list, bytes) {
     flush();
   }
   return out;
+}
+
+/** A body of `total` chunk events that are made as they are read, so that the input itself takes no memory. */
+export function longBody(total, perFrame, beforeFrame) {
+  let made = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      await beforeFrame(made);
+      if (made >= total) {
+        controller.close();
+        return;
+      }
+      const list = events('chunks', perFrame, { seed: 1 + made });
+      made += perFrame;
+      const control = { streamNextOffset: String(made).padStart(20, '0'), streamCursor: '12345', upToDate: made >= total, streamMessageCount: made };
+      controller.enqueue(encoder.encode(`event: data\ndata:${JSON.stringify(list)}\n\nevent: control\ndata:${JSON.stringify(control)}\n\n`));
+    },
+  });
 }
 
 /** A body that has every chunk ready. */

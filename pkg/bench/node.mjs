@@ -8,4 +8,10 @@ const cpu = () => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 };
-console.log(JSON.stringify(await runSuite({ DurableStreamsClient, quick, cpu })));
+const heap = async () => {
+  globalThis.gc();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+};
+console.log(JSON.stringify(await runSuite({ DurableStreamsClient, quick, cpu, heap })));
+process.exit();

@@ -1,46 +1,10 @@
-// The ways to get events out of a body: ours, eventsource-parser + zod 4, eventsource-parser + JSON.parse alone.
-// Each reads the same body and calls `onEvent` once per event, and answers with how many it delivered.
+// The ways to get events out of a body: ours, eventsource-parser with a validator or with JSON.parse alone, and the
+// protocol's own client with zod. Each reads the same body and calls `onEvent` once per event, and answers with how many
+// it delivered.
+import { stream } from '@durable-streams/client';
 import { createParser } from 'eventsource-parser';
-import * as z from 'zod';
 
-const id = z.string().min(1).max(256);
-const text = z.string();
-const count = z.int().nonnegative();
-const usage = z.record(z.string(), z.unknown());
-const meta = z
-  .object({
-    schemaVersion: z.literal(1),
-    eventId: id,
-    blockId: id.optional(),
-    partType: z.enum(['chunk_start', 'chunk_delta', 'chunk_end', 'tool_start', 'tool_result', 'tool_error', 'system', 'lifecycle', 'diff']).optional(),
-    durability: z.enum(['transient', 'durable']).optional(),
-    sequence: count.optional(),
-    createdAt: count.optional(),
-  })
-  .optional();
-
-const event = (type, data) => z.object({ id, type: z.literal(type), timestamp: count, data: z.object(data), meta });
-
-// The catalogue's core as one would write it by hand for this corpus; fewer types than ours knows, which favours zod.
-const schema = z.discriminatedUnion('type', [
-  event('chunk', { text, agentId: id.optional(), turn: count.optional(), messageId: id.optional() }),
-  event('tool:start', { id, tool: text, input: z.unknown().optional() }),
-  event('tool:result', { id, tool: text, input: z.unknown().optional(), output: z.unknown().optional(), isError: z.boolean().optional(), duration: z.number().optional() }),
-  event('presence:joined', { userId: id, displayName: text.optional(), avatarUrl: text.optional(), cursor: z.object({ x: z.number(), y: z.number() }).optional(), activeFile: text.optional() }),
-  event('terminal:input', { data: text, source: z.enum(['user', 'agent', 'system']).optional() }),
-  event('terminal:output', { data: text, source: z.enum(['user', 'agent', 'system']).optional() }),
-  event('state:update', {
-    agentId: id.optional(),
-    status: z.enum(['idle', 'starting', 'running', 'paused', 'error', 'completed']),
-    taskId: id.optional(),
-    turn: count.optional(),
-    progress: z.number().optional(),
-    currentTool: text.optional(),
-    message: text.optional(),
-    error: text.optional(),
-  }),
-  event('agent:turn', { agentId: id, turn: count, maxTurns: count.optional(), remaining: count.optional(), usage: usage.optional() }),
-]);
+import { VALIDATORS } from './validators.mjs';
 
 async function readFrames(body, onFrame) {
   const decoder = new TextDecoder();
@@ -77,7 +41,7 @@ function record(event, offset, cursor) {
   return { channel: CHANNELS[event.type], type: event.type, id: event.id, data, offset, cursor, meta: event.meta };
 }
 
-async function validate(body, deliver) {
+async function validate(body, validator, deliver) {
   let delivered = 0;
   let cursor = null;
   await readFrames(body, (frame) => {
@@ -86,10 +50,10 @@ async function validate(body, deliver) {
       return;
     }
     for (const candidate of JSON.parse(frame.data)) {
-      const result = schema.safeParse(candidate);
-      if (result.success) {
+      const event = validator(candidate);
+      if (event !== undefined) {
         delivered += 1;
-        deliver(result.data, delivered, cursor);
+        deliver(event, delivered, cursor);
       }
     }
   });
@@ -98,12 +62,49 @@ async function validate(body, deliver) {
 
 /** eventsource-parser + JSON.parse + zod 4, delivering the events as they are: what the targets are held against. */
 export function zodStack(body, total, onEvent) {
-  return validate(body, onEvent);
+  return validate(body, VALIDATORS.zod, onEvent);
+}
+
+export function valibotStack(body, total, onEvent) {
+  return validate(body, VALIDATORS.valibot, onEvent);
+}
+
+export function typeboxStack(body, total, onEvent) {
+  return validate(body, VALIDATORS.typebox, onEvent);
+}
+
+/** The protocol's own client, which parses, and zod 4. */
+export async function clientStack(body, total, onEvent) {
+  const response = await stream({
+    url: 'http://bench.invalid/v1/stream/bench',
+    live: 'sse',
+    json: true,
+    fetch: async () => new Response(body, { status: 200, headers: { 'content-type': 'text/event-stream', 'stream-next-offset': '-1' } }),
+    warnOnHttp: false,
+  });
+  return new Promise((resolve, reject) => {
+    let delivered = 0;
+    response.subscribeJson(({ items }) => {
+      for (const candidate of items) {
+        const event = VALIDATORS.zod(candidate);
+        if (event === undefined) {
+          reject(new Error('zod refuses an event of the corpus'));
+          return;
+        }
+        delivered += 1;
+        onEvent(event);
+      }
+      if (delivered === total) {
+        response.cancel();
+        resolve(delivered);
+      }
+    });
+  });
 }
 
 /** The same, making the channel records that ours delivers. */
 export function zodRecordsStack(body, total, onEvent) {
-  return validate(body, (event, offset, cursor) => onEvent(record(event, offset, cursor)));
+  return validate(body, VALIDATORS.zod, (event, offset, cursor) => onEvent(record(event, offset, cursor)));
 }
 
 /** eventsource-parser + JSON.parse: no validation, no records. The floor. */

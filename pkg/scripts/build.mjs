@@ -47,7 +47,8 @@ function buildWasm() {
     env: {
       ...process.env,
       CARGO_PROFILE_WASM_STRIP: 'none',
-      CARGO_ENCODED_RUSTFLAGS: remapped().join('\x1f'),
+      // One data segment an item, so that those of the panics can be told.
+      CARGO_ENCODED_RUSTFLAGS: [...remapped(), '-Clink-arg=--no-merge-data-segments'].join('\x1f'),
     },
   });
   const built = join(targetDir(), triple, 'wasm', `${crate.replaceAll('-', '_')}.wasm`);
@@ -60,8 +61,9 @@ function buildWasm() {
   const features = ['--enable-bulk-memory', '--enable-nontrapping-float-to-int', '--enable-sign-ext', '--enable-mutable-globals', '--enable-reference-types', '--enable-multivalue'];
   const strip = ['--strip-debug', '--strip-producers', '--strip-target-features'];
   const level = process.env.DURABLE_SESSIONS_WASM_OPT ?? '-O3';
+  // Zeros between data compress better than the heads of segments that would leave them out.
   // The first 1024 bytes are the far end of the stack: no address wraps around into them.
-  const names = execFileSync(bin('wasm-opt'), [wasm, '-o', optimised, level, '--low-memory-unused', '--minify-imports-and-exports-and-modules', ...features, ...strip], { cwd: pkg });
+  const names = execFileSync(bin('wasm-opt'), [wasm, '-o', optimised, level, '--low-memory-unused', '--skip-pass=memory-packing', '--one-caller-inline-max-function-size=20', '--minify-imports-and-exports-and-modules', ...features, ...strip], { cwd: pkg });
   renameSync(optimised, wasm);
   const glue = join(wasmDir, 'durable_sessions.js');
   writeFileSync(glue, minifyGlue(readFileSync(glue, 'utf8'), names.toString()));
@@ -73,7 +75,15 @@ function buildWasm() {
 function buildJs() {
   run(bin('tsc'), ['-p', 'tsconfig.build.json']);
   mkdirSync(wasmDir, { recursive: true });
-  copyFileSync(join(pkg, 'src', 'wasm', 'durable_sessions.d.ts'), join(wasmDir, 'durable_sessions.d.ts'));
+  for (const declaration of ['durable_sessions.d.ts', 'inline.d.ts']) {
+    copyFileSync(join(pkg, 'src', 'wasm', declaration), join(wasmDir, declaration));
+  }
+  copyFileSync(join(pkg, 'src', 'generated', 'events.schema.json'), join(pkg, 'dist', 'events.schema.json'));
+}
+
+// For the entry `inline`, which has no file to find.
+function writeInline(wasm) {
+  writeFileSync(join(wasmDir, 'inline.js'), `export const wasmInBase64 = '${readFileSync(wasm).toString('base64')}';\n`);
 }
 
 if (!jsOnly) {
@@ -81,7 +91,9 @@ if (!jsOnly) {
   buildWasm();
 }
 buildJs();
-if (existsSync(join(wasmDir, 'durable_sessions_bg.wasm'))) {
+const built = join(wasmDir, 'durable_sessions_bg.wasm');
+if (existsSync(built)) {
+  writeInline(built);
   // Said here, enforced by `npm run size`.
   await reportSizes();
 } else {

@@ -80,7 +80,7 @@ export function minifyGlue(glue, names) {
   }
   let text = shortened(glue.slice(0, start)) + LOADER;
   const memory = exports.find(([name]) => name === 'memory');
-  text = replaced(text, '    return wasm;\n', `    return { memory: wasm.${memory[1]} };\n`);
+  text = replaced(text, '    return wasm;\n', `    return { memory: wasm.${memory[1]}, module };\n`);
   for (const [module, name, short] of imports) {
     text = replaced(text, `        ${name}: function`, `        ${short}: function`);
     if (text.includes(`"${module}": import0`)) {

@@ -3,24 +3,37 @@
 // since the module has no hook that would print them. Rust's own switch for this is not on stable.
 import binaryen from 'binaryen';
 
+import { constantsOf, dataOf, deadData } from './panic-data.mjs';
+
 // What the compiler calls when an index, a slice, an unwrap, a borrow or an allocation fails.
 const PANICS =
   /^(core|std|alloc|__rustc)(\[[0-9a-f]+\])?::(panicking::|rust_panic$|rust_begin_unwind$|option::(unwrap|expect)_failed|result::unwrap_failed|slice::index::slice_\w*fail|str::slice_error_fail|cell::(panic_|lazy::panic_)|raw_vec::(handle_error|capacity_overflow)|alloc::(handle_alloc_error|rust_oom)|thread::local::panic_|fmt::float|unicode::printable)|^<.* as core(\[[0-9a-f]+\])?::fmt::Debug>::fmt|^<std(\[[0-9a-f]+\])?::panicking::/;
 
-/** The module with its panics snipped, and how many there were. */
+/** The module with its panics snipped and their data zeroed: how many there were, and how many bytes. */
 export function snip(bytes) {
   const module = binaryen.readBinary(bytes);
-  const names = [];
-  for (let i = 0; i < module.getNumFunctions(); i += 1) {
-    const { name, module: imported } = binaryen.getFunctionInfo(module.getFunctionByIndex(i));
-    if (!imported && PANICS.test(name)) {
-      names.push(name);
-    }
-  }
+  const segments = dataOf(module);
+  const before = constantsOf(binaryen, module);
+  const names = [...before.keys()].filter((name) => PANICS.test(name));
   for (const name of names) {
     const { params, results } = binaryen.getFunctionInfo(module.getFunction(name));
     module.removeFunction(name);
     module.addFunction(name, params, results, [], module.unreachable());
   }
-  return { bytes: module.emitBinary(), snipped: names.length };
+  module.runPasses(['remove-unused-module-elements']);
+  const dead = deadData(segments, before, constantsOf(binaryen, module));
+  setData(module, segments.filter((segment) => !dead.has(segment)));
+  const deadBytes = [...dead].reduce((sum, { bytes: data }) => sum + data.length, 0);
+  return { bytes: module.emitBinary(), snipped: names.length, deadBytes };
+}
+
+/** One segment, with zeros where nothing is: they compress better than the heads of many segments. */
+function setData(module, segments) {
+  const start = segments[0].start;
+  const data = new Uint8Array(segments.at(-1).end - start);
+  for (const segment of segments) {
+    data.set(segment.bytes, segment.start - start);
+  }
+  const { initial, max } = module.getMemoryInfo();
+  module.setMemory(initial, max ?? -1, null, [{ offset: module.i32.const(start), data }]);
 }

@@ -1,16 +1,20 @@
 // Reads one delivery of the driver: two texts that strings are cut from, the open JSON values, and words that say what
 // is where (crates/client-wasm/src/batch). Must not know: callbacks, connections. Everything is copied out before the
 // first item is handed on, since callbacks may re-enter the driver.
+import type { CustomRecord, StandardSchema } from './custom-types.js';
 import { EVENT_KINDS, construct } from './generated/records.js';
+import type { Rejected } from './rejection.js';
+import { explain } from './rejection.js';
 import type { SessionRecord } from './types.js';
 
 // Kinds above the schema's events; crates/client-wasm/src/batch/word.rs has the same numbers.
-const KIND_UNKNOWN = 255;
+export const KIND_UNKNOWN = 255;
 const KIND_REJECTED = 254;
 const KIND_CONTROL = 253;
 const KIND_MASK = 0xff;
 const FLAG_META = 1 << 8;
 const FLAG_EXTRAS = 1 << 9;
+const FLAG_UNCOUNTED = 1 << 10;
 const FLAG_UP_TO_DATE = 1 << 8;
 const FLAG_CLOSED = 1 << 9;
 const FLAG_COUNT = 1 << 10;
@@ -25,23 +29,14 @@ export interface RecordContext {
   sessionId: string;
   offset: number;
   cursor: string | null;
-}
-
-/** A message that failed validation, or a frame that is no JSON. */
-export interface Rejected {
-  code: string;
-  /** A word for the rule that was broken. */
-  reason: string;
-  eventType: string | null;
-  path: string | null;
-  expected: string;
-  came: string;
-  offset: number;
+  /** Of the application's own event types. */
+  readonly schemas: ReadonlyMap<string, StandardSchema>;
 }
 
 /** Receives the items of a batch in order. */
 export interface BatchSink {
-  record(record: SessionRecord, kind: number): void;
+  /** `uncounted`: told in passing, at the offset of the last one that counts. */
+  record(record: SessionRecord | CustomRecord, kind: number, uncounted: boolean): void;
   rejected(rejected: Rejected): void;
   control(upToDate: boolean, closed: boolean): void;
 }
@@ -100,6 +95,11 @@ export class BatchReader {
       items[i] = words[from + i] as number;
     }
     return true;
+  }
+
+  /** There is no other item: the rest will come another way. */
+  stop(): void {
+    this.#end = 0;
   }
 
   /** Whether there is another item. */
@@ -185,28 +185,31 @@ export function readBatch(reader: BatchReader, context: RecordContext, sink: Bat
     const word = reader.w();
     const kind = word & KIND_MASK;
     if (kind < EVENT_KINDS || kind === KIND_UNKNOWN) {
-      context.offset += 1;
-      const record = kind === KIND_UNKNOWN ? unknownRecord(reader, context) : construct(kind, reader, context);
+      const uncounted = (word & FLAG_UNCOUNTED) !== 0;
+      if (!uncounted) {
+        context.offset += 1;
+      }
+      const record = kind === KIND_UNKNOWN ? unknownRecord(context, reader.s() as string, reader.s() as string, reader.t(), reader.open()) : construct(kind, reader, context);
       if ((word & FLAG_META) !== 0) {
         record.meta = reader.open() as NonNullable<SessionRecord['meta']>;
       }
       if ((word & FLAG_EXTRAS) !== 0) {
-        keepExtras(record.data, reader.open() as object);
+        keepExtras(record.data as object, reader.open() as object);
       }
       if (reader.nextKind === KIND_CONTROL) {
         // The cursor that follows directly is this record's own; the one before it would repeat its batch.
         const control = reader.w();
         record.cursor = context.cursor = reader.s() as string;
-        sink.record(record, kind);
+        sink.record(record, kind, uncounted);
         settle(control, reader, context, sink);
       } else {
-        sink.record(record, kind);
+        sink.record(record, kind, uncounted);
       }
     } else if (kind === KIND_CONTROL) {
       context.cursor = reader.s() as string;
       settle(word, reader, context, sink);
     } else if (kind === KIND_REJECTED) {
-      sink.rejected(rejected(reader, context));
+      sink.rejected(rejected(reader, context, (word & FLAG_UNCOUNTED) !== 0));
     } else {
       context.offset = reader.n() as number;
     }
@@ -229,11 +232,12 @@ function keepExtras(data: object, extras: object): void {
   }
 }
 
-function unknownRecord(reader: BatchReader, context: RecordContext): SessionRecord {
-  const id = reader.s() as string;
-  const type = reader.s() as string;
-  const own = { type, sessionId: context.sessionId, timestamp: reader.t() };
-  const data = reader.open();
+export function unknownRecord(context: RecordContext, id: string, type: string, timestamp: number, data: unknown, meta?: unknown): SessionRecord | CustomRecord {
+  const own = { type, sessionId: context.sessionId, timestamp };
+  if (context.schemas.has(type)) {
+    // What its schema gets is the payload as it came.
+    return { channel: 'custom', id, data, ...own, offset: context.offset, cursor: context.cursor, meta } as unknown as CustomRecord;
+  }
   return {
     channel: 'unknown',
     type,
@@ -242,18 +246,12 @@ function unknownRecord(reader: BatchReader, context: RecordContext): SessionReco
     data: typeof data === 'object' && data !== null && !Array.isArray(data) ? { ...data, ...own } : { data, ...own },
     offset: context.offset,
     cursor: context.cursor,
-    meta: undefined,
+    meta,
     // An absent meta is an own property here, which the public type does not promise.
   } as unknown as SessionRecord;
 }
 
-function rejected(reader: BatchReader, context: RecordContext): Rejected {
-  const code = reader.s() as string;
-  const reason = reader.s() as string;
-  const eventType = reader.s() || null;
-  const path = reader.s() || null;
-  const expected = reader.s() as string;
-  const came = reader.s() as string;
-  const offset = (context.offset = reader.n() as number);
-  return { code, reason, eventType, path, expected, came, offset };
+function rejected(reader: BatchReader, context: RecordContext, uncounted: boolean): Rejected {
+  const [code, reason, expected, before, behind] = Array.from({ length: 5 }, () => reader.s() as string) as [string, string, string, string, string];
+  return { ...explain(code, reason, expected, before, behind), code, reason, expected, uncounted, offset: (context.offset = reader.n() as number) };
 }

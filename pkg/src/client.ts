@@ -1,37 +1,40 @@
 // The client: one shared stream per session or agent, and the module-level default client.
+import type { EventSchemas, NoEvents } from './custom-types.js';
 import type { ClientSettings } from './settings.js';
 import { agentPath, clientSettings, sessionPath } from './settings.js';
 import { openSession } from './session.js';
 import type { SessionSeat } from './session.js';
 import type { SessionHandle } from './session-types.js';
 import { SharedStream } from './stream.js';
-import type { AgentCallbacks, DurableStreamsOptions, SessionCallbacks, SubscribeOptions, Subscription } from './types.js';
+import type { AgentStateRecord } from './generated/types.js';
+import type { AgentCallbacks, DurableStreamsOptions, SessionCallbacks, SessionRecord, SubscribeOptions, Subscription } from './types.js';
 
-export class DurableStreamsClient {
+export class DurableStreamsClient<E extends EventSchemas = NoEvents> {
   readonly #settings: ClientSettings;
   readonly #streams = new Map<string, SharedStream>();
   readonly #seats = new Map<string, SessionSeat>();
 
-  constructor(options: DurableStreamsOptions = {}) {
+  constructor(options: DurableStreamsOptions<E> = {}) {
     this.#settings = clientSettings(options);
   }
 
   /** Reads `{url}/v1/stream/sessions/{sessionId}`. Returns at once; throws only when the session id is none. */
-  subscribeToSession(sessionId: string, callbacks: SessionCallbacks, options: SubscribeOptions = {}): Subscription {
-    return this.#stream(sessionPath(sessionId), sessionId).subscribe(callbacks, options.from ?? null);
+  subscribeToSession(sessionId: string, callbacks: SessionCallbacks<E>, options: SubscribeOptions = {}): Subscription {
+    // Beyond this point nothing depends on which event types are registered.
+    return this.#stream(sessionPath(sessionId), sessionId).subscribe(callbacks as unknown as SessionCallbacks, options.from ?? null);
   }
 
   /** Reads `{url}/v1/stream/agents/{agentId}`; the records' `sessionId` is the agent's id there. */
-  subscribeToAgent(agentId: string, callbacks: AgentCallbacks, options: SubscribeOptions = {}): Subscription {
+  subscribeToAgent(agentId: string, callbacks: AgentCallbacks<E>, options: SubscribeOptions = {}): Subscription {
     const { onState, onStep, ...status } = callbacks;
     return this.#stream(agentPath(agentId), agentId).subscribe(
       {
-        ...status,
+        ...(status as SessionCallbacks),
         onEvent: (record) => {
           if (record.channel === 'agentState') {
             onState?.(record);
           } else {
-            onStep?.(record);
+            onStep?.(record as Exclude<SessionRecord, AgentStateRecord>);
           }
         },
       },
@@ -39,15 +42,29 @@ export class DurableStreamsClient {
     );
   }
 
+  /** Ends every subscription and every session of this client. Whoever subscribes afterwards starts anew. */
+  close(): void {
+    for (const seat of this.#seats.values()) {
+      void seat.session.close();
+    }
+    for (const stream of this.#streams.values()) {
+      stream.close();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   /** The session to write to: the same until it is closed. Asks for nothing; throws only when the session id is none. */
-  session(sessionId: string): SessionHandle {
+  session(sessionId: string): SessionHandle<E> {
     const path = sessionPath(sessionId);
     let seat = this.#seats.get(path);
     if (seat === undefined) {
       seat = openSession(
         sessionId,
         this.#settings,
-        (callbacks, options) => this.subscribeToSession(sessionId, callbacks, options),
+        (callbacks, options) => this.subscribeToSession(sessionId, callbacks as unknown as SessionCallbacks<E>, options),
         () => this.#streams.has(path),
         () => {
           if (this.#seats.get(path) === seat) {
@@ -59,7 +76,7 @@ export class DurableStreamsClient {
       this.#seats.set(path, seat);
       this.#join(path);
     }
-    return seat.session;
+    return seat.session as unknown as SessionHandle<E>;
   }
 
   /** What the stream shows leaves the session's outbox. */

@@ -1,24 +1,65 @@
-// Carries out what the machine in wasm decides: requests, their bodies, timers. Decides nothing itself, and must not
-// know events or subscribers.
+// Carries out what the machine in wasm decides: requests, their bodies, timers. Decides nothing itself but by which of
+// the protocol's modes a request reads, and must not know events or subscribers.
+import { discard } from './init.js';
 import type { StreamSettings } from './settings.js';
+import { asEventStream, objection } from './transport.js';
 import type { ConnectionHooks, Notice } from './wasm/durable_sessions.js';
 import { Connection } from './wasm/durable_sessions.js';
 
 // Longer pieces are cut: one huge chunk does not double the memory, and a text that an application keeps, which an
 // engine may have cut out of the text of its batch, keeps no more than this alive.
 const PIECE_BYTES_MAX = 64 * 1024;
-// A longer delay would make `setTimeout` fire at once.
-const DELAY_MS_MAX = 2 ** 31 - 1;
+// Timers run in steps of this at most, so that waking from sleep is noticed soon, whatever is waited for.
+const TICK_MS = 15_000;
+/** A timer that is so late was asleep, or is throttled in a hidden page. */
+const LATE_MS = 5_000;
+/** So long SSE may bring nothing before a poll is tried, or half of what counts as silence. Servers send a control event at once. */
+const STALL_MS = 8_000;
+const SSE_AGAIN_MS = 300_000;
+/** A poll is silent while it waits, which is the server's choice, usually 30 s. */
+const POLL_SILENCE_TIMES = 3;
+
+// What `Connection.signal` takes; crates/client-wasm/src/driver/connection.rs has the same numbers.
+export const START = 0;
+export const RECONNECT = 1;
+export const ONLINE = 2;
+export const OFFLINE = 3;
+const ENDED = 4;
+const RETRY = 5;
+const SILENCE = 6;
+const WOKE = 7;
+export const PAUSE = 8;
+const CLOSE = 9;
+
+// Whether polls take the place of SSE; as long as none has worked, they are no better.
+const SSE = 0;
+const POLL_TRIED = 1;
+const POLLS = 2;
 
 /** Hears what came of it. */
 export interface DriverEvents {
   batch(parts: number, bytes: number): void;
+  /** What the machine tells, and 'transport': from here on it reads by the mode of this word; `detail` says why. */
   notice(notice: Notice): void;
+  /** The wasm instance is gone, and this driver with it; by a call of its own, if it was that. */
+  trapped(own: boolean, thrown: unknown): void;
 }
+
+/** All that use the instance. */
+const drivers = new Set<Driver>();
 
 export class Driver {
   readonly #settings: StreamSettings;
   readonly #connection: Connection;
+  readonly #events: DriverEvents;
+  #mode: number;
+  #sseAgainAt = Infinity;
+  /** What it was last read by, and why not by SSE. */
+  #way: string;
+  #reason = '';
+  #isAtTail = false;
+  /** Must not be called any more. */
+  #gone = false;
   /** The request that may still report. A new number disowns the one before. */
   #turn = 0;
   #abort: AbortController | null = null;
@@ -28,17 +69,27 @@ export class Driver {
   /** `offset` messages stand before `cursor`, which is empty at the start. Throws if it is none. */
   constructor(settings: StreamSettings, cursor: string, offset: number, events: DriverEvents) {
     this.#settings = settings;
+    this.#events = events;
+    this.#mode = settings.transport === 'long-poll' ? POLLS : SSE;
+    this.#way = this.#mode === SSE ? 'sse' : 'long-poll';
     const { enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter } = settings.reconnect;
     const seed = Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
     const { silenceMs, frameBytesMax } = settings;
     const hooks: ConnectionHooks = {
+      now: () => settings.clock.Date.now(),
       batch: (parts, bytes) => {
-        events.batch(parts, bytes);
+        if (!this.#gone) {
+          events.batch(parts, bytes);
+        }
       },
       notice: (notice) => {
         const [kind, word, , , number, , detail] = notice;
+        // An instance that has failed may still be at work further up the stack.
+        if (this.#gone) {
+          return;
+        }
         if (kind === 'timer') {
-          this.#setTimer(word, number);
+          this.#setTimer(word, word === 'silence' && this.#mode !== SSE ? number * POLL_SILENCE_TIMES : number);
         } else if (kind === 'abort') {
           this.#drop();
         } else {
@@ -47,52 +98,87 @@ export class Driver {
           try {
             events.notice(notice);
           } finally {
+            // Where the state is not known, what is there is asked for, without waiting for more.
+            this.#isAtTail &&= kind !== 'state' || word === 'connected';
             if (kind === 'open' && turn === this.#turn) {
-              void this.#request(detail, number === 1);
+              void this.#request(detail);
             }
           }
         }
       },
     };
     this.#connection = new Connection(cursor, offset, enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter, silenceMs, frameBytesMax, seed, hooks);
+    drivers.add(this);
   }
 
-  start(): void {
-    this.#connection.start();
-  }
-
-  reconnect(): void {
-    this.#connection.reconnect();
-  }
-
-  online(online: boolean): void {
-    this.#connection.online(online);
+  /** One of the signals above. */
+  signal(what: number): void {
+    if (what === RECONNECT && this.#settings.transport === 'auto') {
+      this.#sseAgainAt = 0;
+    }
+    this.#call(() => {
+      this.#connection.signal(what);
+    });
   }
 
   /** Lets go of everything; what is still under way is ignored when it reports. Final. */
   dispose(): void {
-    this.#connection.close();
-    this.#drop();
-    this.#setTimer('retry', -1);
-    this.#setTimer('silence', -1);
+    this.signal(CLOSE);
+    this.#release();
     // This may run inside a call of the connection's own, which must return first.
     queueMicrotask(() => {
-      this.#connection.free();
+      this.#call(() => {
+        this.#connection.free();
+      });
+      this.#gone = true;
+      drivers.delete(this);
     });
   }
 
-  #setTimer(timer: string, afterMs: number): void {
+  #call(run: () => void): void {
+    if (this.#gone) {
+      return;
+    }
+    try {
+      run();
+    } catch (thrown) {
+      // Hooks throw nothing into the machine, so the instance has failed, and nobody knows what its memory holds.
+      const all = [...drivers];
+      drivers.clear();
+      discard();
+      for (const driver of all) {
+        driver.#gone = true;
+        driver.#release();
+        // Or a collected handle would be freed in the next instance.
+        driver.#connection.__destroy_into_raw();
+      }
+      for (const driver of all) {
+        driver.#events.trapped(driver === this, thrown);
+      }
+    }
+  }
+
+  #setTimer(timer: string, afterMs: number, due = () => { this.signal(timer === 'silence' ? SILENCE : RETRY); }): void {
     const { clock } = this.#settings;
     clock.clearTimeout(this.#timers[timer] as never);
     if (afterMs >= 0) {
+      const tickMs = Math.min(afterMs, TICK_MS);
+      const at = clock.Date.now() + tickMs;
       this.#timers[timer] = clock.setTimeout(() => {
-        this.#connection.timer(timer === 'silence');
-      }, Math.min(afterMs, DELAY_MS_MAX));
+        if (clock.Date.now() - at > LATE_MS) {
+          this.signal(WOKE);
+        } else if (afterMs > tickMs) {
+          this.#setTimer(timer, afterMs - tickMs, due);
+        } else {
+          due();
+        }
+      }, tickMs);
     }
   }
 
   #drop(): void {
     this.#turn += 1;
+    this.#setTimer('stall', -1);
     const abort = this.#abort;
     const reader = this.#reader;
     this.#abort = this.#reader = null;
@@ -101,58 +187,121 @@ export class Driver {
     letGo(reader);
   }
 
-  async #request(query: string, refresh: boolean): Promise<void> {
+  #release(): void {
+    this.#drop();
+    for (const timer of Object.values(this.#timers)) {
+      this.#settings.clock.clearTimeout(timer as never);
+    }
+  }
+
+  async #request(query: string): Promise<void> {
     this.#drop();
     const turn = this.#turn;
     const stale = () => turn !== this.#turn;
-    const { url, fetch, headers } = this.#settings;
+    const { url, fetch, headers, ephemeral, transport, clock, silenceMs } = this.#settings;
+    if (clock.Date.now() >= this.#sseAgainAt) {
+      this.#mode = SSE;
+      this.#sseAgainAt = Infinity;
+    }
+    const polls = this.#mode !== SSE;
+    const mayFallBack = !polls && transport === 'auto';
+    this.#isAtTail &&= polls;
+    const live = polls ? (this.#isAtTail ? 'live=long-poll&' : '') : `${ephemeral ? 'ephemeral=true&' : ''}live=sse&`;
+    // Asks by a poll for what was asked for by SSE. The machine does not see the difference.
+    const fallBack = (reason: string) => {
+      this.#mode = POLL_TRIED;
+      this.#sseAgainAt = clock.Date.now() + SSE_AGAIN_MS;
+      this.#reason = reason;
+      void this.#request(query);
+    };
+    const watch = () => {
+      const stallMs = Math.min(silenceMs / 2 || STALL_MS, STALL_MS);
+      this.#setTimer('stall', mayFallBack ? stallMs : -1, () => {
+        fallBack(`nothing arrived for ${stallMs} ms`);
+      });
+    };
     let isToken = true;
     try {
-      const fields = await headers(refresh);
+      const fields = await headers();
       if (stale()) {
         return;
       }
       isToken = false;
       const { signal } = (this.#abort = new AbortController());
-      const response = await fetch(`${url}?${query}`, { method: 'GET', headers: { ...fields, Accept: 'text/event-stream' }, signal, cache: 'no-store' });
+      watch();
+      fields['Accept'] = polls ? 'application/json' : 'text/event-stream';
+      let response = await fetch(`${url}?${query.replace('live=sse&', live)}`, { method: 'GET', headers: fields, signal, cache: 'no-store' });
       // Not `instanceof`: an application's own fetch may have a Response of its own.
       const { status, headers: own } = (response as Partial<Response> | null | undefined) ?? {};
       if (typeof status !== 'number' || typeof own?.get !== 'function') {
         throw new TypeError('fetch answered with something that is no Response');
       }
-      if (!stale()) {
-        this.#connection.answered(response);
+      const reason = mayFallBack ? await objection(response) : '';
+      if (polls) {
+        const page = await asEventStream(response);
+        if (page !== null) {
+          this.#mode = POLLS;
+          this.#isAtTail = own.get('stream-up-to-date') === 'true';
+          response = page;
+        } else if (this.#mode === POLL_TRIED) {
+          this.#mode = SSE;
+        }
       }
-      if (stale()) {
+      if (stale() || reason !== '') {
         // A fetch that does not listen to its signal still has to be let go.
         letGo(response.body);
+        if (!stale()) {
+          fallBack(reason);
+        }
         return;
       }
-      const reader = (this.#reader = response.body?.getReader() ?? null);
-      for (;;) {
-        const chunk: unknown = (await reader?.read())?.value;
+      const reader = (this.#reader = response.bodyUsed ? null : (response.body?.getReader() ?? null));
+      const next = async (): Promise<unknown> => (await reader?.read())?.value;
+      let chunk: unknown;
+      if (response.status === 200) {
+        // Not told before a byte has come: until then a poll can ask for the same.
+        watch();
+        chunk = await next();
         if (stale()) {
           return;
         }
-        if (chunk === undefined) {
-          break;
-        }
+        this.#setTimer('stall', -1);
+      }
+      this.#call(() => {
+        this.#connection.answered(response);
+      });
+      while (!stale() && chunk !== undefined) {
         if (!(chunk instanceof Uint8Array)) {
           throw new TypeError('the body holds something else than bytes');
         }
-        for (let from = 0; from < chunk.length; from += PIECE_BYTES_MAX) {
-          this.#connection.receive(chunk.length > PIECE_BYTES_MAX ? chunk.subarray(from, from + PIECE_BYTES_MAX) : chunk);
-          if (stale()) {
-            return;
-          }
+        const way = polls ? 'long-poll' : 'sse';
+        if (way !== this.#way) {
+          this.#way = way;
+          this.#events.notice(['transport', way, '', 0, 0, 0, this.#reason]);
+        }
+        const bytes = chunk;
+        for (let from = 0; from < bytes.length && !stale(); from += PIECE_BYTES_MAX) {
+          this.#call(() => {
+            this.#connection.receive(bytes.length > PIECE_BYTES_MAX ? bytes.subarray(from, from + PIECE_BYTES_MAX) : bytes);
+          });
+        }
+        if (!stale()) {
+          chunk = await next();
         }
       }
-      this.#drop();
-      this.#connection.ended();
+      if (!stale()) {
+        this.#drop();
+        this.signal(ENDED);
+      }
     } catch (error) {
       if (!stale()) {
         this.#drop();
-        this.#connection.failed(isToken, error instanceof Error ? error.message : typeof error === 'string' ? error : 'no reason given');
+        // An outage must not leave a client polling.
+        this.#mode = this.#mode === POLL_TRIED ? SSE : this.#mode;
+        const words = error instanceof Error ? error.message : typeof error === 'string' ? error : 'no reason given';
+        this.#call(() => {
+          this.#connection.failed(isToken, words);
+        });
       }
     }
   }

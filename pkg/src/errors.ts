@@ -25,6 +25,7 @@ export type DurableStreamsErrorCode =
   | 'INVALID_AGENT_ID'
   | 'INVALID_OPTIONS'
   | 'WASM_LOAD_FAILED'
+  | 'CLIENT_PANICKED'
   | (string & {});
 
 export interface ErrorDetails {
@@ -36,11 +37,14 @@ export interface ErrorDetails {
   offset?: number | null;
   status?: number | null;
   cause?: unknown;
+  severity?: 'error' | 'warning';
 }
 
 export class DurableStreamsError extends Error {
   override readonly name = 'DurableStreamsError';
   readonly code: DurableStreamsErrorCode;
+  /** 'warning': the event was delivered all the same, see `validation`. */
+  readonly severity: 'error' | 'warning';
   /** The rule that an event broke: 'wrong_type', 'missing_field', 'number_range' and so on. */
   readonly reason: string | null;
   /** Type of the event that was refused, when it could be read. */
@@ -59,6 +63,7 @@ export class DurableStreamsError extends Error {
   constructor(code: DurableStreamsErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
+    this.severity = details.severity ?? 'error';
     this.reason = details.reason ?? null;
     this.eventType = details.eventType ?? null;
     this.path = details.path ?? null;

@@ -1,16 +1,24 @@
 // One network connection and the subscribers it serves. Owns the driver; knows no other feed.
-import type { BatchSink, Rejected } from './batch.js';
-import { BatchReader, readBatch } from './batch.js';
-import { Driver } from './driver.js';
-import { DurableStreamsError } from './errors.js';
+import type { BatchSink, RecordContext } from './batch.js';
+import { BatchReader, KIND_UNKNOWN, readBatch, unknownRecord } from './batch.js';
+import { refine } from './custom.js';
+import type { CustomRecord } from './custom-types.js';
+import type { DriverEvents } from './driver.js';
+import { Driver, OFFLINE, ONLINE, PAUSE, RECONNECT, START } from './driver.js';
+import { DurableStreamsError, inWords } from './errors.js';
+import { EVENT_KINDS } from './generated/records.js';
 import { load } from './init.js';
 import type { Subscriber } from './subscriber.js';
-import type { ConnectionInfo, ConnectionState, SessionRecord, SubscribeFrom, SubscriptionStats } from './types.js';
+import type { ConnectionInfo, ConnectionState, SessionRecord, SubscribeFrom, SubscriptionStats, Transport } from './types.js';
+import type { Rejected } from './rejection.js';
 import type { StreamSettings } from './settings.js';
 import type { Notice } from './wasm/durable_sessions.js';
 import { causeText, errorText } from './wording.js';
 
-export class Feed implements BatchSink {
+/** The states in which a request is under way or will be. */
+const ACTIVE = /^(re)?connect/;
+
+export class Feed implements BatchSink, DriverEvents {
   state: ConnectionState = 'disconnected';
   /** Runs after every batch, when all its callbacks have returned. */
   onBatchEnd: (() => void) | null = null;
@@ -18,12 +26,19 @@ export class Feed implements BatchSink {
   /** Replaced, never changed, so that whoever is calling its members is not disturbed. */
   #audience: readonly Subscriber[] = [];
   readonly #settings: StreamSettings;
-  readonly #from: SubscribeFrom | null;
-  readonly #context: { sessionId: string; offset: number; cursor: string | null };
+  /** Where a new connection begins, and how many messages stand before that. */
+  #from: SubscribeFrom | null;
+  #settled: number;
+  #context: RecordContext;
   #info: ConnectionInfo;
   #driver: Driver | null = null;
   #reader: BatchReader | null = null;
   #disposed = false;
+  #paused = false;
+  #pauseTimer: unknown;
+  /** How far it had come when the instance failed: twice at the same place is once too often. */
+  #panickedAt = -1;
+  #recovering = false;
   #lastErrorCode: string = 'CONNECTION_LOST';
   #place: SubscribeFrom | null;
   readonly #stats = { bytes: 0, events: 0, rejected: 0, batches: 0, connections: 0, upToDate: false };
@@ -32,8 +47,9 @@ export class Feed implements BatchSink {
     this.#settings = settings;
     this.#from = from;
     this.#place = from;
-    this.#context = { sessionId: settings.sessionId, offset: from?.offset ?? 0, cursor: from?.cursor ?? null };
-    this.#info = { attempt: 0, maxAttempts: settings.reconnect.maxAttempts, nextDelayMs: null, cause: null };
+    this.#settled = from?.offset ?? 0;
+    this.#context = { sessionId: settings.sessionId, offset: from?.offset ?? 0, cursor: from?.cursor ?? null, schemas: settings.schemas };
+    this.#info = { attempt: 0, maxAttempts: settings.reconnect.maxAttempts, nextDelayMs: null, cause: null, transport: settings.transport === 'long-poll' ? 'long-poll' : 'sse' };
   }
 
   get subscribers(): readonly Subscriber[] {
@@ -41,6 +57,7 @@ export class Feed implements BatchSink {
   }
 
   add(subscriber: Subscriber): void {
+    subscriber.feed = this;
     this.#audience = [...this.#audience, subscriber];
   }
 
@@ -74,9 +91,11 @@ export class Feed implements BatchSink {
   }
 
   start(): void {
-    this.state = 'connecting';
-    this.#inform({ attempt: 0, cause: null });
-    this.#load();
+    if (!ACTIVE.test(this.state)) {
+      this.state = 'connecting';
+      this.#inform({ attempt: 0, cause: null });
+      this.#load();
+    }
   }
 
   reconnect(): void {
@@ -84,8 +103,8 @@ export class Feed implements BatchSink {
       return;
     }
     if (this.#driver !== null) {
-      this.#driver.reconnect();
-    } else if (this.state === 'lost') {
+      this.#driver.signal(RECONNECT);
+    } else if (!ACTIVE.test(this.state) && this.state !== 'closed') {
       this.start();
     }
   }
@@ -100,49 +119,104 @@ export class Feed implements BatchSink {
     this.#audience = [];
     this.#driver?.dispose();
     this.#driver = null;
-    this.#watchNetwork(false);
+    this.#watch(false);
     this.state = 'disconnected';
   }
 
-  record(record: SessionRecord, kind: number): void {
-    this.#stats.events += 1;
+  record(record: SessionRecord | CustomRecord, kind: number, uncounted: boolean): void {
+    const schema = kind < EVENT_KINDS ? undefined : this.#context.schemas.get(record.type);
+    const refused = schema === undefined ? null : refine(record as CustomRecord, schema);
+    if (refused !== null) {
+      this.#refuse(refused, uncounted);
+      return;
+    }
+    this.#stats.events += uncounted ? 0 : 1;
     const audience = this.#audience;
     for (let i = 0; i < audience.length; i += 1) {
-      (audience[i] as Subscriber).record(record, kind);
+      (audience[i] as Subscriber).record(record, kind, uncounted);
     }
     this.#settings.seen?.(record.id);
   }
 
   rejected(rejected: Rejected): void {
+    const { validation } = this.#settings;
+    const { uncounted } = rejected;
+    // Typed callbacks promise what the schema does, so it goes where nothing is promised.
+    const event = rejected.message as { id?: unknown; type?: unknown; timestamp?: unknown; data?: unknown; meta?: unknown } | null | undefined;
+    const type = validation === 'strict' ? null : event?.type;
+    const passes = typeof type === 'string';
+    if (!passes || validation !== 'off') {
+      this.#refuse(rejectionError(rejected, passes ? 'warning' : 'error'), uncounted);
+    }
+    if (passes) {
+      const { id, timestamp, data, meta } = event ?? {};
+      const record = unknownRecord(this.#context, typeof id === 'string' ? id : '', type, typeof timestamp === 'number' ? timestamp : 0, data, meta);
+      this.record(record, KIND_UNKNOWN, uncounted);
+    }
+  }
+
+  #refuse(error: DurableStreamsError, uncounted: boolean): void {
     this.#stats.rejected += 1;
-    const error = rejectionError(rejected);
     this.#settings.logger.warn(`durable-sessions: ${error.message}`, { code: error.code, path: error.path, offset: error.offset });
     for (const subscriber of this.#audience) {
-      if (rejected.offset > subscriber.after) {
+      if (uncounted || (error.offset as number) > subscriber.after) {
         subscriber.error(error);
       }
     }
   }
 
   control(upToDate: boolean): void {
+    this.#settled = this.#context.offset;
     this.#stats.upToDate = upToDate;
     const { cursor, offset } = this.#context;
     // Nowhere else do the two belong together: a record's cursor is that of its batch, or of the one before.
     this.#place = cursor === null ? null : { cursor, offset };
   }
 
-  // Browsers and workers say when the network comes and goes; Node does not.
-  #watchNetwork(watch: boolean): void {
-    const target = globalThis as Partial<Pick<typeof globalThis, 'addEventListener' | 'removeEventListener'>>;
-    const change = watch ? target.addEventListener : target.removeEventListener;
-    for (const type of ['online', 'offline'] as const) {
-      change?.call(globalThis, type, this.#networkChanged);
+  // Browsers and workers say when the network comes and goes, pages when they are hidden; Node says nothing.
+  #watch(watch: boolean): void {
+    const { document } = globalThis as Partial<typeof globalThis>;
+    const change = watch ? 'addEventListener' : 'removeEventListener';
+    const target = globalThis as Partial<Pick<typeof globalThis, typeof change>>;
+    target[change]?.('online', this.#changed);
+    target[change]?.('offline', this.#changed);
+    document?.[change]('visibilitychange', this.#changed);
+    this.#settings.clock.clearTimeout(this.#pauseTimer as never);
+    if (watch) {
+      this.#looked();
     }
   }
 
-  readonly #networkChanged = (event: Event): void => {
-    this.#driver?.online(event.type === 'online');
+  readonly #changed = ({ type }: Event): void => {
+    if (type === 'visibilitychange') {
+      this.#looked();
+    } else {
+      this.#driver?.signal(type === 'online' ? ONLINE : OFFLINE);
+    }
   };
+
+  #looked(): void {
+    const { pauseAfterMs, clock } = this.#settings;
+    clock.clearTimeout(this.#pauseTimer as never);
+    if ((globalThis as Partial<typeof globalThis>).document?.hidden !== true) {
+      if (this.#paused) {
+        this.#paused = false;
+        if (this.#driver === null) {
+          this.#load();
+        } else {
+          this.#driver.signal(START);
+        }
+      }
+    } else if (pauseAfterMs !== null) {
+      this.#pauseTimer = clock.setTimeout(() => {
+        if (ACTIVE.test(this.state)) {
+          this.#paused = true;
+          this.#driver?.signal(PAUSE);
+          this.#inform({ cause: 'paused while the page is hidden' });
+        }
+      }, pauseAfterMs);
+    }
+  }
 
   #load(): void {
     load().then(
@@ -162,22 +236,49 @@ export class Feed implements BatchSink {
     const from = this.#from;
     this.#reader = new BatchReader(memory);
     try {
-      this.#driver = new Driver(settings, from?.cursor ?? '', from?.offset ?? 0, {
-        batch: (parts, bytes) => {
-          this.#batch(parts, bytes);
-        },
-        notice: (notice) => {
-          this.#notice(notice);
-        },
-      });
-      this.#watchNetwork(true);
-      this.#driver.start();
+      this.#driver = new Driver(settings, from?.cursor ?? '', from?.offset ?? 0, this);
+      this.#watch(true);
+      this.#driver.signal(START);
     } catch (error) {
       this.#fail(new DurableStreamsError('INVALID_OPTIONS', `the connection could not be set up: ${String(error)}`, { cause: error }));
     }
   }
 
-  #batch(parts: number, bytes: number): void {
+  // A panic ends the instance for every connection that uses it. Each goes on in a fresh one from its cursor, and what
+  // was delivered behind that is not delivered again.
+  trapped(own: boolean, thrown: unknown): void {
+    const { offset, cursor } = this;
+    this.#driver = null;
+    if (this.#disposed) {
+      return;
+    }
+    for (const subscriber of this.#audience) {
+      subscriber.after = Math.max(subscriber.after, offset);
+    }
+    this.#from = cursor === null ? null : { cursor, offset: this.#settled };
+    this.#context = { ...this.#context, offset: this.#settled };
+    this.#reader?.stop();
+    if (own) {
+      const error = new DurableStreamsError('CLIENT_PANICKED', `the wasm module failed after event ${offset}: ${inWords(thrown)}`, { offset, cause: thrown });
+      if (offset <= this.#panickedAt) {
+        this.#fail(error);
+        return;
+      }
+      this.#panickedAt = offset;
+      this.#error(error);
+    }
+    if (this.state === 'connected') {
+      this.#recovering = true;
+      this.#each((subscriber) => subscriber.disconnected());
+      this.state = 'reconnecting';
+      this.#inform({ cause: 'the wasm module failed' });
+    }
+    if (ACTIVE.test(this.state)) {
+      this.#load();
+    }
+  }
+
+  batch(parts: number, bytes: number): void {
     const reader = this.#reader;
     if (this.#disposed || reader === null) {
       return;
@@ -190,19 +291,23 @@ export class Feed implements BatchSink {
     this.onBatchEnd?.();
   }
 
-  #notice([kind, word, causeCode, attempt, number, status, detail]: Notice): void {
+  notice([kind, word, causeCode, attempt, number, status, detail]: Notice): void {
     if (this.#disposed) {
       return;
     }
     const cause = causeText(causeCode, status, detail);
     switch (kind) {
       case 'state':
-        if (word === this.state) {
+        if (word === this.state || (word === 'connecting' && this.#recovering)) {
           break;
         }
         this.state = word as ConnectionState;
         if (word === 'connected' || word === 'connecting') {
           this.#inform({ attempt: 0, nextDelayMs: null, cause: null });
+          if (this.#recovering) {
+            this.#recovering = false;
+            this.#each((subscriber) => subscriber.reconnected());
+          }
         } else {
           this.#inform({ nextDelayMs: null });
         }
@@ -232,6 +337,12 @@ export class Feed implements BatchSink {
         break;
       case 'disconnected':
         this.#each((subscriber) => subscriber.disconnected());
+        break;
+      case 'transport':
+        if (word === 'long-poll') {
+          this.#settings.logger.warn(`durable-sessions: reading by long-poll: ${detail}`);
+        }
+        this.#inform({ transport: word as Transport });
         break;
       case 'closed':
         this.#each((subscriber) => subscriber.closed());
@@ -273,10 +384,10 @@ export class Feed implements BatchSink {
   }
 }
 
-function rejectionError(rejected: Rejected): DurableStreamsError {
+function rejectionError(rejected: Rejected, severity: 'error' | 'warning'): DurableStreamsError {
   const { code, eventType, path, expected, came } = rejected;
   const what = eventType === null ? (code === 'INVALID_EVENT' ? 'a message' : 'a frame') : `a ${eventType} event`;
   const where = path === null ? '' : ` at ${path}`;
   const message = `${what} was refused${where}: expected ${expected}, came ${came === '' ? 'nothing' : came}`;
-  return new DurableStreamsError(code, message, rejected);
+  return new DurableStreamsError(code, message, { ...rejected, severity });
 }

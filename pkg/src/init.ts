@@ -1,9 +1,11 @@
-// Loads the wasm module once. A failed load is forgotten, so that the next call tries again.
+// Loads the wasm module once, and makes another instance of it when one has failed. A failed load is forgotten, so that
+// the next call tries again.
 import initWasm from './wasm/durable_sessions.js';
 import type { WasmSource } from './wasm-source.js';
 import { wasmSource } from './wasm-source.js';
 
 let loading: Promise<WebAssembly.Memory> | null = null;
+let compiled: WebAssembly.Module | undefined;
 
 /**
  * Loads and compiles the wasm module. Idempotent: further calls share the first load, whatever they pass.
@@ -15,16 +17,21 @@ export async function init(wasm?: WasmSource): Promise<void> {
 
 /** The linear memory of the loaded module. */
 export function load(wasm?: WasmSource): Promise<WebAssembly.Memory> {
-  loading ??= start(wasm);
+  // Forgotten later than it is remembered, even when it fails at once.
+  loading ??= start(wasm).catch((error: unknown) => {
+    loading = null;
+    throw error;
+  });
   return loading;
 }
 
+/** The instance has failed: the next load makes a fresh one. */
+export function discard(): void {
+  loading = null;
+}
+
 async function start(wasm: WasmSource | undefined): Promise<WebAssembly.Memory> {
-  try {
-    const { memory } = await initWasm({ module_or_path: wasm ?? wasmSource() });
-    return memory;
-  } catch (error) {
-    loading = null;
-    throw error;
-  }
+  const { memory, module } = await initWasm({ module_or_path: compiled ?? wasm ?? wasmSource() });
+  compiled = module;
+  return memory;
 }

@@ -8,7 +8,7 @@ export interface RequestSettings {
   /** No answer for so long counts as none; 0: never. */
   readonly silenceMs: number;
   /** The application's headers and the token; asked again after a 401. */
-  headers(refresh: boolean): Promise<Record<string, string>>;
+  headers(): Promise<Record<string, string>>;
 }
 
 export interface Answer {
@@ -20,7 +20,7 @@ export interface Answer {
 /** Throws what `fetch` and the token provider throw, and after `silenceMs`; any status is an answer. */
 export async function request({ fetch, clock, silenceMs, headers }: RequestSettings, url: string, method: string, own: Record<string, string>, init: Partial<FetchInit> = {}): Promise<Answer> {
   for (let refresh = false; ; refresh = true) {
-    const fields = { ...(await headers(refresh)), ...own };
+    const fields = { ...(await headers()), ...own };
     const abort = new AbortController();
     let timer: unknown;
     const answer = await new Promise<Answer>((resolve, reject) => {

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // The public vocabulary of sending and presence. Must not know how a request is made.
+import type { NoEvents } from './custom-types.js';
 import type { DurableStreamsError } from './errors.js';
 import type { CursorPosition, Meta, WireEvent } from './generated/types.js';
 import type { SessionCallbacks, SubscribeOptions, Subscription } from './types.js';
@@ -99,7 +100,7 @@ export interface SessionPresence {
   list(): Promise<readonly PresentUser[]>;
 }
 
-export interface SessionHandle {
+export interface SessionHandle<E = NoEvents> {
   readonly id: string;
   readonly presence: SessionPresence;
   readonly outbox: Outbox;
@@ -115,7 +116,7 @@ export interface SessionHandle {
   /** Calls `listener` for every event that is given up; returns how to stop that. */
   onDeadLetter(listener: (letter: DeadLetter) => void): () => void;
   /** `client.subscribeToSession`. */
-  subscribe(callbacks: SessionCallbacks, options?: SubscribeOptions): Subscription;
+  subscribe(callbacks: SessionCallbacks<E>, options?: SubscribeOptions): Subscription;
   /** Takes nothing more to send, leaves, and resolves when what was sent is settled. Subscriptions go on. */
   close(): Promise<void>;
   [Symbol.dispose]?(): void;

@@ -1,8 +1,10 @@
 // Options with their defaults filled in, and the headers of a request. Must not know subscribers or wasm.
+import { schemasByType } from './custom.js';
+import type { EventSchemas, StandardSchema } from './custom-types.js';
 import { DurableStreamsError } from './errors.js';
 import type { RequestSettings } from './request.js';
 import type { SendingConfig } from './session-types.js';
-import type { DurableStreamsOptions, Logger, ReconnectConfig } from './types.js';
+import type { DurableStreamsOptions, Logger, ReconnectConfig, TransportOption } from './types.js';
 
 const RECONNECT_DEFAULTS: ReconnectConfig = {
   enabled: true,
@@ -26,8 +28,14 @@ export interface StreamSettings extends RequestSettings {
   readonly reconnect: ReconnectConfig;
   readonly frameBytesMax: number;
   readonly logger: Logger;
+  readonly transport: TransportOption;
+  readonly ephemeral: boolean;
+  readonly validation: 'strict' | 'lenient' | 'off';
+  /** Null: never. */
+  readonly pauseAfterMs: number | null;
   /** Hears the ids of delivered events. */
   seen: ((id: string) => void) | null;
+  readonly schemas: ReadonlyMap<string, StandardSchema>;
 }
 
 export interface ClientSettings {
@@ -39,7 +47,7 @@ export interface ClientSettings {
   stream(path: string, sessionId: string): StreamSettings;
 }
 
-export function clientSettings(options: DurableStreamsOptions): ClientSettings {
+export function clientSettings(options: DurableStreamsOptions<EventSchemas>): ClientSettings {
   const logger = guarded(options.logger ?? console);
   const baseUrl = (options.url ?? '').replace(/\/+$/, '');
   const reconnect = { ...RECONNECT_DEFAULTS, ...withoutUndefined(options.reconnect ?? {}) };
@@ -54,6 +62,7 @@ export function clientSettings(options: DurableStreamsOptions): ClientSettings {
       return { ...headers, ...(bearer && { Authorization: `Bearer ${bearer}` }) };
     },
   };
+  const schemas = schemasByType(options.events);
   return {
     logger,
     baseUrl,
@@ -67,7 +76,12 @@ export function clientSettings(options: DurableStreamsOptions): ClientSettings {
       reconnect,
       frameBytesMax: options.frameBytesMax ?? FRAME_BYTES_MAX_DEFAULT,
       logger,
+      transport: options.transport ?? 'auto',
+      ephemeral: options.ephemeral ?? true,
+      validation: options.validation ?? 'strict',
+      pauseAfterMs: typeof options.hidden === 'object' ? options.hidden.pauseAfterMs : null,
       seen: null,
+      schemas,
     }),
   };
 }

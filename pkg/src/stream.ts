@@ -46,22 +46,22 @@ export class SharedStream {
     return new Handle(this, subscriber);
   }
 
-  feedOf(subscriber: Subscriber): Feed | null {
-    if (this.#primary?.subscribers.includes(subscriber) === true) {
-      return this.#primary;
-    }
-    for (const feed of this.#catchingUp) {
-      if (feed.subscribers.includes(subscriber)) {
-        return feed;
+  close(): void {
+    for (const feed of [...this.#catchingUp, this.#primary]) {
+      for (const subscriber of feed?.subscribers ?? []) {
+        this.remove(subscriber);
       }
     }
-    return null;
   }
 
   remove(subscriber: Subscriber): void {
-    const feed = this.feedOf(subscriber);
-    feed?.remove(subscriber);
-    if (feed === null || feed.subscribers.length > 0) {
+    const { feed } = subscriber;
+    if (feed === null) {
+      return;
+    }
+    subscriber.end();
+    feed.remove(subscriber);
+    if (feed.subscribers.length > 0) {
       return;
     }
     feed.dispose();
@@ -103,7 +103,7 @@ export class SharedStream {
 class Handle implements Subscription {
   readonly #stream: SharedStream;
   readonly #subscriber: Subscriber;
-  #last = { offset: 0, cursor: null as string | null, place: null as SubscribeFrom | null };
+  #last: SubscribeFrom | null = null;
 
   constructor(stream: SharedStream, subscriber: Subscriber) {
     this.#stream = stream;
@@ -111,17 +111,12 @@ class Handle implements Subscription {
   }
 
   unsubscribe(): void {
-    if (!this.#subscriber.active) {
-      return;
-    }
-    this.#last = { offset: this.getLastOffset(), cursor: this.getLastCursor(), place: this.getPlace() };
-    this.#subscriber.active = false;
-    this.#subscriber.state = 'disconnected';
+    this.#last = this.getPlace();
     this.#stream.remove(this.#subscriber);
   }
 
   reconnect(): void {
-    this.#stream.feedOf(this.#subscriber)?.reconnect();
+    this.#subscriber.feed?.reconnect();
   }
 
   getState() {
@@ -129,32 +124,19 @@ class Handle implements Subscription {
   }
 
   getLastOffset(): number {
-    const feed = this.#stream.feedOf(this.#subscriber);
-    return feed === null ? this.#last.offset : Math.max(feed.offset, this.#subscriber.after);
+    return this.#subscriber.place.offset;
   }
 
   getLastCursor(): string | null {
-    return this.#stream.feedOf(this.#subscriber)?.cursor ?? this.#last.cursor;
+    return this.#subscriber.place.cursor;
   }
 
   getPlace(): SubscribeFrom | null {
-    const feed = this.#stream.feedOf(this.#subscriber);
-    return feed === null ? this.#last.place : feed.place;
+    return this.#subscriber.feed?.place ?? this.#last;
   }
 
   getStats() {
-    return (
-      this.#stream.feedOf(this.#subscriber)?.stats ?? {
-        bytes: 0,
-        events: 0,
-        rejected: 0,
-        batches: 0,
-        connections: 0,
-        attempt: 0,
-        nextDelayMs: null,
-        upToDate: false,
-      }
-    );
+    return this.#subscriber.place.stats;
   }
 
   [Symbol.dispose](): void {

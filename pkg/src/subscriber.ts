@@ -1,5 +1,7 @@
 // One application's callbacks on a stream. A callback that throws is reported and never reaches the delivery loop.
+import type { CustomCallbacks, CustomRecord, EventSchemas } from './custom-types.js';
 import { DurableStreamsError, inWords } from './errors.js';
+import type { Feed } from './feed.js';
 import { CHANNEL_INDEX_OF_KIND, CHANNELS } from './generated/records.js';
 import type { Channel } from './generated/types.js';
 import type { ConnectionInfo, ConnectionLostInfo, ConnectionState, Logger, SessionCallbacks, SessionRecord } from './types.js';
@@ -37,6 +39,8 @@ export class Subscriber {
   active = true;
   /** Records up to this offset have been delivered by an earlier connection. */
   after: number;
+  feed: Feed | null = null;
+  #last: Pick<Feed, 'offset' | 'cursor' | 'stats'> | null = null;
   state: ConnectionState = 'disconnected';
   readonly #callbacks: SessionCallbacks;
   readonly #logger: Logger;
@@ -50,11 +54,25 @@ export class Subscriber {
     this.#byChannel = CHANNELS.map((channel) => callbackOf(callbacks, channel));
   }
 
-  record(record: SessionRecord, kind: number): void {
-    if (!this.active || record.offset <= this.after) {
+  /** How far it has come; what it was at its end, after that. */
+  get place(): Pick<Feed, 'offset' | 'cursor' | 'stats'> {
+    const { offset, cursor, stats } = (this.feed ?? this.#last) as Feed;
+    return { offset: Math.max(offset, this.after), cursor, stats };
+  }
+
+  end(): void {
+    this.#last = this.place;
+    this.feed = null;
+    this.active = false;
+    this.state = 'disconnected';
+  }
+
+  record(record: SessionRecord | CustomRecord, kind: number, uncounted: boolean): void {
+    if (!this.active || (record.offset <= this.after && !uncounted)) {
       return;
     }
-    const typed = this.#byChannel[CHANNEL_INDEX_OF_KIND[kind] ?? UNKNOWN_CHANNEL_INDEX];
+    const index = CHANNEL_INDEX_OF_KIND[kind];
+    const typed = index === undefined && record.channel === 'custom' ? this.#custom(record.type) : this.#byChannel[index ?? UNKNOWN_CHANNEL_INDEX];
     if (typed !== undefined) {
       try {
         typed.call(this.#callbacks, record as never);
@@ -64,7 +82,7 @@ export class Subscriber {
     }
     if (this.#callbacks.onEvent !== undefined && this.active) {
       try {
-        this.#callbacks.onEvent(record);
+        this.#callbacks.onEvent(record as SessionRecord);
       } catch (error) {
         this.#callbackFailed(error, record);
       }
@@ -103,6 +121,13 @@ export class Subscriber {
     this.#call('onClosed', (callbacks) => callbacks.onClosed?.());
   }
 
+  #custom(type: string): RecordCallback {
+    // The client's types have made sure that these are callbacks of registered types.
+    const on = this.#callbacks.on as CustomCallbacks<EventSchemas> | undefined;
+    // A type may be called like anything that every object inherits.
+    return on !== undefined && Object.hasOwn(on, type) ? on[type] : undefined;
+  }
+
   #call(name: string, run: (callbacks: SessionCallbacks) => void): void {
     if (!this.active) {
       return;
@@ -114,7 +139,7 @@ export class Subscriber {
     }
   }
 
-  #callbackFailed(error: unknown, record: SessionRecord): void {
+  #callbackFailed(error: unknown, record: SessionRecord | CustomRecord): void {
     this.error(
       new DurableStreamsError('CALLBACK_FAILED', `a callback for ${record.type} threw: ${inWords(error)}`, {
         eventType: record.type,

@@ -2,6 +2,7 @@
 // The public vocabulary of the package: options, states, callbacks, the subscription handle.
 // Must not know: wasm, the batch layout, fetch bodies.
 
+import type { CustomCallbacks, CustomRecords, NoEvents } from './custom-types.js';
 import type { DurableStreamsError } from './errors.js';
 import type { SendingConfig } from './session-types.js';
 import type {
@@ -44,6 +45,11 @@ export interface ReconnectConfig {
 /** 'lost' and 'closed' are final until `reconnect()`; 'closed' means that the stream itself has ended. */
 export type ConnectionState = 'disconnected' | 'connecting' | 'connected' | 'reconnecting' | 'lost' | 'closed';
 
+/** How a stream is read: as it comes, or by one request after another where something on the way holds it back. */
+export type Transport = 'sse' | 'long-poll';
+/** 'auto' begins with SSE. */
+export type TransportOption = Transport | 'auto';
+
 /** What is going on behind a state, for a user interface. */
 export interface ConnectionInfo {
   /** Consecutive attempts that have failed; 0 while connected. */
@@ -54,6 +60,7 @@ export interface ConnectionInfo {
   nextDelayMs: number | null;
   /** Why the connection is in this state, when something failed. */
   cause: string | null;
+  transport: Transport;
 }
 
 /** Why a connection was given up. */
@@ -117,7 +124,7 @@ export interface Clock {
   Date: { now(): number };
 }
 
-export interface DurableStreamsOptions {
+export interface DurableStreamsOptions<E = NoEvents> {
   /** Base URL of the server, for example `https://example.org`; `/v1/stream/…` is appended. Default: the page's own origin. */
   url?: string;
   reconnect?: Partial<ReconnectConfig>;
@@ -132,9 +139,25 @@ export interface DurableStreamsOptions {
   silenceMs?: number;
   /** Largest SSE frame that is accepted. Default 16 MiB. */
   frameBytesMax?: number;
+  /**
+   * Default 'auto': SSE, and long-poll where SSE does not get through; SSE is tried again by `reconnect()` and every five
+   * minutes.
+   */
+  transport?: TransportOption;
+  /** Also receive what is told in passing and not stored, such as cursors of others. Default true. */
+  ephemeral?: boolean;
+  /**
+   * What happens to an event that breaks the schema. 'strict', the default: `onError` hears of it, and it is not delivered.
+   * 'lenient': it is delivered to `onUnknownEvent` and `onEvent`, with a warning to `onError`. 'off': the same without one.
+   */
+  validation?: 'strict' | 'lenient' | 'off';
+  /** Let go of connections while the page is hidden, after so many milliseconds. Default 'keep': never. */
+  hidden?: 'keep' | { pauseAfterMs: number };
   sending?: Partial<SendingConfig>;
   /** Default: `globalThis`. */
   clock?: Clock;
+  /** Event types of the application's own, each with a Standard Schema for its `data`, which has to answer synchronously. */
+  events?: E;
 }
 
 /** A place in a stream: the cursor and the offset of one record, or of `getLastCursor()` and `getLastOffset()`. */
@@ -161,7 +184,7 @@ export interface StatusCallbacks {
   onClosed?: () => void;
 }
 
-export interface SessionCallbacks extends StatusCallbacks {
+export interface SessionCallbacks<E = NoEvents> extends StatusCallbacks {
   onChunk?: Callback<ChunkRecord>;
   onToolCall?: Callback<ToolCallRecord>;
   onPresence?: Callback<PresenceRecord>;
@@ -172,15 +195,19 @@ export interface SessionCallbacks extends StatusCallbacks {
   onContainerAgent?: Callback<ContainerAgentRecord>;
   onTopology?: Callback<TopologyRecord>;
   /** Every record of every channel, after its typed callback; unknown types too. */
-  onEvent?: Callback<SessionRecord>;
+  onEvent?: Callback<SessionRecord | CustomRecords<E>>;
+  /** By type: events that the client's option `events` names, as their schemas made them. */
+  on?: CustomCallbacks<E>;
   /** An event type that this version does not know. */
   onUnknownEvent?: Callback<UnknownRecord>;
 }
 
-export interface AgentCallbacks extends StatusCallbacks {
+export interface AgentCallbacks<E = NoEvents> extends StatusCallbacks {
   onState?: Callback<AgentStateRecord>;
   /** Everything else on the agent's stream. */
-  onStep?: Callback<Exclude<SessionRecord, AgentStateRecord>>;
+  onStep?: Callback<Exclude<SessionRecord, AgentStateRecord> | CustomRecords<E>>;
+  /** By type: events that the client's option `events` names, as their schemas made them. */
+  on?: CustomCallbacks<E>;
 }
 
 export interface Subscription {

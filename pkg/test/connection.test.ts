@@ -11,7 +11,7 @@ describe('connection', () => {
     expect(subscription.getState()).toBe('disconnected');
     await until(() => subscription.getState() === 'connected');
     const [request] = server.requests;
-    expect(request?.url.href).toBe('http://fake.test/v1/stream/sessions/s1?live=sse&offset=-1');
+    expect(request?.url.href).toBe('http://fake.test/v1/stream/sessions/s1?ephemeral=true&live=sse&offset=-1');
     expect(request?.headers).toEqual({ Accept: 'text/event-stream', Authorization: 'Bearer secret', 'x-own': '1' });
     subscription.unsubscribe();
   });
@@ -53,7 +53,7 @@ describe('connection', () => {
     } as const;
     for (const [name, failing] of Object.entries(paths)) {
       const server = new FakeServer(useful, failing, failing, failing, { body: data(chunk(2)) + control(2) });
-      const { recorder, log, subscription } = subscribe(server);
+      const { recorder, log, subscription } = subscribe(server, { transport: 'sse' });
       await until(() => recorder.lost.length === 1, name);
       expect(recorder.calls.at(-1), name).toBe('lost');
       expect(recorder.errors.map(({ code }) => code), name).toEqual(['CONNECTION_LOST']);
@@ -75,7 +75,7 @@ describe('connection', () => {
 
   it('gives up on silence', async () => {
     const server = new FakeServer({ body: control(0) }, { body: '' }, { body: '' }, { body: '' });
-    const { recorder, subscription } = subscribe(server, { silenceMs: 30 });
+    const { recorder, subscription } = subscribe(server, { silenceMs: 30, transport: 'sse' });
     await until(() => recorder.lost.length === 1);
     expect(recorder.lost[0]?.cause).toContain('silent');
     await quiet(server);
@@ -88,10 +88,10 @@ describe('connection', () => {
     const { recorder, subscription } = subscribe(server);
     await until(() => subscription.getState() === 'connected');
     expect(recorder.infos.filter(({ nextDelayMs }) => nextDelayMs !== null)).toEqual([
-      { attempt: 1, maxAttempts: 3, nextDelayMs: 1, cause: 'HTTP status 503' },
-      { attempt: 2, maxAttempts: 3, nextDelayMs: 1, cause: 'HTTP status 503' },
+      { attempt: 1, maxAttempts: 3, nextDelayMs: 1, cause: 'HTTP status 503', transport: 'sse' },
+      { attempt: 2, maxAttempts: 3, nextDelayMs: 1, cause: 'HTTP status 503', transport: 'sse' },
     ]);
-    expect(recorder.infos.at(-1)).toEqual({ attempt: 0, maxAttempts: 3, nextDelayMs: null, cause: null });
+    expect(recorder.infos.at(-1)).toEqual({ attempt: 0, maxAttempts: 3, nextDelayMs: null, cause: null, transport: 'sse' });
     expect(subscription.getStats()).toMatchObject({ connections: 3, attempt: 0 });
     subscription.unsubscribe();
   });

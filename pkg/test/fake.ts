@@ -6,7 +6,8 @@ const encoder = new TextEncoder();
 export type Answer =
   | { status: number; headers?: Record<string, string> }
   | { body: string; pieces?: number | readonly number[]; end?: 'close' | 'open' | 'error'; headers?: Record<string, string> }
-  | 'refused';
+  | 'refused'
+  | 'silent';
 
 export interface Request {
   url: URL;
@@ -41,6 +42,9 @@ export class FakeServer {
     if (answer === 'refused') {
       throw new TypeError('connection refused');
     }
+    if (answer === 'silent') {
+      return new Promise((_, reject) => init.signal.addEventListener('abort', () => reject(init.signal.reason as Error)));
+    }
     if ('status' in answer) {
       return new Response(null, { status: answer.status, headers: answer.headers ?? {} });
     }
@@ -68,7 +72,8 @@ export class FakeServer {
         }
       },
     });
-    return new Response(stream, { headers: { 'content-type': 'text/event-stream', ...headers } });
+    const { 'x-status': status = '200', ...rest } = { 'content-type': 'text/event-stream', ...headers } as Record<string, string>;
+    return new Response(stream, { status: Number(status), headers: rest });
   };
 
   /** Sends more on the newest connection. */
@@ -101,6 +106,15 @@ export interface WireEvent {
 
 export function chunk(n: number, data: Record<string, unknown> = {}): WireEvent {
   return { id: `e${n}`, type: 'chunk', timestamp: 1000 + n, data: { text: `t${n} `, ...data } };
+}
+
+/** What is told in passing. */
+export const ephemeral = (event: unknown): string => `event: ephemeral\ndata: ${JSON.stringify(event)}\n\n`;
+
+/** The answer to a poll. */
+export function page(events: readonly unknown[], count: number, headers: Record<string, string> = {}): Answer {
+  const all = { 'content-type': 'application/json', 'stream-next-offset': `c${count}`, 'stream-up-to-date': 'true', ...headers };
+  return events.length === 0 ? { status: 204, headers: all } : { body: JSON.stringify(events, null, 1), end: 'close', headers: all };
 }
 
 export const data = (...events: readonly unknown[]): string => `event: data\ndata: ${JSON.stringify(events)}\n\n`;

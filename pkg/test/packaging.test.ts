@@ -10,6 +10,7 @@ import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { chunk, control, data } from './fake.js';
+import { pack } from './packed.js';
 import { serve } from './server.js';
 
 const run = promisify(execFile);
@@ -21,12 +22,10 @@ let packed: string[] = [];
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'durable-sessions-pack-'));
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', dir], { cwd: pkg });
-  const answer = JSON.parse(stdout) as unknown;
-  const [entry] = (Array.isArray(answer) ? answer : Object.values(answer as object)) as { filename: string; files: { path: string }[] }[];
-  packed = entry?.files.map(({ path }) => path) ?? [];
+  const { filename, files } = await pack(dir);
+  packed = files;
   writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
-  await run('npm', ['install', '--offline', '--no-audit', '--no-fund', `./${entry?.filename}`], { cwd: dir });
+  await run('npm', ['install', '--offline', '--no-audit', '--no-fund', `./${filename}`], { cwd: dir });
 }, 2 * MINUTES);
 
 afterAll(() => {

@@ -99,5 +99,26 @@ describe('memory', () => {
       await once();
     }
     expect(memory.buffer.byteLength).toBe(settled);
+  }, 60_000);
+});
+
+describe('the end of a client', () => {
+  it('ends all its subscriptions, and whoever subscribes again starts anew', async () => {
+    const server = new FakeServer({ body: data(chunk(1)) + control(1) }, { body: data(chunk(1)) + control(1) }, { body: control(0) }, { body: data(chunk(1)) + control(1) });
+    const { client, recorder, subscription } = subscribe(server);
+    await until(() => recorder.records.length === 1);
+    const late = client.subscribeToSession('s1', {});
+    const other = client.subscribeToSession('s2', {});
+    await until(() => other.getState() === 'connected');
+    client.close();
+    expect([subscription, late, other].map((each) => each.getState())).toEqual(Array(3).fill('disconnected'));
+    expect([subscription.getLastOffset(), subscription.getLastCursor()]).toEqual([1, 'c1']);
+    await until(() => server.aborted === server.requests.length);
+    const again = new Recorder();
+    const requests = server.requests.length;
+    client.subscribeToSession('s1', again.callbacks);
+    await until(() => server.requests.length > requests);
+    client[Symbol.dispose]();
+    await until(() => server.aborted === server.requests.length);
   });
 });

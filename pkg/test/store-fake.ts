@@ -4,7 +4,7 @@ import type { ConnectionInfo, SessionCallbacks, SessionRecord, SubscribeFrom, Su
 import { DurableStreamsError } from 'durable-sessions';
 import type { FrameScheduler } from 'durable-sessions/store';
 
-const INFO: ConnectionInfo = { attempt: 0, maxAttempts: 10, nextDelayMs: null, cause: null };
+const INFO: ConnectionInfo = { attempt: 0, maxAttempts: 10, nextDelayMs: null, cause: null, transport: 'sse' };
 
 type Payload = Record<string, unknown>;
 

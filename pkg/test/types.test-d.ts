@@ -65,6 +65,11 @@ it('types callbacks by channel', () => {
 
 it('types options and the rest', () => {
   new DurableStreamsClient({ url: 'x', reconnect: { maxAttempts: 3 }, token: async () => 'x', headers: { a: 'b' }, fetch });
+  new DurableStreamsClient({ transport: 'long-poll', ephemeral: false, validation: 'lenient', hidden: { pauseAfterMs: 60_000 } }).close();
+  // @ts-expect-error no such mode
+  new DurableStreamsClient({ validation: 'loose' });
+  expectTypeOf<DurableStreamsError['severity']>().toEqualTypeOf<'error' | 'warning'>();
+  expectTypeOf<ConnectionInfo['transport']>().toEqualTypeOf<'sse' | 'long-poll'>();
   // @ts-expect-error no such option
   new DurableStreamsClient({ uri: 'x' });
   expectTypeOf<keyof ReconnectConfig>().toEqualTypeOf<'enabled' | 'initialDelay' | 'maxDelay' | 'backoffMultiplier' | 'maxAttempts' | 'jitter'>();

@@ -1,6 +1,7 @@
 //! Time as it is given to the machines: they never read a clock.
 
-/// A point in time, in milliseconds since any fixed moment. Must not go back.
+/// A point in time, in milliseconds since any fixed moment, sleep included. Should not go back: see the invariants of
+/// [`Subscription`](crate::Subscription).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Millis(pub u64);
 

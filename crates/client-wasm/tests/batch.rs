@@ -75,9 +75,14 @@ fn every_split_gives_the_same_items() {
         whole,
         [
             Item::Event(event(1, json!({ "text": "h\u{e9} \u{1f600}" })), 1),
-            Item::Rejected("INVALID_EVENT".into(), Some("chunk".into()), Some("$.data.text".into()), 2),
+            Item::Rejected(
+                "INVALID_EVENT".into(),
+                r#"{"data":"#.into(),
+                r#"{},"id":"e2","timestamp":5,"type":"chunk"}"#.into(),
+                2
+            ),
             Item::Control("2".into(), 2, false, false),
-            Item::Rejected("INVALID_JSON".into(), None, Some("$".into()), 2),
+            Item::Rejected("INVALID_JSON".into(), String::new(), "oops".into(), 2),
             Item::Event(json!({ "id": "e4", "type": "app:own", "timestamp": 1, "data": [1, "x"] }), 3),
             Item::Control("3".into(), 3, true, true),
         ]
@@ -85,6 +90,26 @@ fn every_split_gives_the_same_items() {
     for cut in 0..=bytes.len() {
         assert_eq!(deliver([&bytes[..cut], &bytes[cut..]]), whole, "cut at {cut}");
     }
+    assert_eq!(deliver(bytes.chunks(1)), whole);
+}
+
+#[test]
+fn what_is_ephemeral_counts_nothing() {
+    let ephemeral = |id: u64| frame("ephemeral", &event(id, json!({ "text": "p" })));
+    let bytes = [
+        ephemeral(7),
+        frame("data", &json!([event(1, json!({ "text": "x" })), event(2, json!({ "text": "x" }))])),
+        ephemeral(8),
+        frame("ephemeral", &event(9, json!({}))),
+        frame("data", &json!([event(3, json!({ "text": "x" }))])),
+    ]
+    .concat();
+    let at = |id: u64, offset: u64| Item::Event(event(id, json!({ "text": "x" })), offset);
+    let passing = |id: u64, offset: u64| Item::Ephemeral(event(id, json!({ "text": "p" })), offset);
+    let whole = deliver([&bytes[..]]);
+    assert!(matches!(&whole[4], Item::Rejected(code, .., 2) if code == "INVALID_EVENT"), "{whole:?}");
+    assert_eq!(whole[..4], [passing(7, 0), at(1, 1), at(2, 2), passing(8, 2)]);
+    assert_eq!(whole[5..], [at(3, 3)]);
     assert_eq!(deliver(bytes.chunks(1)), whole);
 }
 

@@ -1,5 +1,6 @@
 //! Why the parser did not accept something. Must not know what happens to the rejected input.
 
+#[cfg(feature = "serde")]
 use core::fmt;
 
 /// The cause of a rejection.
@@ -66,28 +67,34 @@ impl RejectionCode {
     }
 }
 
-/// What the parser rejected, where, and why.
+/// What the parser rejected, where, and why. Without feature `serde` it says neither path nor type nor what came:
+/// whoever has the text can read them there, and in the browser JavaScript does (`pkg/src/rejection.ts`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// The cause.
     pub code: RejectionCode,
     /// The event's type, where it could be read.
+    #[cfg(feature = "serde")]
     pub event_type: Option<String>,
     /// JSON path from the event on: `$.data.text`.
+    #[cfg(feature = "serde")]
     pub path: String,
     /// What should have been there.
     pub expected: String,
     /// What was there: a short excerpt of the text.
+    #[cfg(feature = "serde")]
     pub came: String,
     /// Where, in bytes from the start of the text.
     pub at: usize,
+    /// Where the message begins, in bytes from the start of the text.
+    pub message_at: usize,
 }
 
+#[cfg(feature = "serde")]
 impl Rejection {
     /// One sentence for a person.
     #[must_use]
     pub fn message(&self) -> String {
-        // Plain concatenation: this runs in the browser as well, where the formatting machinery is too large.
         let mut text = String::new();
         if let Some(event_type) = &self.event_type {
             push(&mut text, event_type);
@@ -104,12 +111,14 @@ impl Rejection {
     }
 }
 
+#[cfg(feature = "serde")]
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message())
     }
 }
 
+#[cfg(feature = "serde")]
 impl core::error::Error for Rejection {}
 
 /// Appends. One call instead of an inlined copy at every place: rejections are rare, code size counts.
@@ -119,6 +128,7 @@ pub(crate) fn push(text: &mut String, more: &str) {
 }
 
 /// Appends a number, most significant digit first.
+#[cfg(feature = "serde")]
 pub(crate) fn push_decimal(text: &mut String, number: usize) {
     if number >= 10 {
         push_decimal(text, number / 10);

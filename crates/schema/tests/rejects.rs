@@ -119,7 +119,9 @@ fn only_rejection(text: &str, good: &str) -> Rejection {
     assert_eq!(count, Ok(3));
     assert!(verdicts[0].is_none() && verdicts[2].is_none());
     let between = verdicts[1].clone().expect("the middle one is bad");
-    assert_eq!(between, Rejection { at: alone.at + good.len() + 2, ..alone.clone() });
+    let shift = good.len() + 2;
+    let shifted = Rejection { at: alone.at + shift, message_at: alone.message_at + shift, ..alone.clone() };
+    assert_eq!(between, shifted);
     alone
 }
 

@@ -76,6 +76,10 @@ impl Checkout {
         self.root.join("tests/conformance")
     }
 
+    pub(crate) fn packaging_tests(&self) -> PathBuf {
+        self.root.join("tests/packaging")
+    }
+
     pub(crate) fn client_wasm(&self) -> PathBuf {
         self.root.join("crates/client-wasm")
     }

@@ -205,7 +205,8 @@ const MAKERS: readonly Maker[] = [
   topologyCompleted,
 ];
 
-const TYPES: readonly string[] = [
+/** The types of the catalogue, by kind. */
+export const TYPES: readonly string[] = [
   'chunk',
   'tool:start',
   'tool:result',

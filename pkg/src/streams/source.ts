@@ -56,7 +56,7 @@ export async function* pieces(settings: ClientSettings, url: string, place: Plac
     let failure: { cause: unknown; status: number; afterMs: number; reason: DurableStreamsError };
     try {
       const before = place.offset;
-      for await (const piece of mode === 'sse' ? events(settings, at, place, refresh, signal, frameCharsMax) : page(settings, at, place, mode === 'long-poll', refresh, signal)) {
+      for await (const piece of mode === 'sse' ? events(settings, at, place, signal, frameCharsMax) : page(settings, at, place, mode === 'long-poll', signal)) {
         attempt = 0;
         refresh = false;
         yield piece;
@@ -94,8 +94,8 @@ export async function* pieces(settings: ClientSettings, url: string, place: Plac
 }
 
 /** One GET whose answer is read whole. */
-async function* page(settings: ClientSettings, url: URL, place: Place, isLongPoll: boolean, refresh: boolean, signal: AbortSignal): AsyncGenerator<Piece, void, undefined> {
-  const { response, heard, done } = await get(settings, url, place, isLongPoll ? 'long-poll' : null, refresh, signal, isLongPoll ? 3 : 1);
+async function* page(settings: ClientSettings, url: URL, place: Place, isLongPoll: boolean, signal: AbortSignal): AsyncGenerator<Piece, void, undefined> {
+  const { response, heard, done } = await get(settings, url, place, isLongPoll ? 'long-poll' : null, signal, isLongPoll ? 3 : 1);
   try {
     const { headers, status } = response;
     const content = status === 204 ? '' : new Uint8Array(await heard(response.arrayBuffer()));
@@ -112,8 +112,8 @@ async function* page(settings: ClientSettings, url: URL, place: Place, isLongPol
 }
 
 /** One SSE answer, to its end. */
-async function* events(settings: ClientSettings, url: URL, place: Place, refresh: boolean, signal: AbortSignal, frameCharsMax: number): AsyncGenerator<Piece, void, undefined> {
-  const { response, heard, done } = await get(settings, url, place, 'sse', refresh, signal, 1);
+async function* events(settings: ClientSettings, url: URL, place: Place, signal: AbortSignal, frameCharsMax: number): AsyncGenerator<Piece, void, undefined> {
+  const { response, heard, done } = await get(settings, url, place, 'sse', signal, 1);
   const reader = response.body?.getReader();
   try {
     if (!/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '')) {
@@ -164,7 +164,7 @@ interface Got {
   done(): void;
 }
 
-async function get({ request }: ClientSettings, url: URL, place: Place, live: string | null, refresh: boolean, signal: AbortSignal, patience: number): Promise<Got> {
+async function get({ request }: ClientSettings, url: URL, place: Place, live: string | null, signal: AbortSignal, patience: number): Promise<Got> {
   const { clock, fetch } = request;
   const silenceMs = request.silenceMs * patience;
   const target = new URL(url);
@@ -202,7 +202,7 @@ async function get({ request }: ClientSettings, url: URL, place: Place, live: st
   signal.throwIfAborted();
   signal.addEventListener('abort', stop);
   try {
-    const headers = await heard(request.headers(refresh));
+    const headers = await heard(request.headers());
     const response = await heard(fetch(target.href, { method: 'GET', headers: { ...headers, ...(live === 'sse' && { Accept: 'text/event-stream' }) }, signal: abort.signal, cache: 'no-store' }));
     if (response.status !== 200 && response.status !== 204) {
       const body = await heard(response.text());

@@ -17,26 +17,18 @@ export class Connection {
     seed: number,
     hooks: ConnectionHooks,
   );
-  /** Opens the first request. */
-  start(): void;
-  /** Starts anew from the cursor with a fresh count of attempts. */
-  reconnect(): void;
-  /** Tells what the environment believes about the network. */
-  online(online: boolean): void;
+  /** Something happened that needs no more words: one of the numbers in `src/driver.ts`. */
+  signal(what: number): void;
   /** The request was answered. */
   answered(response: Response): void;
   /** A piece of the body has come. */
   receive(piece: Uint8Array): void;
-  /** The body has ended. */
-  ended(): void;
   /** The request has failed, or before it the provider of the token. */
   failed(isToken: boolean, words: string): void;
-  /** A timer has run down. */
-  timer(isSilence: boolean): void;
-  /** Ends the subscription. Final. */
-  close(): void;
-  /** Releases what the connection holds in wasm memory; `close()` first. */
+  /** Releases what the connection holds in wasm memory; the signal to close first. */
   free(): void;
+  /** Forgets the connection without a call. */
+  __destroy_into_raw(): number;
 }
 
 /**
@@ -51,10 +43,14 @@ export interface ConnectionHooks {
   /** The items of one piece of a body: the address of eight words that say where they are, valid during the call. */
   batch(parts: number, bytes: number): void;
   notice(notice: Notice): void;
+  /** Unix milliseconds; must not throw. */
+  now(): number;
 }
 
 export interface InitOutput {
   readonly memory: WebAssembly.Memory;
+  /** For another instance. */
+  readonly module: WebAssembly.Module;
 }
 
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;

@@ -67,6 +67,10 @@ pub enum Input {
     Online,
     /// The environment believes that the network is gone. Attempts go on: beliefs are often wrong.
     Offline,
+    /// A timer fired far later than it was set for: the machine, or this page of it, was asleep. `now` counts the sleep.
+    Woke,
+    /// The application looks away for a while: let go of the connection. [`Input::Subscribe`] goes on from the cursor.
+    Pause,
 }
 
 /// The parts of an answer that decide.

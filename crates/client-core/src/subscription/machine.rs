@@ -14,7 +14,7 @@ use crate::cause::{Cause, Detail, Failure};
 use crate::random::Random;
 use crate::{Millis, ReconnectConfig};
 
-/// After the network came back, so long without a sound means that the connection did not survive: one heartbeat
+/// After the network or the machine itself came back, so long without a sound means that the connection did not survive: one heartbeat
 /// of the server (15 s) and some slack.
 const PROBE_MS: u64 = 20_000;
 /// A useful connection that brought nothing and ended within this time was no rotation worth repeating at once.
@@ -141,6 +141,8 @@ impl Subscription {
             Input::Reconnect => self.reconnect(now),
             Input::Online => self.online(now),
             Input::Offline => self.offline = true,
+            Input::Woke => self.wake(now),
+            Input::Pause => self.pause(),
             Input::Subscribe | Input::Response(_) | Input::Timer(TimerKind::Retry) => {}
         }
     }
@@ -353,6 +355,8 @@ impl Subscription {
         if !matches!(self.phase, Phase::Opening | Phase::Streaming) {
             return;
         }
+        // The clock was set back: count anew, or nothing would be silent until it has caught up.
+        self.heard_at = self.heard_at.min(now);
         let silent_ms = now.since(self.heard_at);
         if silent_ms < self.config.silence_ms {
             return self.set_timer(TimerKind::Silence, self.config.silence_ms - silent_ms);
@@ -451,6 +455,32 @@ impl Subscription {
                 self.set_timer(TimerKind::Silence, PROBE_MS);
             }
             _ => {}
+        }
+    }
+
+    fn wake(&mut self, now: Millis) {
+        match self.phase {
+            // Nobody was there to hear: no failure of the server's, so no attempt, and no pause before the next request.
+            Phase::Opening | Phase::Streaming
+                if now.since(self.heard_at) >= PROBE_MS.min(self.config.silence_ms) =>
+            {
+                self.outputs.push_back(Output::Abort);
+                self.open(now, false);
+            }
+            Phase::Waiting if now < self.not_before => {
+                self.set_timer(TimerKind::Retry, self.not_before.since(now));
+            }
+            Phase::Waiting => self.online(now),
+            _ => self.check_silence(now),
+        }
+    }
+
+    fn pause(&mut self) {
+        if matches!(self.phase, Phase::Opening | Phase::Streaming | Phase::Waiting) {
+            self.drop_request();
+            self.interrupt();
+            self.phase = Phase::Idle;
+            self.enter(ConnectionState::Disconnected);
         }
     }
 

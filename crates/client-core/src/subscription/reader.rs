@@ -9,6 +9,9 @@ use super::control::{Control, ControlReader};
 use super::position::{Position, Turn};
 use super::sink::{EventSink, FrameProblem};
 
+/// SSE frames with one event that is told in passing: `ephemeral=true` in the query asks for them.
+const EVENT_EPHEMERAL: &str = "ephemeral";
+
 /// What one pass over the buffered bytes found.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Found {
@@ -89,9 +92,13 @@ impl Reader {
                     sink.bad_frame(&FrameProblem::TooLarge { frame_bytes_max }, position.delivered());
                 }
                 SseItem::Frame(frame) if frame.event == EVENT_DATA => {
-                    if data(parser, position, frame.data, stats, sink) {
+                    if messages(parser, position, frame.data, false, stats, sink) {
                         (found.useful, found.progress) = (true, true);
                     }
+                }
+                SseItem::Frame(frame) if frame.event == EVENT_EPHEMERAL => {
+                    // No progress: it would not come again.
+                    found.useful |= messages(parser, position, frame.data, true, stats, sink);
                 }
                 SseItem::Frame(frame) if frame.event == EVENT_CONTROL => {
                     match control.read(parser, frame.data) {
@@ -123,33 +130,49 @@ impl Reader {
     }
 }
 
-/// Delivers the messages of one data frame; false if it is not JSON, in which case nothing of it was delivered.
-fn data(
+/// Delivers the messages of one frame; false if it is not JSON, in which case nothing of it was delivered. What is
+/// ephemeral leaves the position alone.
+fn messages(
     parser: &mut Parser,
     position: &mut Position,
     text: &[u8],
+    ephemeral: bool,
     stats: &mut Stats,
     sink: &mut dyn EventSink,
 ) -> bool {
     let mark = position.mark();
     let before = *stats;
     sink.checkpoint();
-    let verdict = parser.parse_messages(text, &mut |verdict| match (position.message(), verdict) {
-        (Turn::Skip, _) => stats.skipped += 1,
-        (Turn::Deliver(count), Verdict::Event(view)) => {
-            stats.messages += 1;
-            sink.event(&view, count);
+    let verdict = parser.parse_messages(text, &mut |verdict| {
+        if ephemeral {
+            let count = position.delivered();
+            return match verdict {
+                Verdict::Event(view) => sink.ephemeral(&view, count),
+                Verdict::Rejected { rejection, raw } => {
+                    stats.bad_frames += 1;
+                    sink.bad_frame(&FrameProblem::Ephemeral { rejection: &rejection, raw }, count);
+                }
+            };
         }
-        (Turn::Deliver(count), Verdict::Rejected { rejection, raw }) => {
-            stats.messages += 1;
-            stats.rejected += 1;
-            sink.rejected(&rejection, raw, count);
+        match (position.message(), verdict) {
+            (Turn::Skip, _) => stats.skipped += 1,
+            (Turn::Deliver(count), Verdict::Event(view)) => {
+                stats.messages += 1;
+                sink.event(&view, count);
+            }
+            (Turn::Deliver(count), Verdict::Rejected { rejection, raw }) => {
+                stats.messages += 1;
+                stats.rejected += 1;
+                sink.rejected(&rejection, raw, count);
+            }
         }
     });
     let Err(rejection) = verdict else { return true };
     sink.rollback();
     position.restore(mark);
-    position.uncounted_frame();
+    if !ephemeral {
+        position.uncounted_frame();
+    }
     *stats = Stats { bad_frames: before.bad_frames + 1, ..before };
     sink.bad_frame(&FrameProblem::Syntax { rejection: &rejection, raw: text }, position.delivered());
     false

@@ -10,6 +10,9 @@ use super::control::MalformedControl;
 pub trait EventSink {
     /// A valid event.
     fn event(&mut self, view: &EventView<'_, '_>, count: u64);
+    /// A valid event that is told in passing: it is not stored, has no number of its own and never comes again. `count`
+    /// is that of the last message delivered. Only who asks for such events gets any.
+    fn ephemeral(&mut self, _view: &EventView<'_, '_>, _count: u64) {}
     /// A message that is no valid event. It counts, and reading goes on.
     fn rejected(&mut self, rejection: &Rejection, raw: &[u8], count: u64);
     /// Something that could not be read as messages at all. `count` is that of the last message delivered.
@@ -44,6 +47,13 @@ pub enum FrameProblem<'a> {
         /// The frame's text.
         raw: &'a [u8],
     },
+    /// What was told in passing is no valid event.
+    Ephemeral {
+        /// Where and how.
+        rejection: &'a Rejection,
+        /// The event's text.
+        raw: &'a [u8],
+    },
     /// The server counts messages that it never sent.
     Missing {
         /// How many.
@@ -59,6 +69,7 @@ impl FrameProblem<'_> {
             Self::Syntax { .. } => "INVALID_JSON",
             Self::TooLarge { .. } => "FRAME_TOO_LARGE",
             Self::Control { .. } => "INVALID_CONTROL",
+            Self::Ephemeral { .. } => "INVALID_EVENT",
             Self::Missing { .. } => "MESSAGES_MISSING",
         }
     }

@@ -146,7 +146,12 @@ fn write_tables(out: &mut String, makers: &[Maker]) {
         found.map_or_else(String::new, |maker| maker.name.clone())
     };
     column(out, "const MAKERS: readonly Maker[] = [", &name_of, "];");
-    column(out, "const TYPES: readonly string[] = [", &|event| format!("'{}'", event.event_type), "];");
+    column(
+        out,
+        "/** The types of the catalogue, by kind. */\nexport const TYPES: readonly string[] = [",
+        &|event| format!("'{}'", event.event_type),
+        "];",
+    );
     out.push_str("// What mapping adds, where that is not the type itself.\n");
     let mut fixed = String::new();
     for event in EVENTS {

@@ -17,6 +17,9 @@ const WORD_DIGITS_MAX: usize = 9;
 /// `code` of a message that is JSON but no valid event.
 const CODE_INVALID_EVENT: &str = "INVALID_EVENT";
 
+/// What is shown of a frame that is no JSON is cut out of so much of it.
+const FRAME_EXCERPT_BYTES_MAX: usize = 256;
+
 /// Collects items until [`finish`](Self::finish).
 #[derive(Debug, Default)]
 pub struct BatchEncoder {
@@ -85,12 +88,18 @@ impl BatchEncoder {
 
     /// The reader counts along, so only a jump is written out.
     fn place(&mut self, count: u64) {
-        let before = count.saturating_sub(1);
-        if self.count != Some(before) {
+        if self.count != Some(count) {
             self.words.push(word::POSITION);
-            self.number(before);
+            self.number(count);
         }
         self.count = Some(count);
+    }
+
+    fn item(&mut self, view: &EventView<'_, '_>) {
+        match view.kind() {
+            EventKind::Known(index) => self.known(view, index.position(), index.spec().payload.fields),
+            EventKind::Custom(_) | EventKind::Unknown => self.unknown(view),
+        }
     }
 
     /// A timestamp as the difference from the one before, which nearly always fits a word.
@@ -166,10 +175,19 @@ impl BatchEncoder {
         }
     }
 
-    fn refusal(&mut self, count: u64, values: [&str; 6]) {
+    /// `before` and `behind` are the text around the place; together they are the message, if it is one.
+    fn refusal(
+        &mut self,
+        count: u64,
+        code: &str,
+        reason: &str,
+        expected: &[u8],
+        before: &[u8],
+        behind: &[u8],
+    ) {
         self.words.push(word::REJECTED);
-        for value in values {
-            self.words_of(value.as_bytes());
+        for value in [code.as_bytes(), reason.as_bytes(), expected, before, behind] {
+            self.words_of(value);
         }
         self.number(count);
         self.count = Some(count);
@@ -242,47 +260,55 @@ impl BatchEncoder {
 
 impl EventSink for BatchEncoder {
     fn event(&mut self, view: &EventView<'_, '_>, count: u64) {
-        self.place(count);
-        match view.kind() {
-            EventKind::Known(index) => self.known(view, index.position(), index.spec().payload.fields),
-            EventKind::Custom(_) | EventKind::Unknown => self.unknown(view),
-        }
+        self.place(count.saturating_sub(1));
+        self.count = Some(count);
+        self.item(view);
     }
 
-    fn rejected(&mut self, rejection: &Rejection, _raw: &[u8], count: u64) {
+    fn ephemeral(&mut self, view: &EventView<'_, '_>, count: u64) {
+        self.place(count);
+        let at = self.words.len();
+        self.item(view);
+        self.words[at] |= word::UNCOUNTED;
+    }
+
+    fn rejected(&mut self, rejection: &Rejection, raw: &[u8], count: u64) {
+        let at = rejection.at.saturating_sub(rejection.message_at).min(raw.len());
+        let (before, behind) = raw.split_at(at);
         self.refusal(
             count,
-            [
-                CODE_INVALID_EVENT,
-                rejection.code.as_str(),
-                rejection.event_type.as_deref().unwrap_or_default(),
-                &rejection.path,
-                &rejection.expected,
-                &rejection.came,
-            ],
+            CODE_INVALID_EVENT,
+            rejection.code.as_str(),
+            rejection.expected.as_bytes(),
+            before,
+            behind,
         );
     }
 
     fn bad_frame(&mut self, problem: &FrameProblem<'_>, count: u64) {
+        let at = self.words.len();
         let mut number = Vec::new();
-        let (reason, path, expected, came) = match problem {
-            FrameProblem::Syntax { rejection, .. } => (
-                rejection.code.as_str(),
-                rejection.path.as_str(),
-                rejection.expected.as_str(),
-                rejection.came.as_str(),
-            ),
+        let (reason, expected, came) = match problem {
+            FrameProblem::Ephemeral { rejection, raw } => {
+                self.rejected(rejection, raw, count);
+                return self.words[at] |= word::UNCOUNTED;
+            }
+            FrameProblem::Syntax { rejection, raw } => {
+                let came = readable(raw.get(rejection.at..).unwrap_or_default());
+                (rejection.code.as_str(), rejection.expected.as_str(), came)
+            }
             FrameProblem::TooLarge { frame_bytes_max } => {
                 push_number(&mut number, *frame_bytes_max as u64);
-                ("too_large", "", "a frame within frameBytesMax", text_of(&number))
+                ("too_large", "a frame within frameBytesMax", &*number)
             }
-            FrameProblem::Control { .. } => ("control", "", "a control event", "something else"),
+            FrameProblem::Control { .. } => ("control", "a control event", &b"something else"[..]),
             FrameProblem::Missing { messages } => {
                 push_number(&mut number, *messages);
-                ("missing", "", "every message that the server counts", text_of(&number))
+                ("missing", "every message that the server counts", &*number)
             }
         };
-        self.refusal(count, [problem.code(), reason, "", path, expected, came]);
+        self.refusal(count, problem.code(), reason, expected.as_bytes(), &[], came);
+        self.words[at] |= word::UNCOUNTED;
     }
 
     fn control(&mut self, cursor: &str, count: u64, up_to_date: bool, closed: bool) {
@@ -320,9 +346,15 @@ impl EventSink for BatchEncoder {
     }
 }
 
-// Only digits go in.
-fn text_of(digits: &[u8]) -> &str {
-    core::str::from_utf8(digits).unwrap_or_default()
+/// The beginning of a text that may be no text: as much of it as is UTF-8.
+fn readable(text: &[u8]) -> &[u8] {
+    let beginning = text.get(..FRAME_EXCERPT_BYTES_MAX).unwrap_or(text);
+    let valid = core::str::from_utf8(beginning).map_or_else(|error| error.valid_up_to(), str::len);
+    if valid == 0 && !text.is_empty() {
+        "\u{fffd}".as_bytes()
+    } else {
+        beginning.get(..valid).unwrap_or_default()
+    }
 }
 
 fn reuse<T>(buffer: &mut Vec<T>, kept_max: usize) {

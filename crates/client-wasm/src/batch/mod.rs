@@ -14,9 +14,9 @@
 //!
 //! | kind, bits 0..8 of a word | values behind it | bits above |
 //! |---|---|---|
-//! | position of the event in the schema's table | id, timestamp, fields in schema order, `meta`?, extras? | 8 `meta` follows, 9 extras follow |
-//! | [`UNKNOWN`](word::UNKNOWN) | id, type, timestamp, data, `meta`? | 8 `meta` follows |
-//! | [`REJECTED`](word::REJECTED) | code, reason, event type, path, expected, came, offset; type and path are empty where there is none | |
+//! | position of the event in the schema's table | id, timestamp, fields in schema order, `meta`?, extras? | 8 `meta` follows, 9 extras follow, 10 ephemeral: it does not count |
+//! | [`UNKNOWN`](word::UNKNOWN) | id, type, timestamp, data, `meta`? | 8 `meta` follows, 10 ephemeral |
+//! | [`REJECTED`](word::REJECTED) | code, reason, expected, the text before the place, the text behind it, offset; for a message the two texts are all of it | 10 not one of the stream's messages |
 //! | [`CONTROL`](word::CONTROL) | cursor, offset? | 8 up to date, 9 closed, 10 offset follows (otherwise it is that of the item before) |
 //! | [`POSITION`](word::POSITION) | offset that the next event counts on from | |
 //!

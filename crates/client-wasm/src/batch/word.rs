@@ -13,6 +13,8 @@ pub const POSITION: u32 = 252;
 pub const META: u32 = 1 << 8;
 /// Events: an object with the unknown fields follows.
 pub const EXTRAS: u32 = 1 << 9;
+/// Events: told in passing. Rejections: not one of the stream's messages. Their offset is that of the last message.
+pub const UNCOUNTED: u32 = 1 << 10;
 /// Controls: nothing newer is stored.
 pub const UP_TO_DATE: u32 = 1 << 8;
 /// Controls: the stream has ended.

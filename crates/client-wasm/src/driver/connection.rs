@@ -23,7 +23,7 @@ pub struct Connection {
 
 #[wasm_bindgen]
 impl Connection {
-    /// A connection that does nothing until [`start`](Self::start). With an empty `cursor` reading begins at the start
+    /// A connection that does nothing until it is told to start by [`signal`](Self::signal). With an empty `cursor` reading begins at the start
     /// of the stream. The other options are plain numbers: serde's error for a wrong type alone links the formatting
     /// of floats, a fifth of the whole module, and an object read field by field costs an import for each.
     ///
@@ -71,19 +71,21 @@ impl Connection {
         Ok(Self { link: Link::new(hooks, Subscription::new(config, seed as u64)) })
     }
 
-    /// Opens the first request.
-    pub fn start(&self) {
-        self.link.input(Input::Subscribe);
-    }
-
-    /// Starts anew from the cursor with a fresh count of attempts.
-    pub fn reconnect(&self) {
-        self.link.input(Input::Reconnect);
-    }
-
-    /// Tells what the environment believes about the network.
-    pub fn online(&self, online: bool) {
-        self.link.input(if online { Input::Online } else { Input::Offline });
+    /// Something happened that needs no more words: the numbers of `SIGNALS` in `pkg/src/driver.ts`. One export for all,
+    /// since each costs glue.
+    pub fn signal(&self, what: u8) {
+        self.link.input(match what {
+            0 => Input::Subscribe,
+            1 => Input::Reconnect,
+            2 => Input::Online,
+            3 => Input::Offline,
+            4 => Input::BodyEnded,
+            5 => Input::Timer(TimerKind::Retry),
+            6 => Input::Timer(TimerKind::Silence),
+            7 => Input::Woke,
+            8 => Input::Pause,
+            _ => Input::Unsubscribe,
+        });
     }
 
     /// The request was answered.
@@ -96,11 +98,6 @@ impl Connection {
         self.link.receive(piece);
     }
 
-    /// The body has ended.
-    pub fn ended(&self) {
-        self.link.input(Input::BodyEnded);
-    }
-
     /// The request has failed, or before it the provider of the token; in a few words.
     pub fn failed(&self, is_token: bool, words: &str) {
         self.link.input(Input::Failed(if is_token {
@@ -108,15 +105,5 @@ impl Connection {
         } else {
             Failure::network(words)
         }));
-    }
-
-    /// A timer has run down.
-    pub fn timer(&self, is_silence: bool) {
-        self.link.input(Input::Timer(if is_silence { TimerKind::Silence } else { TimerKind::Retry }));
-    }
-
-    /// Ends the subscription. Final.
-    pub fn close(&self) {
-        self.link.input(Input::Unsubscribe);
     }
 }

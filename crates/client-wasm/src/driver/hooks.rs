@@ -19,6 +19,7 @@ extern "C" {
     #[wasm_bindgen(method, structural, catch)]
     pub(super) fn notice(this: &ConnectionHooks, notice: Ts<Notice>) -> Result<(), JsValue>;
 
-    #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    pub(super) fn performance_now() -> f64;
+    /// Unix milliseconds, by the application's clock: sleep counts.
+    #[wasm_bindgen(method, structural)]
+    pub(super) fn now(this: &ConnectionHooks) -> f64;
 }

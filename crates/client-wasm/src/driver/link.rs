@@ -7,7 +7,7 @@ use durable_sessions_client_core::{ConnectionState, Input, Millis, Output, Subsc
 use js_sys::Uint8Array;
 use tsify::Tsify;
 
-use super::hooks::{ConnectionHooks, performance_now};
+use super::hooks::ConnectionHooks;
 use super::notice;
 use crate::batch::{Batch, BatchEncoder};
 
@@ -34,7 +34,8 @@ impl Link {
 
     /// Something happened.
     pub(super) fn input(&self, input: Input) {
-        self.machine.borrow_mut().subscription.handle(now(), input);
+        let now = self.now();
+        self.machine.borrow_mut().subscription.handle(now, input);
         self.settle();
     }
 
@@ -46,6 +47,10 @@ impl Link {
             }
             self.settling.set(false);
         }
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.hooks.now() as u64)
     }
 
     // A function of its own, so that the borrow ends before JavaScript is called.
@@ -63,13 +68,14 @@ impl Link {
     /// Takes one piece of the body and delivers what it completes.
     pub(super) fn receive(&self, piece: &Uint8Array) {
         let len = piece.length() as usize;
+        let now = self.now();
         let parts = {
             let mut machine = self.machine.borrow_mut();
             let Machine { subscription, encoder, parts } = &mut **machine;
             encoder.clear();
             piece.copy_to(&mut subscription.spare(len)[..len]);
             subscription.filled(len);
-            subscription.drain(now(), encoder);
+            subscription.drain(now, encoder);
             let Batch { ascii, wide, open, words } = encoder.finish();
             for (i, text) in [ascii, wide, open].into_iter().enumerate() {
                 (parts[2 * i], parts[2 * i + 1]) = (text.as_ptr() as usize, text.len());
@@ -107,6 +113,4 @@ fn comes_before_events(output: &Output) -> bool {
     }
 }
 
-fn now() -> Millis {
-    Millis(performance_now() as u64)
-}
+// Not the monotonic clock, which stands still in some systems while they sleep.

@@ -10,8 +10,10 @@ use serde_json::{Map, Value, json};
 pub(crate) enum Item {
     /// The wire event, put together again, and its offset.
     Event(Value, u64),
-    /// code, event type, path, offset.
-    Rejected(String, Option<String>, Option<String>, u64),
+    /// The same, told in passing.
+    Ephemeral(Value, u64),
+    /// Code, the text before the place and behind it, offset.
+    Rejected(String, String, String, u64),
     /// cursor, offset, up to date, closed.
     Control(String, u64, bool, bool),
 }
@@ -107,10 +109,12 @@ impl Parts<'_> {
                 Some(Item::Control(cursor, memory.offset, up_to_date, closed))
             }
             word::REJECTED => {
-                let [code, _reason, event_type, path, _expected, _came] = [(); 6].map(|()| self.string());
+                let [code, _reason, _expected, before, behind] = [(); 5].map(|()| self.string());
                 memory.offset = self.number().as_u64().unwrap();
-                let some = |text: String| Some(text).filter(|text| !text.is_empty());
-                Some(Item::Rejected(code, some(event_type), some(path), memory.offset))
+                Some(Item::Rejected(code, before, behind, memory.offset))
+            }
+            kind if item & word::UNCOUNTED != 0 => {
+                Some(Item::Ephemeral(self.event(kind, item, memory), memory.offset))
             }
             kind => {
                 memory.offset += 1;

@@ -19,6 +19,10 @@ export class Script {
     this.memory = null;
   }
 
+  now() {
+    return Date.now();
+  }
+
   batch(parts) {
     const { buffer } = this.memory;
     const [ascii, asciiLength, wide, wideLength, open, openLength, words, wordsLength] = new Uint32Array(buffer, parts, 8);
@@ -42,7 +46,7 @@ export class Script {
       case 'timer':
         clearTimeout(this.timers[word]);
         if (number >= 0) {
-          this.timers[word] = setTimeout(() => this.connection?.timer(word === 'silence'), Math.min(number, 2 ** 31 - 1));
+          this.timers[word] = setTimeout(() => this.connection?.signal(word === 'silence' ? 6 : 5), Math.min(number, 2 ** 31 - 1));
         }
         break;
       default:
@@ -74,7 +78,7 @@ export class Script {
     }
     if (!answer.open && !over()) {
       this.turn += 1;
-      this.connection.ended();
+      this.connection.signal(4);
     }
   }
 
@@ -104,7 +108,7 @@ export function attach(target, connection, memory) {
 /** Ends the connection the way the facade does: what settles later finds none. */
 export function release(target) {
   const { connection } = target;
-  connection.close();
+  connection.signal(9);
   target.connection = null;
   Object.values(target.timers).forEach(clearTimeout);
   connection.free();

@@ -36,9 +36,7 @@ extern "C" {
     #[wasm_bindgen(extends = js_sys::Object)]
     type Held;
     #[wasm_bindgen(method)]
-    fn start(this: &Held);
-    #[wasm_bindgen(method)]
-    fn reconnect(this: &Held);
+    fn signal(this: &Held, what: u8);
 }
 
 const EVENT: &str = r#"{"id":"e1","type":"chunk","timestamp":5,"data":{"text":"hé"}}"#;
@@ -54,7 +52,7 @@ fn connect(answers: &str) -> (Held, Script) {
     let connection = open("", hooks).unwrap_or_else(|_| panic!("options"));
     let held: Held = JsValue::from(connection).unchecked_into();
     attach(&script, &held, &wasm_bindgen::memory());
-    held.start();
+    held.signal(0);
     (held, script)
 }
 
@@ -111,7 +109,7 @@ async fn the_cap_ends_in_lost_and_reconnect_resumes() {
         "{:?}",
         script.notices()
     );
-    held.reconnect();
+    held.signal(1);
     wait(&script, |script| script.count("lost") == 2).await;
     assert_eq!(script.queries()[4], "live=sse&offset=c1");
     release(&script);

@@ -140,7 +140,9 @@ impl EventSink for Collector {
 
     fn bad_frame(&mut self, problem: &FrameProblem<'_>, count: u64) {
         let message = match problem {
-            FrameProblem::Syntax { rejection, .. } => rejection.to_string(),
+            FrameProblem::Syntax { rejection, .. } | FrameProblem::Ephemeral { rejection, .. } => {
+                rejection.to_string()
+            }
             FrameProblem::TooLarge { frame_bytes_max } => {
                 format!("a frame over {frame_bytes_max} bytes was dropped")
             }

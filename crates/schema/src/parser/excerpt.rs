@@ -1,28 +1,8 @@
-//! What a rejection shows of its input: path, excerpt, names of kinds. Must not decide anything.
+//! What a rejection shows of its input: path and excerpt. Must not decide anything.
 
 use super::string;
 use crate::limits::{EXCERPT_BYTES_MAX, PATH_BYTES_MAX};
 use crate::rejection::{push, push_decimal};
-use crate::spec::Kind;
-
-/// What a value of this kind is called in a rejection.
-pub(super) fn kind_name(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Text => "a string",
-        Kind::Id => "a string of 1 to 256 characters without control characters",
-        Kind::SessionId => "a session id: 1 to 100 of A-Z a-z 0-9 _ -",
-        Kind::Integer => "an integer from 0 to 9007199254740991",
-        Kind::Number => "a number",
-        Kind::Bool => "true or false",
-        Kind::Enum(_) => "a string of a closed set",
-        Kind::Any => "a JSON value",
-        Kind::Object | Kind::Struct(_) | Kind::Payload => "an object",
-        Kind::Nullable(inner) => kind_name(inner),
-        Kind::List(_) => "an array",
-        Kind::SchemaVersion => "schema version 1",
-        Kind::EventType => "an event type: a string of 1 to 256 characters without control characters",
-    }
-}
 
 /// The value at `at`, cut short on a character boundary.
 pub(super) fn excerpt(text: &[u8], at: usize) -> String {

@@ -6,7 +6,9 @@
 //! error; escapes that are half of a surrogate pair, numbers of 1e308 and more in magnitude, nesting beyond 64, and
 //! known fields that come twice (perhaps under two names) reject the event.
 
+#[cfg(feature = "serde")]
 mod excerpt;
+mod expected;
 mod number;
 mod object;
 mod reader;
@@ -139,13 +141,18 @@ impl Parser {
 }
 
 #[cold]
+#[cfg_attr(not(feature = "serde"), expect(unused_variables, reason = "no excerpt"))]
 fn too_long(json: &[u8]) -> Rejection {
     Rejection {
         code: RejectionCode::Syntax,
+        #[cfg(feature = "serde")]
         event_type: None,
+        #[cfg(feature = "serde")]
         path: String::from("$"),
         expected: String::from("a text shorter than 4 GiB"),
+        #[cfg(feature = "serde")]
         came: excerpt::excerpt(json, 0),
         at: 0,
+        message_at: 0,
     }
 }

@@ -1,6 +1,7 @@
 //! JSON numbers: grammar and range, without floats. Must not know which field a number stands in.
 
-use super::reader::{Expected, Reader, Step, Stop, byte};
+use super::expected::Expected;
+use super::reader::{Reader, Step, Stop, byte};
 use crate::limits::{INTEGER_MAX, NUMBER_EXPONENT_MAX};
 use crate::rejection::RejectionCode;
 

@@ -1,7 +1,8 @@
 //! Objects and values by their tables. Must not know the catalogue beyond the tables it is given.
 
+use super::expected::Expected;
 use super::number::plain_integer;
-use super::reader::{Expected, Reader, Step, Stop, byte, skip_whitespace};
+use super::reader::{Reader, Step, Stop, byte, skip_whitespace};
 use super::string::{self, Content};
 use super::view::{EventKind, Span};
 use crate::catalogue::{DATA, TIMESTAMP, TYPE};

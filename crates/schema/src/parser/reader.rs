@@ -1,14 +1,17 @@
 //! The parser's position in one text, and the way from a failure to a rejection. Must not know the grammar of
 //! single values.
 
+#[cfg(feature = "serde")]
 use super::excerpt;
+use super::expected::Expected;
 use super::string;
 use super::view::{EventKind, Scratch, Span};
 use crate::catalogue::{ENVELOPE, TYPE};
 use crate::custom::CustomEvents;
-use crate::field_name::FieldName;
-use crate::rejection::{Rejection, RejectionCode, push};
-use crate::spec::{EnumSpec, Kind, StructSpec};
+#[cfg(feature = "serde")]
+use crate::rejection::push;
+use crate::rejection::{Rejection, RejectionCode};
+use crate::spec::StructSpec;
 
 /// Reads one message of one text.
 pub(super) struct Reader<'j, 'p> {
@@ -33,18 +36,6 @@ struct Failure {
     code: RejectionCode,
     at: usize,
     expected: Expected,
-}
-
-/// What should have been there; made into text only when a rejection is built.
-#[derive(Clone, Copy)]
-pub(super) enum Expected {
-    Words(&'static str),
-    /// An absent field of the object at the failure's position.
-    Field(&'static FieldName),
-    Kind(&'static Kind),
-    OneOf(&'static EnumSpec),
-    /// What the application's own validator said.
-    Custom,
 }
 
 /// The byte at `at`; 0, which stands for itself nowhere in JSON, at the end.
@@ -176,8 +167,12 @@ impl<'j, 'p> Reader<'j, 'p> {
         }
         let end = self.at;
         self.failure = cause;
+        #[cfg_attr(not(feature = "serde"), expect(unused_mut, reason = "says no type"))]
         let mut rejection = self.rejection(start);
-        rejection.event_type = self.event_type(start);
+        #[cfg(feature = "serde")]
+        {
+            rejection.event_type = self.event_type(start);
+        }
         self.at = end;
         self.lenient = false;
         Ok(Some(rejection))
@@ -221,6 +216,7 @@ impl<'j, 'p> Reader<'j, 'p> {
     }
 
     /// The `type` of the event at `start`, which is known to be JSON, whatever else is wrong with it.
+    #[cfg(feature = "serde")]
     fn event_type(&mut self, start: usize) -> Option<String> {
         self.at = start;
         if self.peek() != b'{' {
@@ -254,35 +250,33 @@ impl<'j, 'p> Reader<'j, 'p> {
     #[inline(never)]
     fn rejection(&mut self, start: usize) -> Rejection {
         let Failure { code, at, expected } = self.failure;
-        let mut path = if code == RejectionCode::Syntax {
-            String::from("$")
-        } else {
-            excerpt::path(self.text, start, at)
+        let words = match expected {
+            Expected::Custom => self.custom_words(),
+            _ => expected.words(),
         };
-        let mut came = excerpt::excerpt(self.text, at);
-        let mut words = String::new();
-        match expected {
-            Expected::Words(text) => push(&mut words, text),
-            Expected::Field(name) => {
-                let name = name.as_str();
+        #[cfg(feature = "serde")]
+        let (path, came) = match (code, expected) {
+            (RejectionCode::Syntax, _) => (String::from("$"), excerpt::excerpt(self.text, at)),
+            (_, Expected::Field(name)) => {
+                let mut path = excerpt::path(self.text, start, at);
                 push(&mut path, ".");
-                push(&mut path, name);
-                came.clear();
-                push(&mut words, "field ");
-                push(&mut words, name);
+                push(&mut path, name.as_str());
+                (path, String::new())
             }
-            Expected::Kind(kind) => push(&mut words, excerpt::kind_name(kind)),
-            Expected::OneOf(spec) => {
-                let mut separator = "one of ";
-                for value in spec.values {
-                    push(&mut words, separator);
-                    push(&mut words, value);
-                    separator = ", ";
-                }
-            }
-            Expected::Custom => words = self.custom_words(),
+            _ => (excerpt::path(self.text, start, at), excerpt::excerpt(self.text, at)),
+        };
+        Rejection {
+            code,
+            #[cfg(feature = "serde")]
+            event_type: None,
+            #[cfg(feature = "serde")]
+            path,
+            expected: words,
+            #[cfg(feature = "serde")]
+            came,
+            at,
+            message_at: start,
         }
-        Rejection { code, event_type: None, path, expected: words, came, at }
     }
 
     fn custom_words(&self) -> String {

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::reader::{Expected, Reader, Stop};
+use super::expected::Expected;
+use super::reader::{Reader, Stop};
 use crate::rejection::RejectionCode;
 
 /// What a string that has been read contains.

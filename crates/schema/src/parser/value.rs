@@ -1,6 +1,7 @@
 //! Any JSON value. Must not know tables.
 
-use super::reader::{Expected, Reader, Step};
+use super::expected::Expected;
+use super::reader::{Reader, Step};
 use crate::limits::DEPTH_MAX;
 use crate::rejection::RejectionCode;
 

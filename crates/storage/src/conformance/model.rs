@@ -140,7 +140,20 @@ struct Entry {
     existence: Existence,
     source: Option<usize>,
     create: CreateStream,
+    /// Where a fork's own messages begin.
+    branched_at: u64,
     stream: ModelStream,
+}
+
+impl Entry {
+    /// Whether a fork asked for is the one that this is: in the same words, or by naming the same place.
+    fn is_fork(&self, asked: Option<&Fork>) -> bool {
+        let (Some(made), Some(asked)) = (&self.create.fork, asked) else {
+            return self.create.fork.is_none() && asked.is_none();
+        };
+        let place = asked.at.and_then(|at| at.position().checked_add(asked.sub_offset));
+        made == asked || (made.source == asked.source && place == Some(self.branched_at))
+    }
 }
 
 /// All streams there ever were. JSON streams without lifetimes only.
@@ -188,7 +201,7 @@ impl ModelStore {
         if let Some(at) = self.index(path) {
             let entry = &self.entries[at];
             let same = entry.existence == Existence::There
-                && entry.create.fork == create.fork
+                && entry.is_fork(create.fork.as_ref())
                 && create.content_type.as_ref().is_none_or(ContentType::is_json)
                 && entry.stream.closed() == create.closed;
             return same.then_some(false);
@@ -200,6 +213,7 @@ impl ModelStore {
                 (self.branch(source, fork)?, Some(source))
             }
         };
+        let branched_at = stream.messages.len() as u64;
         if let Some(batch) = &create.initial {
             stream.push(batch);
         }
@@ -210,6 +224,7 @@ impl ModelStore {
             existence: Existence::There,
             source,
             create: create.clone(),
+            branched_at,
             stream,
         });
         Some(true)

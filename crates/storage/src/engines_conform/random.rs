@@ -221,6 +221,31 @@ fn block_on(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
 
+// Found by chance in CI: the model knew a fork again by its words only, not by its place.
+#[test]
+fn the_model_knows_a_fork_by_its_place() {
+    let plain = CreateStream {
+        content_type: Some(ContentType::json()),
+        lifetime: Lifetime::Unlimited,
+        retention: Retention::NONE,
+        initial: None,
+        closed: false,
+        fork: None,
+        attributes: None,
+    };
+    let create = |at, sub_offset| {
+        let fork = Fork { source: path(0), at, sub_offset };
+        CreateStream { content_type: None, fork: Some(fork), ..plain.clone() }
+    };
+    let operations = [
+        Operation::Create(0, plain.clone()),
+        Operation::Create(1, create(None, 0)),
+        Operation::Create(1, create(Some(Offset::new(0)), 0)),
+        Operation::Create(1, create(Some(Offset::new(0)), 1)),
+    ];
+    block_on(run(&Memory, &operations, usize::MAX));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 

@@ -9,6 +9,7 @@ pub(super) fn everything(bench: &Workbench) -> Result<(), Stopped> {
     for_building(bench)?;
     for_testing(bench)?;
     node::packages(bench, &bench.checkout.conformance_tests())?;
+    node::packages(bench, &bench.checkout.packaging_tests())?;
     node::packages(bench, &bench.checkout.browser_tests())
 }
 

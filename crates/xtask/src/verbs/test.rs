@@ -160,6 +160,8 @@ impl Tests {
         build::server_and_agent(bench)?;
         let conformance = self.protocol();
         self.go_on(conformance)?;
+        let packaging = self.packaging();
+        self.go_on(packaging)?;
         let directory = bench.checkout.browser_tests();
         node::packages(bench, &directory)?;
         self.npm_test(&directory, "end to end", "release server, real browser, kills and cuts")
@@ -170,6 +172,17 @@ impl Tests {
         let directory = self.bench.checkout.conformance_tests();
         node::packages(&self.bench, &directory)?;
         self.npm_test(&directory, "protocol", "public conformance suite and clients, examples of the docs")
+    }
+
+    /// The npm package as applications take it in.
+    fn packaging(&self) -> Result<(), Stopped> {
+        let directory = self.bench.checkout.packaging_tests();
+        node::packages(&self.bench, &directory)?;
+        self.npm_test(
+            &directory,
+            "packaging",
+            "the tarball in fresh Node, Vite, webpack, esbuild and Next.js projects, Chromium and Firefox",
+        )
     }
 
     fn npm_test(&self, directory: &std::path::Path, name: &str, purpose: &str) -> Result<(), Stopped> {

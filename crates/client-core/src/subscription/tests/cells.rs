@@ -2,14 +2,14 @@
 
 use super::super::machine::{Phase, SubscriptionConfig};
 use super::super::{Input, ResponseHead, Subscription, TimerKind};
-use super::harness::{Sink, control, data, event, event_stream, outputs, ping, status, word};
+use super::harness::{Sink, control, data, ephemeral, event, event_stream, outputs, ping, status, word};
 use crate::{Failure, Millis, ReconnectConfig};
 
-const TABLE: &str = include_str!("../table.md");
-const START: Millis = Millis(1_000_000);
+pub(super) const TABLE: &str = include_str!("../table.md");
+pub(super) const START: Millis = Millis(1_000_000);
 
 /// The columns: how a machine gets there.
-fn machine_in(column: &str) -> Subscription {
+pub(super) fn machine_in(column: &str) -> Subscription {
     let reconnect = ReconnectConfig { jitter: false, max_attempts: 3, ..ReconnectConfig::default() };
     let mut machine = Subscription::new(SubscriptionConfig { reconnect, ..SubscriptionConfig::default() }, 1);
     let sink = &mut Sink::default();
@@ -25,80 +25,85 @@ fn machine_in(column: &str) -> Subscription {
         other => panic!("no column {other}"),
     };
     for step in steps {
-        apply(&mut machine, step, sink);
+        apply(&mut machine, step, START, sink);
         outputs(&mut machine);
     }
     machine
 }
 
-fn apply(machine: &mut Subscription, row: &str, sink: &mut Sink) {
-    let later = Millis(START.0 + 60_000);
+/// Does what a row says, at a time.
+pub(super) fn apply(machine: &mut Subscription, row: &str, start: Millis, sink: &mut Sink) {
+    let later = Millis(start.0 + 60_000);
     let first = |offset: &str| ResponseHead { first_offset: Some(offset.into()), ..status(410) };
     let bytes = |machine: &mut Subscription, bytes: &[u8], sink: &mut Sink| {
         machine.push(bytes);
-        machine.drain(START, sink);
+        machine.drain(start, sink);
     };
     match row {
-        "subscribe" => machine.handle(START, Input::Subscribe),
-        "200 event stream" => machine.handle(START, Input::Response(event_stream())),
+        "subscribe" => machine.handle(start, Input::Subscribe),
+        "200 event stream" => machine.handle(start, Input::Response(event_stream())),
         "200 of another type" => machine.handle(
-            START,
+            start,
             Input::Response(ResponseHead { content_type: Some("text/html".into()), ..status(200) }),
         ),
-        "204" => machine.handle(START, Input::Response(status(204))),
-        "401" => machine.handle(START, Input::Response(status(401))),
+        "204" => machine.handle(start, Input::Response(status(204))),
+        "401" => machine.handle(start, Input::Response(status(401))),
         "401, again" => {
-            machine.handle(START, Input::Response(status(401)));
+            machine.handle(start, Input::Response(status(401)));
             outputs(machine);
-            machine.handle(START, Input::Response(status(401)));
+            machine.handle(start, Input::Response(status(401)));
         }
-        "400, 403 or 404" => machine.handle(START, Input::Response(status(404))),
-        "410 with first offset" => machine.handle(START, Input::Response(first("9"))),
+        "400, 403 or 404" => machine.handle(start, Input::Response(status(404))),
+        "410 with first offset" => machine.handle(start, Input::Response(first("9"))),
         "410 with first offset, again" => {
-            machine.handle(START, Input::Response(first("8")));
+            machine.handle(start, Input::Response(first("8")));
             outputs(machine);
-            machine.handle(START, Input::Response(first("9")));
+            machine.handle(start, Input::Response(first("9")));
         }
-        "410" => machine.handle(START, Input::Response(status(410))),
-        "429, 5xx, other status" => machine.handle(START, Input::Response(status(503))),
-        "body ended" => machine.handle(START, Input::BodyEnded),
+        "410" => machine.handle(start, Input::Response(status(410))),
+        "429, 5xx, other status" => machine.handle(start, Input::Response(status(503))),
+        "body ended" => machine.handle(start, Input::BodyEnded),
         "body ended mid-frame" => {
             bytes(machine, b"data: [", sink);
-            machine.handle(START, Input::BodyEnded);
+            machine.handle(start, Input::BodyEnded);
         }
-        "failed" => machine.handle(START, Input::Failed(Failure::network("refused"))),
+        "failed" => machine.handle(start, Input::Failed(Failure::network("refused"))),
         "failed, no attempts left" => {
             machine.config.reconnect.max_attempts = machine.attempt();
-            machine.handle(START, Input::Failed(Failure::network("refused")));
+            machine.handle(start, Input::Failed(Failure::network("refused")));
         }
         "failed, reconnecting off" => {
             machine.config.reconnect.enabled = false;
-            machine.handle(START, Input::Failed(Failure::network("refused")));
+            machine.handle(start, Input::Failed(Failure::network("refused")));
         }
-        "retry timer" => machine.handle(START, Input::Timer(TimerKind::Retry)),
-        "silence timer, early" => machine.handle(START, Input::Timer(TimerKind::Silence)),
+        "retry timer" => machine.handle(start, Input::Timer(TimerKind::Retry)),
+        "silence timer, early" => machine.handle(start, Input::Timer(TimerKind::Silence)),
         "silence timer, due" => machine.handle(later, Input::Timer(TimerKind::Silence)),
         "bytes: ping" => bytes(machine, &ping(), sink),
         "bytes: data" => bytes(machine, &data(&[event(1)]), sink),
         "bytes: control" => bytes(machine, &control("5", None, false), sink),
         "bytes: closing control" => bytes(machine, &control("5", None, true), sink),
+        "bytes: ephemeral" => bytes(machine, &ephemeral(1), sink),
         "bytes: broken data or control" => {
             bytes(machine, b"event: data\ndata: [{]\n\nevent: control\ndata: {}\n\n", sink);
         }
-        "unsubscribe" => machine.handle(START, Input::Unsubscribe),
-        "reconnect" => machine.handle(START, Input::Reconnect),
-        "online" => machine.handle(START, Input::Online),
+        "unsubscribe" => machine.handle(start, Input::Unsubscribe),
+        "reconnect" => machine.handle(start, Input::Reconnect),
+        "pause" => machine.handle(start, Input::Pause),
+        "woke, heard lately" => machine.handle(Millis(start.0 + 5_000), Input::Woke),
+        "woke, long silent" => machine.handle(later, Input::Woke),
+        "online" => machine.handle(start, Input::Online),
         "offline, then online" => {
-            machine.handle(START, Input::Offline);
+            machine.handle(start, Input::Offline);
             assert_eq!(outputs(machine), [], "offline alone does nothing");
-            machine.handle(START, Input::Online);
+            machine.handle(start, Input::Online);
         }
         other => panic!("no row {other}"),
     }
 }
 
 /// The column that a machine now belongs to.
-fn column_of(machine: &Subscription) -> &'static str {
+pub(super) fn column_of(machine: &Subscription) -> &'static str {
     match machine.phase {
         Phase::Idle => "Idle",
         Phase::Opening => "Opening",
@@ -111,7 +116,7 @@ fn column_of(machine: &Subscription) -> &'static str {
     }
 }
 
-fn cells(line: &str) -> Vec<String> {
+pub(super) fn cells(line: &str) -> Vec<String> {
     line.trim().trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
 }
 
@@ -131,7 +136,7 @@ fn every_cell_of_the_table_holds() {
         for (column, expected) in columns.iter().zip(&row).skip(1) {
             let mut machine = machine_in(column);
             assert_eq!(column_of(&machine), column);
-            apply(&mut machine, &row[0], &mut Sink::default());
+            apply(&mut machine, &row[0], START, &mut Sink::default());
             let words: Vec<String> = outputs(&mut machine).iter().map(word).collect();
             let next = column_of(&machine);
             let cell = match (next == column, words.is_empty()) {
@@ -146,5 +151,13 @@ fn every_cell_of_the_table_holds() {
         actual.push('\n');
     }
     assert!(!wrong, "the machine does:\n{actual}");
-    assert_eq!(walked, 8 * 28, "rows are missing from the table");
+    assert_eq!(walked, 8 * 32, "rows are missing from the table");
+}
+
+/// People read `docs/reconnection.md`, which is not in the package; it holds the same text.
+#[test]
+fn the_page_has_this_table() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reconnection.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains(TABLE), "docs/reconnection.md must hold src/subscription/table.md word for word");
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::machine::SubscriptionConfig;
 use super::super::{ConnectionState, Input, OpenRequest, Output, ResponseHead, Subscription, TimerKind};
-use super::harness::{Sink, control, data, event, event_stream, ping, status};
+use super::harness::{Sink, control, data, ephemeral, event, event_stream, ping, status};
 use crate::{Cause, Failure, Millis, ReconnectConfig};
 
 /// What the server does to one connection.
@@ -28,10 +28,18 @@ enum End {
     Clean,
     Error,
     Silence,
+    Sleep,
+    Pause,
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let end = prop_oneof![Just(End::Clean), Just(End::Error), Just(End::Silence)];
+    let end = prop_oneof![
+        Just(End::Clean),
+        Just(End::Error),
+        Just(End::Silence),
+        Just(End::Sleep),
+        Just(End::Pause)
+    ];
     prop_oneof![
         1 => Just(Act::Refuse),
         1 => (prop_oneof![Just(500u16), Just(503), Just(429)], proptest::option::of(0u64..200_000))
@@ -67,6 +75,9 @@ impl Server {
             }
             wire.extend(data(&(at..at + size).map(event).collect::<Vec<_>>()));
             at += size;
+            if choice & 0x40 != 0 {
+                wire.extend(ephemeral(at));
+            }
             if choice & 0x30 != 0 {
                 wire.extend(self.control(at, false));
             }
@@ -171,6 +182,17 @@ fn run(server: &mut Server, seed: u64, chunk: usize) -> (Sink, Subscription) {
                         now = Millis(now.0 + 45_000);
                         machine.handle(now, Input::Timer(TimerKind::Silence));
                     }
+                    End::Sleep => {
+                        let attempt = machine.attempt();
+                        now = Millis(now.0 + 45_000);
+                        machine.handle(now, Input::Woke);
+                        assert_eq!(machine.attempt(), attempt, "invariant 5");
+                    }
+                    End::Pause => {
+                        machine.handle(now, Input::Pause);
+                        machine.handle(now, Input::Subscribe);
+                        assert_eq!(machine.attempt(), 0, "invariant 5");
+                    }
                 }
             }
         }
@@ -191,6 +213,16 @@ proptest! {
         prop_assert_eq!(&sink.events, &expected);
         prop_assert_eq!(machine.count(), messages as u64);
         prop_assert!(!sink.items.iter().any(|item| item.starts_with("MESSAGES_MISSING")));
+        // Invariant 8: told with the number of the last message, and no number of its own.
+        let mut last = 0;
+        for item in &sink.items {
+            let number = item.rsplit(' ').next().and_then(|number| number.parse::<u64>().ok());
+            if item.starts_with("ephemeral") {
+                prop_assert_eq!(number, Some(last), "{}", item);
+            } else if item.starts_with("event") {
+                last = number.unwrap();
+            }
+        }
         let token = Server::token(messages);
         prop_assert_eq!(machine.cursor().map(ToString::to_string), Some(token));
     }

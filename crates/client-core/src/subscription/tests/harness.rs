@@ -20,6 +20,10 @@ impl EventSink for Sink {
         self.events.push((view.id().into_owned(), count));
     }
 
+    fn ephemeral(&mut self, view: &EventView<'_, '_>, count: u64) {
+        self.items.push(format!("ephemeral {} {count}", view.id()));
+    }
+
     fn rejected(&mut self, rejection: &Rejection, raw: &[u8], count: u64) {
         self.items.push(format!("rejected {} {} {count}", rejection.path, raw.len()));
     }
@@ -52,6 +56,11 @@ pub(super) fn data(messages: &[String]) -> Vec<u8> {
     let mut wire = Vec::new();
     sse::encode_json_data_event(&mut wire, messages.join(",").as_bytes());
     wire
+}
+
+/// An ephemeral frame with one event.
+pub(super) fn ephemeral(id: impl std::fmt::Display) -> Vec<u8> {
+    format!("event: ephemeral\ndata: {}\n\n", event(id)).into_bytes()
 }
 
 /// A control frame.

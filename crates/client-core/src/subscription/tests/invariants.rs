@@ -11,7 +11,8 @@ use crate::{Failure, Millis, ReconnectConfig};
 enum Step {
     Input(Input),
     Bytes(Vec<u8>),
-    Pass(u64),
+    /// Milliseconds; a clock may be set back.
+    Pass(i64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -36,6 +37,8 @@ fn step() -> impl Strategy<Value = Step> {
         Input::Reconnect,
         Input::Online,
         Input::Offline,
+        Input::Woke,
+        Input::Pause,
     ];
     prop_oneof![
         30 => proptest::sample::select(inputs).prop_map(Step::Input),
@@ -45,7 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u8..9).prop_map(|n| Step::Bytes(control(&format!("t{n}"), None, false))),
         1 => Just(Step::Bytes(control("t9", None, true))),
         2 => proptest::collection::vec(any::<u8>(), 0..20).prop_map(Step::Bytes),
-        4 => (0u64..60_000).prop_map(Step::Pass),
+        4 => (-60_000i64..60_000).prop_map(Step::Pass),
     ]
 }
 
@@ -58,12 +61,12 @@ proptest! {
         let reconnect = ReconnectConfig { max_attempts, enabled, ..ReconnectConfig::default() };
         let mut machine = Subscription::new(SubscriptionConfig { reconnect, ..SubscriptionConfig::default() }, seed);
         let mut sink = Sink::default();
-        let (mut now, mut under_way, mut attempts, mut ended) = (Millis(0), false, 0, false);
+        let (mut now, mut under_way, mut attempts, mut ended) = (Millis(100_000), false, 0, false);
         for step in steps {
             let before = machine.state();
             let reconnects = matches!(step, Step::Input(Input::Reconnect));
             match step {
-                Step::Pass(ms) => now = Millis(now.0 + ms),
+                Step::Pass(ms) => now = Millis(now.0.saturating_add_signed(ms)),
                 Step::Bytes(bytes) => {
                     machine.push(&bytes);
                     machine.drain(now, &mut sink);
@@ -82,7 +85,7 @@ proptest! {
             while let Some(output) = machine.next_output() {
                 match output {
                     Output::Open(open) => {
-                        prop_assert!(!under_way, "invariant 5");
+                        prop_assert!(!under_way, "invariant 6");
                         prop_assert!(!ended, "invariant 4: unsubscribed");
                         prop_assert!(before != ConnectionState::Closed, "invariant 4: closed");
                         prop_assert!(before != ConnectionState::Lost || reconnects, "invariant 4: lost");

@@ -4,7 +4,7 @@ use super::super::machine::SubscriptionConfig;
 use super::super::{
     ConnectionState, From, Input, Output, ResponseHead, Subscription, SubscriptionError, TimerKind,
 };
-use super::harness::{Sink, control, data, event, event_stream, outputs, ping, status};
+use super::harness::{Sink, control, data, ephemeral, event, event_stream, outputs, ping, status};
 use crate::{Cause, Failure, Millis, ReconnectConfig};
 
 const NOW: Millis = Millis(0);
@@ -302,4 +302,97 @@ fn refusals_are_fatal_at_once_and_have_codes() {
         machine.handle(NOW, Input::Response(status(passing)));
         assert_eq!((machine.attempt(), machine.state()), (1, ConnectionState::Reconnecting), "{passing}");
     }
+}
+
+#[test]
+fn what_is_ephemeral_disturbs_no_count() {
+    let mut machine = streaming(SubscriptionConfig::default());
+    let mut sink = Sink::default();
+    feed(&mut machine, &mut sink, &ephemeral("before"));
+    assert_eq!(machine.state(), ConnectionState::Connected);
+    feed(&mut machine, &mut sink, &data(&[event(1)]));
+    feed(&mut machine, &mut sink, &control("c1", None, false));
+    feed(&mut machine, &mut sink, &data(&[event(2)]));
+    feed(&mut machine, &mut sink, &ephemeral("between"));
+    feed(&mut machine, &mut sink, &data(&[event(3)]));
+    // Not an event, and not even JSON: told, and nothing else.
+    feed(&mut machine, &mut sink, b"event: ephemeral\ndata: {\"id\":\"x\"}\n\nevent: ephemeral\ndata: {\n\n");
+    feed(&mut machine, &mut sink, b"event: da");
+    outputs(&mut machine);
+    machine.handle(NOW, Input::Failed(Failure::network("reset")));
+    machine.handle(NOW, Input::Timer(TimerKind::Retry));
+    assert_eq!(reopened_at(&mut machine), "live=sse&offset=c1");
+    feed(&mut machine, &mut sink, &ephemeral("after"));
+    feed(&mut machine, &mut sink, &data(&[event(2), event(3), event(4)]));
+    feed(&mut machine, &mut sink, &control("c4", Some(4), false));
+    assert_eq!(
+        sink.items,
+        [
+            "ephemeral before 0",
+            "event 1 1",
+            "control c1 1",
+            "event 2 2",
+            "ephemeral between 2",
+            "event 3 3",
+            "INVALID_EVENT 3",
+            "INVALID_JSON 3",
+            "ephemeral after 3",
+            "event 4 4",
+            "control c4 4",
+        ]
+    );
+    let stats = machine.stats();
+    assert_eq!((stats.messages, stats.skipped, stats.rejected, stats.bad_frames), (4, 2, 0, 2));
+}
+
+#[test]
+fn sleep_is_no_failure_and_a_pause_the_server_asked_for_still_holds() {
+    let mut machine = streaming(SubscriptionConfig::default());
+    let mut sink = Sink::default();
+    feed(&mut machine, &mut sink, &data(&[event(1)]));
+    outputs(&mut machine);
+    machine.handle(Millis(3_600_000), Input::Woke);
+    let told = outputs(&mut machine);
+    assert!(matches!(told[..], [Output::Abort, Output::Open(_), Output::SetTimer { .. }]), "{told:?}");
+    assert_eq!((machine.state(), machine.attempt()), (ConnectionState::Connected, 0));
+
+    let mut machine = Subscription::new(SubscriptionConfig::default(), 1);
+    machine.handle(NOW, Input::Subscribe);
+    machine.handle(NOW, Input::Response(ResponseHead { retry_after_ms: Some(90_000), ..status(503) }));
+    outputs(&mut machine);
+    machine.handle(Millis(60_000), Input::Woke);
+    assert_eq!(outputs(&mut machine), [Output::SetTimer { kind: TimerKind::Retry, after_ms: 30_000 }]);
+    machine.handle(Millis(90_000), Input::Woke);
+    assert!(outputs(&mut machine).iter().any(|output| matches!(output, Output::Open(_))));
+}
+
+#[test]
+fn a_pause_lets_go_and_goes_on_from_the_cursor() {
+    let mut machine = streaming(SubscriptionConfig::default());
+    let mut sink = Sink::default();
+    feed(&mut machine, &mut sink, &data(&[event(1)]));
+    feed(&mut machine, &mut sink, &control("c1", None, false));
+    feed(&mut machine, &mut sink, &data(&[event(2)]));
+    outputs(&mut machine);
+    machine.handle(NOW, Input::Pause);
+    assert!(outputs(&mut machine).contains(&Output::Abort));
+    assert_eq!(machine.state(), ConnectionState::Disconnected);
+    machine.handle(NOW, Input::Subscribe);
+    assert_eq!(machine.state(), ConnectionState::Reconnecting);
+    assert_eq!(reopened_at(&mut machine), "live=sse&offset=c1");
+    feed(&mut machine, &mut sink, &data(&[event(2), event(3)]));
+    assert_eq!(sink.events.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(outputs(&mut machine), [Output::State(ConnectionState::Connected), Output::Reconnected]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_costs_one_more_time_of_silence() {
+    let mut machine = streaming(SubscriptionConfig::default());
+    machine.push(&ping());
+    machine.drain(Millis(9_000_000), &mut Sink::default());
+    outputs(&mut machine);
+    machine.handle(Millis(1_000_000), Input::Timer(TimerKind::Silence));
+    assert_eq!(outputs(&mut machine), [Output::SetTimer { kind: TimerKind::Silence, after_ms: 45_000 }]);
+    machine.handle(Millis(1_045_000), Input::Timer(TimerKind::Silence));
+    assert!(outputs(&mut machine).contains(&Output::Abort));
 }

@@ -1,0 +1,23 @@
+// What a rejection says is what the parser itself says where it has words (crates/schema/src/parser/excerpt.rs).
+import { describe, expect, it } from 'vitest';
+
+import { explain } from '../src/rejection.js';
+import refused from './generated/rejections.json' with { type: 'json' };
+
+describe('a rejection', () => {
+  it.each(refused.map((one) => ({ ...one, text: one.before + one.behind })))('of $text says what the parser says', ({ code, reason, expected, before, behind, eventType, path, came }) => {
+    expect(explain(code, reason, expected, before, behind)).toMatchObject({ eventType, path, came });
+  });
+
+  it('of a frame that is JSON shows what came as it is', () => {
+    expect(explain('FRAME_TOO_LARGE', 'too_large', 'a frame within frameBytesMax', '', '1024')).toMatchObject({ eventType: null, path: null, came: '1024' });
+  });
+
+  it('is short, and cut between characters', () => {
+    const behind = `${'😀'.repeat(100)} and more`;
+    const { came } = explain('INVALID_JSON', 'syntax', 'a JSON value', '', `x${behind}`);
+    expect(came).toBe(`x${'😀'.repeat(31)}…`);
+    const deep = `{"id":"e","data":{${'"long_name":{'.repeat(40)}"x":`;
+    expect(explain('INVALID_EVENT', 'number_range', 'a number', deep, `1e999${'}'.repeat(42)}`).path?.length).toBe(257);
+  });
+});

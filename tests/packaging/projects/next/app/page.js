@@ -1,0 +1,5 @@
+import { Watcher } from './watcher';
+
+export default function Page() {
+  return <Watcher />;
+}

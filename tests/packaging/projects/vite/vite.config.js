@@ -1,0 +1,2 @@
+// Served below a path of its own, hence relative.
+export default { base: './', worker: { format: 'es' } };
