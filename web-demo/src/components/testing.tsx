@@ -45,7 +45,7 @@ export class FakeSession {
   }
 
   move(state: ConnectionState, info: Partial<ConnectionInfo> = {}): void {
-    this.#callbacks.onConnectionStateChange?.(state, { attempt: 0, maxAttempts: 10, nextDelayMs: null, cause: null, ...info });
+    this.#callbacks.onConnectionStateChange?.(state, { attempt: 0, maxAttempts: 10, nextDelayMs: null, cause: null, transport: 'sse', ...info });
   }
 
   lose(info: Partial<ConnectionLostInfo>): void {

@@ -51,7 +51,7 @@ describe('monitor', () => {
 
   it('logs states once, attempts with their causes, and failures of requests', () => {
     const { monitor, frame } = made();
-    const info = { attempt: 0, maxAttempts: 10, nextDelayMs: null, cause: null };
+    const info = { attempt: 0, maxAttempts: 10, nextDelayMs: null, cause: null, transport: 'sse' as const };
     monitor.moved('connected', info);
     monitor.moved('connected', info);
     monitor.moved('reconnecting', { ...info, attempt: 2, nextDelayMs: 1_500, cause: 'refused' });
