@@ -24,7 +24,7 @@ pub(super) struct Found {
 }
 
 fn failed(error: EngineError) -> OpenError {
-    OpenError::Engine(error.0)
+    OpenError::Engine(error.to_string())
 }
 
 fn damaged(what: &str, id: Option<u64>) -> OpenError {

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use durable_sessions_protocol::{Offset, Retention, Unit};
 
+use super::read::failed;
 use super::stream::Stream;
 use crate::engine::{Engine, EngineError};
 use crate::layout::{Row, key_first, read_row, row_key};
@@ -201,6 +202,7 @@ fn rows(
             at += part.units();
             flow
         };
+        let unavailable = |error: EngineError| failed(&error, start);
         let containing =
             engine.last(&row_key(holder.id, 0), &row_key(holder.id, start + 1)).map_err(unavailable)?;
         if let Some((key, value)) = containing
@@ -220,8 +222,4 @@ fn rows(
         }
     }
     Ok(())
-}
-
-fn unavailable(error: EngineError) -> ReadError {
-    ReadError::Unavailable(error.0)
 }
