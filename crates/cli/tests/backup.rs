@@ -32,7 +32,7 @@ fn a_backup_under_load_is_restored_and_verified() {
     // What was copied is how the session began.
     let copy = offline(&["backup", &at("again"), "--data-dir", &at("data")]);
     assert_eq!(copy.code, 0, "{}", copy.stderr);
-    let restored = Server::start_in(directory.path().join("data"));
+    let restored = Server::start_in(directory.path().to_owned());
     let copied = restored.events("r");
     assert!(copied.len() >= 20 && copied[..] == events[..copied.len()]);
     let refused = restored.run(&["verify", &at("data")]);

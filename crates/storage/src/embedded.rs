@@ -33,6 +33,7 @@ mod handover;
 pub(crate) mod log;
 mod logged;
 mod lookup;
+mod loss;
 mod memory;
 mod recent;
 #[cfg(test)]
@@ -60,6 +61,10 @@ impl EmbeddedStore {
     /// # Errors
     /// [`OpenError`]; a directory that another process has open is [`OpenError::Locked`].
     pub fn open(dir: &Path, options: StoreOptions) -> Result<LocalStore, OpenError> {
+        #[cfg(feature = "faults")]
+        if let Some(faults) = crate::plant::disk_faults(dir) {
+            return Self::open_on(&Disk::failing(Arc::new(faults)), dir, options);
+        }
         Self::open_on(&Disk::default(), dir, options)
     }
 

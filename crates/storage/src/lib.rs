@@ -35,6 +35,8 @@ mod layout;
 mod local;
 mod memory;
 mod options;
+#[cfg(feature = "faults")]
+mod plant;
 mod retention;
 mod semantics;
 mod store;

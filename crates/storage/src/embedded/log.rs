@@ -37,7 +37,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub(super) use recovery::{Recovered, RecoveryError, clear_unfinished_creation, recover};
+pub(super) use recovery::{Recovered, RecoveryError, clear_unfinished_creation, recover, sides};
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;

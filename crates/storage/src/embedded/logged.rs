@@ -155,12 +155,31 @@ fn open_all(directory: &Directory, sizes: Sizes, disk: &Disk) -> Result<(Tree, L
             return Err(before_the_log());
         }
     }
-    let tree = Tree::open(&directory.tree, sizes.cache_bytes).map_err(tree_failed)?;
+    let tree = match Tree::open(&directory.tree, sizes.cache_bytes) {
+        Err(error) if tree::is_about_journal(&error) => {
+            let kept = tree::set_journals_aside(&directory.tree).map_err(io_failed)?;
+            if kept.is_empty() {
+                return Err(tree_failed(error));
+            }
+            tracing::warn!(
+                id = "STORE-JOURNAL-SET-ASIDE",
+                %error,
+                kept = ?kept,
+                "a journal of the tree is damaged; nothing of the store is ever in one, so it is set aside"
+            );
+            Tree::open(&directory.tree, sizes.cache_bytes)
+        }
+        opened => opened,
+    };
+    let tree = tree.map_err(tree_failed)?;
     let mut memory = Memory::default();
     let log = match tree.first_segment().map_err(tree_failed)? {
         Some(first) => {
-            let Recovered { log, segments } =
-                log::recover(disk, &directory.log, first, sizes.segment_bytes_max).map_err(log_failed)?;
+            let recovered = log::recover(disk, &directory.log, first, sizes.segment_bytes_max);
+            let Recovered { log, segments } = recovered.map_err(|error| match error {
+                RecoveryError::Io(_) => log_failed(error),
+                damage => damaged(&damage, &tree, directory, first),
+            })?;
             let active = segments.last().map(|(number, _)| *number);
             for (number, groups) in segments {
                 for group in groups {
@@ -188,6 +207,16 @@ fn open_all(directory: &Directory, sizes: Sizes, disk: &Disk) -> Result<(Tree, L
         }
     };
     Ok((tree, log, memory))
+}
+
+/// Says what is damaged, and what is missing for it.
+fn damaged(damage: &RecoveryError, tree: &Tree, directory: &Directory, first: u64) -> OpenError {
+    let missing = match log::sides(&directory.log, first) {
+        Ok(sides) => super::loss::describe(tree, &sides),
+        Err(error) => format!("unknown, the log cannot be read: {error}"),
+    };
+    tracing::error!(id = "STORE-LOG-DAMAGED", %damage, missing, "acknowledged data is damaged; a person has to look");
+    OpenError::Engine(format!("{damage}; missing: {missing}"))
 }
 
 /// A directory in which the tree had a journal, and there was no log.
@@ -374,6 +403,11 @@ impl Engine for LoggedEngine {
     fn commit(&self, writes: &Writes, sync: bool) -> Result<(), EngineError> {
         let mut writer = lock(&self.writer);
         let writer = writer.as_mut().ok_or_else(closed)?;
+        #[cfg(feature = "faults")]
+        if sync && crate::plant::strikes(crate::plant::Plant::DropAck) {
+            self.shared.change_memory(|memory| memory.add(bytes::Bytes::copy_from_slice(writes.encoded())));
+            return Ok(());
+        }
         if sync {
             return writer.append(&self.shared, writes.encoded());
         }

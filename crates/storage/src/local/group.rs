@@ -143,7 +143,18 @@ impl Group {
             Some(key) => self.producer(key).map_err(|error| AppendError::Unavailable(error.to_string()))?,
         };
         let mut state = lock(&stream.writer);
-        let change = match admit(&state, &append, producer, &self.limits)? {
+        let decision = admit(&state, &append, producer, &self.limits)?;
+        #[cfg(feature = "faults")]
+        let decision = match decision {
+            Decision::Answer(answer)
+                if answer.duplicate && crate::plant::strikes(crate::plant::Plant::DoubleAppend) =>
+            {
+                let again = Append { producer: None, ..append.clone() };
+                admit(&state, &again, None, &self.limits)?
+            }
+            decision => decision,
+        };
+        let change = match decision {
             Decision::Answer(answer) => {
                 stream.touch(self.now_ms);
                 return Ok(answer);

@@ -281,6 +281,11 @@ impl StreamStore for LocalStore {
             page = read?;
         }
         let (rows, next) = page.rows();
+        #[cfg(feature = "faults")]
+        let rows = match crate::plant::strikes(crate::plant::Plant::SkipRow) {
+            true => rows.into_iter().skip(1).collect(),
+            false => rows,
+        };
         Ok(Page {
             rows,
             from,

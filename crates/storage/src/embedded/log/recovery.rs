@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::frame::SegmentHead;
-use super::scan::{End, Scanned, scan};
+use super::scan::{End, Scanned, behind_damage, scan};
 use super::{COMPLETE, Log, Segment, UNFINISHED, file_name};
 use crate::embedded::disk::Disk;
+use crate::embedded::loss::Sides;
 
 /// Why a log cannot be opened. Nothing was changed but for files that were never part of it.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +101,32 @@ pub(in crate::embedded) fn recover(
     }
     let log = Log::new(disk.clone(), dir, active, next_sequence, segment_bytes_max);
     Ok(Recovered { log, segments: recovered })
+}
+
+/// The groups of a damaged log, on both sides of its first damage. Segments that have no head are passed over.
+pub(in crate::embedded) fn sides(dir: &Path, first: u64) -> io::Result<Sides> {
+    let mut sides = Sides::default();
+    let mut is_behind = false;
+    let mut expected: Option<u64> = None;
+    for number in segments(dir)?.into_iter().filter(|number| *number >= first) {
+        let bytes = std::fs::read(dir.join(file_name(number, COMPLETE)))?;
+        let Some(head) = SegmentHead::decode(&bytes) else {
+            is_behind = true;
+            continue;
+        };
+        let is_next = expected.is_none_or(|next| [next, next + 1].contains(&head.first_sequence));
+        is_behind |= !is_next;
+        let scanned = scan(&bytes, &head);
+        let copy = |body: &std::ops::Range<usize>| Bytes::copy_from_slice(&bytes[body.clone()]);
+        let side = if is_behind { &mut sides.after } else { &mut sides.before };
+        side.extend(scanned.bodies.iter().map(copy));
+        if scanned.end == End::Damaged {
+            is_behind = true;
+            sides.after.extend(behind_damage(&bytes, scanned.at, &head).iter().map(copy));
+        }
+        expected = Some(scanned.next_sequence);
+    }
+    Ok(sides)
 }
 
 /// Removes what a first opening left that did not come to its end; nothing can have been acknowledged in it. A log
