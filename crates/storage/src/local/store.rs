@@ -425,6 +425,18 @@ impl LocalStore {
     /// What of a stream a retention gives up, as far as one step sees.
     async fn due(&self, stream: &Arc<Stream>, retention: Retention) -> Result<Due, ReadError> {
         let now_ms = self.shared.options.clock.now_ms();
+        {
+            // Most looks find nothing, and need no thread that may wait for that.
+            let live = lock(&stream.live);
+            let span = Span { first: live.first, next: live.next };
+            let is_settled = live
+                .ledger
+                .as_ref()
+                .is_some_and(|ledger| ledger.is_settled(stream, span, &retention, now_ms));
+            if is_settled || span.first == span.next {
+                return Ok(Due { before: span.first, more: false });
+            }
+        }
         let stream = Arc::clone(stream);
         self.with_engine(move |engine| {
             let (span, ledger) = {
