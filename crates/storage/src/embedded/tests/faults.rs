@@ -181,7 +181,7 @@ async fn check(store: &LocalStore, told: &BTreeMap<u64, Vec<(u64, usize, Told)>>
             }
             match told {
                 Told::Acknowledged => {
-                    assert!(is_there, "{n} of stream {stream} was acknowledged and is lost")
+                    assert!(is_there, "{n} of stream {stream} was acknowledged and is lost");
                 }
                 Told::Refused => assert!(!is_there, "{n} of stream {stream} was refused and is there"),
                 Told::Unsettled => {}
