@@ -124,6 +124,7 @@ async fn timed<T>(name: &str, work: impl Future<Output = T>) -> T {
     let (seconds, cpu) = (started.elapsed().as_secs_f64(), (cpu_time() - cpu).as_secs_f64());
     println!("{name}: {seconds:.2} s ({cpu:.2} s of processor time)");
     println!("bench {name} {seconds:.3} s");
+    println!("bench {name}_cpu {cpu:.3} s");
     done
 }
 
