@@ -52,7 +52,19 @@ impl ServerProcess {
     /// # Errors
     /// [`StartFailed`] when the binary is missing, or ends before it listens.
     pub fn start(store: Store<'_>, extra: &[&str]) -> Result<Self, StartFailed> {
-        let mut child = spawn(store, extra)?;
+        Self::start_with(store, extra, &[])
+    }
+
+    /// The same, with more in its environment.
+    ///
+    /// # Errors
+    /// As [`ServerProcess::start`].
+    pub fn start_with(
+        store: Store<'_>,
+        extra: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, StartFailed> {
+        let mut child = spawn(store, extra, environment)?;
         let Some(stdout) = child.stdout.take() else { return Err(StartFailed("no standard output".into())) };
         // The reading thread drains standard output for the life of the process, so that it never blocks on it.
         let (listening, address) = std::sync::mpsc::channel();
@@ -78,7 +90,7 @@ impl ServerProcess {
     /// # Errors
     /// [`StartFailed`] when the binary is missing.
     pub fn kill_while_starting(store: Store<'_>, after: Duration) -> Result<(), StartFailed> {
-        let mut child = spawn(store, &[])?;
+        let mut child = spawn(store, &[], &[])?;
         std::thread::sleep(after);
         let killed = child.kill().and_then(|()| child.wait());
         killed.map(drop).map_err(|e| StartFailed(e.to_string()))
@@ -87,6 +99,24 @@ impl ServerProcess {
     /// SIGKILL: nothing that it wanted to do is done. Returns when it is gone.
     pub fn kill(self) {
         drop(self);
+    }
+
+    /// SIGTERM, and waits until it is gone; after the deadline SIGKILL. Whether it went by itself, without an error.
+    #[must_use]
+    pub fn terminate(mut self, deadline: Duration) -> bool {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        if !told.is_ok_and(|status| status.success()) {
+            return false;
+        }
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < deadline {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return status.success(),
+                Ok(None) => std::thread::sleep(Duration::from_millis(2)),
+                Err(_) => return false,
+            }
+        }
+        false
     }
 
     /// Where it listens.
@@ -114,7 +144,7 @@ impl ServerProcess {
     }
 }
 
-fn spawn(store: Store<'_>, extra: &[&str]) -> Result<Child, StartFailed> {
+fn spawn(store: Store<'_>, extra: &[&str], environment: &[(&str, &str)]) -> Result<Child, StartFailed> {
     let binary = server_binary();
     let mut command = Command::new(&binary);
     command.args(["serve", "--listen", "127.0.0.1:0", "--dev-no-auth", "--log-format", "json"]);
@@ -122,7 +152,12 @@ fn spawn(store: Store<'_>, extra: &[&str]) -> Result<Child, StartFailed> {
         Store::Memory => command.args(["--store", "memory"]),
         Store::Embedded(dir) => command.args(["--store", "embedded", "--data-dir"]).arg(dir),
     };
-    command.args(extra).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(extra)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     command.spawn().map_err(|e| StartFailed(format!("{}: {e}", binary.display())))
 }
 

@@ -88,6 +88,62 @@ pub(crate) enum Command {
     /// List the sessions, one JSON object a line
     #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
     List(ListArgs),
+    /// Copy everything a server holds, or a data directory, into one file
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup(BackupArgs),
+    /// Make a data directory from a backup
+    #[command(
+        after_help = "Example:\n  durable-sessions restore monday.dsbackup --data-dir ./data\n\nThe backup is checked first. The directory must not be there, or be empty."
+    )]
+    Restore(RestoreArgs),
+    /// Check a backup, or a data directory that no server uses: checksums, and whether everything fits together
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(VerifyArgs),
+}
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  durable-sessions backup backups/
+  durable-sessions backup monday.dsbackup --url https://streams.example
+  durable-sessions backup monday.dsbackup --data-dir ./data
+
+A running server is copied as it is at one moment, while it goes on. The file is checked before it gets its name. \
+--data-dir is for a server that does not run.";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  durable-sessions verify monday.dsbackup
+  durable-sessions verify ./data
+
+Each problem is a line on standard output, with the stream and its positions; then the exit code is 1.";
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The file to write, or a directory, in which the file is named by the time
+    #[arg(value_name = "TO")]
+    pub(crate) to: PathBuf,
+    /// Copy this directory, which no server may use, and not a server
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// What `backup` wrote
+    #[arg(value_name = "FILE")]
+    pub(crate) from: PathBuf,
+    /// The directory to make
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// A backup, or a data directory
+    #[arg(value_name = "FILE|DIR")]
+    pub(crate) place: PathBuf,
 }
 
 const SERVE_EXAMPLES: &str = "\

@@ -4,6 +4,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use durable_sessions_server::backup::BackupError;
+
 use crate::event_ids::NoRandomness;
 use crate::recording::RecordingError;
 use crate::replay::TrajectoryError;
@@ -30,6 +32,15 @@ pub(crate) enum Failure {
     /// A file cannot be read.
     #[error("cannot read {}: {reason}", path.display())]
     File { path: PathBuf, reason: io::Error },
+    /// A file cannot be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Write { path: PathBuf, reason: io::Error },
+    /// A backup was not made, read or restored.
+    #[error(transparent)]
+    Backup(#[from] Box<BackupError>),
+    /// What was checked does not fit together.
+    #[error("{problems} problems")]
+    Damaged { problems: u64 },
     /// A file is larger than this program takes.
     #[error("{} has more than {len_max_mib} MiB; split it", path.display())]
     FileTooLarge { path: PathBuf, len_max_mib: u64 },
@@ -94,6 +105,9 @@ impl Failure {
             Self::StdoutGone => EXIT_STDOUT_GONE,
             Self::File { .. }
             | Self::FileTooLarge { .. }
+            | Self::Write { .. }
+            | Self::Backup(_)
+            | Self::Damaged { .. }
             | Self::FormatUnknown { .. }
             | Self::Recording { .. }
             | Self::Trajectory { .. }

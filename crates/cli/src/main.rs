@@ -5,6 +5,7 @@
 mod append;
 mod appender;
 mod args;
+mod backup;
 mod event_ids;
 mod exec;
 mod failure;
@@ -74,6 +75,9 @@ async fn run(command: Command) -> u8 {
         Command::Close(args) => conclude(streams::close(&args)).await,
         Command::Delete(args) => conclude(streams::delete(&args)).await,
         Command::List(args) => conclude(streams::list(&args)).await,
+        Command::Backup(args) => conclude(backup::backup(&args)).await,
+        Command::Restore(args) => conclude(backup::restore(&args)).await,
+        Command::Verify(args) => conclude(backup::verify(&args)).await,
     }
 }
 

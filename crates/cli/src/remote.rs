@@ -6,9 +6,9 @@ use std::time::Duration;
 use durable_sessions_client::protocol::{ContentType, InvalidProducer, OffsetToken, StreamPath};
 use durable_sessions_client::schema::SessionId;
 use durable_sessions_client::{
-    AppendError, Client, CreateError, CreateOptions, DeleteError, Fork, From as ReadFrom, HeadError,
-    ListError, LiveModes, Page, ReadError, ReconnectConfig, Refusal, SessionFilter, SessionSummary,
-    SubscribeOptions,
+    AppendError, BackupDownload, Client, CreateError, CreateOptions, DeleteError, Fork, From as ReadFrom,
+    HeadError, ListError, LiveModes, Page, ReadError, ReconnectConfig, Refusal, SessionFilter,
+    SessionSummary, SubscribeOptions, Unreachable,
 };
 
 use crate::appender::Appender;
@@ -250,6 +250,16 @@ impl Remote {
     /// Deletes a stream.
     pub(crate) async fn delete(&self, path: &StreamPath) -> Result<(), Failure> {
         self.client.delete(path).await.map_err(|error| self.failure("delete", path, &error))
+    }
+
+    /// Begins to copy all that the server holds.
+    pub(crate) async fn backup(&self) -> Result<BackupDownload, Failure> {
+        self.client.backup().await.map_err(|error| self.failure("copy", &self.url, &error))
+    }
+
+    /// An answer that broke off.
+    pub(crate) fn broken(&self, what: &str, reason: &Unreachable) -> Failure {
+        Failure::Unreachable { what: what.to_owned(), reason: reason.to_string(), url: self.url.clone() }
     }
 
     /// All sessions that the caller may read.

@@ -39,6 +39,7 @@
 //! | follow session events | [`Client::subscribe`] | reconnects and resumes |
 //! | follow any stream, JSON, text or bytes | [`Client::follow`] | reconnects and resumes |
 //! | list the sessions (our session API only) | [`Client::sessions`] | until answered |
+//! | copy everything a server of ours holds | [`Client::backup`] | until it begins |
 //!
 //! # How it behaves
 //!
@@ -56,6 +57,7 @@
 //! Decisions are made by the machines of the client core; this crate only does what they say. It must not know the
 //! server or any storage.
 
+mod backup;
 mod builder;
 mod create;
 mod error;
@@ -70,6 +72,7 @@ mod token;
 pub use durable_sessions_protocol as protocol;
 pub use durable_sessions_schema as schema;
 
+pub use backup::BackupDownload;
 pub use builder::{BuildError, Client, ClientBuilder};
 pub use create::{CreateOptions, Created, Fork, ForkPoint, Lifetime};
 pub use durable_sessions_client_core::{

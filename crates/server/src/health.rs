@@ -29,10 +29,11 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
                 };
                 (StatusCode::OK, json!({ "status": "ready", "durability": durability }))
             }
-            // The reason may name paths; it is in the log, and this route is public.
-            StoreHealth::Degraded(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "degraded", "reason": "store" }))
-            }
+            // The whole reason may name paths; it is in the log, and this route is public.
+            StoreHealth::Degraded { cause, .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                json!({ "status": "degraded", "reason": "store", "cause": cause.as_str() }),
+            ),
             StoreHealth::Down(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "down", "reason": "store" }))
             }

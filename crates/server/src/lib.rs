@@ -47,5 +47,7 @@ mod subscriptions;
 pub use code::Code;
 pub use config::{AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig};
 pub use durable_sessions_storage::StoreOptions;
+/// Backups as files, for commands that work without a server.
+pub use durable_sessions_storage::backup;
 pub use retention::{InvalidRetentionRule, RetentionRule};
 pub use server::{BoundServer, RunError, Server, StartError};

@@ -20,6 +20,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/{*path}", any(missing))
         .route("/api", any(missing))
         .route("/api/sessions", get(api::list_sessions).fallback(only_get))
+        .route("/api/backup", get(api::backup).fallback(only_get))
         .route("/api/{*path}", any(missing_api))
         .route("/healthz", get(health::healthz).fallback(only_get))
         .route("/readyz", get(health::readyz).fallback(only_get))

@@ -12,8 +12,15 @@ use crate::stream::Namespace;
 
 /// After how many seconds a full queue is worth another try: one commit takes milliseconds.
 const OVERLOAD_RETRY_SECS: u32 = 1;
-/// After how many seconds a failed medium is: it needs a reopen.
+/// After how many seconds a failed medium is: the store tries to recover all the time.
 const UNAVAILABLE_RETRY_SECS: u32 = 5;
+
+/// After how many seconds a full store is worth another try: it looks for room every second.
+const FULL_RETRY_SECS: u32 = 10;
+
+fn storage_full(message: String) -> ApiError {
+    ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, message).retry_after(FULL_RETRY_SECS)
+}
 
 /// Turns an error into an answer, in the words of the namespace the stream lives in.
 pub(crate) trait StoreError {
@@ -80,6 +87,7 @@ impl StoreError for AppendError {
             }
             Self::Empty => ApiError::bad_request(Code::EmptyAppend, message),
             Self::Full(_) => ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, message),
+            Self::StorageFull => storage_full(message),
             Self::Overloaded => overloaded(),
             Self::Unavailable(reason) => unavailable(&reason),
         }
@@ -111,6 +119,7 @@ impl StoreError for CreateError {
             Self::ForkOffset => ApiError::bad_request(Code::InvalidFork, message),
             Self::RetentionCount => ApiError::bad_request(Code::InvalidHeader, message),
             Self::Full(_) => ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, message),
+            Self::StorageFull => storage_full(message),
             Self::InitialContent => ApiError::bad_request(Code::ContentTypeMismatch, message),
             Self::Overloaded => overloaded(),
             Self::Unavailable(reason) => unavailable(&reason),

@@ -18,6 +18,7 @@
 //! | memory, and files of the log | 3 complete segments beside the active one | commits wait, the queue fills, appends are refused as overloaded |
 //! | runs in the tree that wait for being merged | 24 | the handover waits |
 //! | changes without sync, which wait for the next commit | 1 MiB | they are synced |
+//! | the disk | `StoreOptions::disk_free_bytes_min` left | appends and creations are refused as full; deletions, trims and merges use the rest |
 //!
 //! A rejected alternative is the tree alone, with its own journal, as it was before. On one busy machine, 256 appends
 //! at a time over 10,000 streams, it took 12.8 us of processor time per append; this takes 4.7, and a bare log file
@@ -25,10 +26,14 @@
 //! windows only for streams that are read (`local/window.rs`; rows of others are read from the memory here), answers
 //! in parcels (`local/delivery.rs`), a queue that is swapped instead of emptied.
 
+mod disk;
+#[cfg(any(test, feature = "faults"))]
+pub mod faults;
 mod handover;
-mod log;
+pub(crate) mod log;
 mod logged;
 mod lookup;
+mod loss;
 mod memory;
 mod recent;
 #[cfg(test)]
@@ -43,6 +48,7 @@ use std::sync::Arc;
 use crate::local::LocalStore;
 use crate::{OpenError, StoreOptions};
 
+use disk::Disk;
 use logged::{LoggedEngine, Sizes};
 
 /// Streams in a directory of this machine.
@@ -55,12 +61,48 @@ impl EmbeddedStore {
     /// # Errors
     /// [`OpenError`]; a directory that another process has open is [`OpenError::Locked`].
     pub fn open(dir: &Path, options: StoreOptions) -> Result<LocalStore, OpenError> {
+        #[cfg(feature = "faults")]
+        if let Some(faults) = crate::plant::disk_faults(dir) {
+            return Self::open_on(&Disk::failing(Arc::new(faults)), dir, options);
+        }
+        Self::open_on(&Disk::default(), dir, options)
+    }
+
+    /// As [`EmbeddedStore::open`], with files that fail as `faults` says.
+    ///
+    /// # Errors
+    /// As [`EmbeddedStore::open`].
+    #[cfg(any(test, feature = "faults"))]
+    pub fn open_failing(
+        dir: &Path,
+        options: StoreOptions,
+        faults: Arc<faults::Faults>,
+    ) -> Result<LocalStore, OpenError> {
+        Self::open_on(&Disk::failing(faults), dir, options)
+    }
+
+    /// The engine alone, for copies and checks of what it holds.
+    pub(crate) fn open_engine(dir: &Path) -> Result<Arc<dyn crate::engine::Engine>, OpenError> {
+        Ok(Arc::new(Self::engine(&Disk::default(), dir, &StoreOptions::default())?))
+    }
+
+    /// Whether a store was ever made in this directory.
+    pub(crate) fn is_in(dir: &Path) -> bool {
+        dir.join(Directory::TREE).exists() || dir.join(Directory::LOG).exists()
+    }
+
+    fn engine(disk: &Disk, dir: &Path, options: &StoreOptions) -> Result<LoggedEngine, OpenError> {
         let sizes = Sizes {
             segment_bytes_max: options.log_segment_bytes,
             complete_segments_max: COMPLETE_SEGMENTS_MAX,
             cache_bytes: options.block_cache_bytes,
+            free_bytes_min: options.disk_free_bytes_min,
         };
-        let engine = LoggedEngine::open(Directory::lock(dir)?, sizes)?;
+        LoggedEngine::open(Directory::lock(dir)?, sizes, disk)
+    }
+
+    fn open_on(disk: &Disk, dir: &Path, options: StoreOptions) -> Result<LocalStore, OpenError> {
+        let engine = Self::engine(disk, dir, &options)?;
         LocalStore::open(Arc::new(engine), options)
     }
 }

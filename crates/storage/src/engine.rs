@@ -9,8 +9,17 @@ use crate::Durability;
 
 /// Why an engine failed. The text is for operators.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct EngineError(pub(crate) String);
+pub(crate) enum EngineError {
+    /// The medium failed. After a commit that did, nothing is committed before [`Engine::recover`].
+    #[error("{0}")]
+    Failed(String),
+    /// There is no room; nothing has changed, and reads and what gives something back go on.
+    #[error("{0}")]
+    Full(String),
+    /// What is stored cannot be read.
+    #[error("{0}")]
+    Damaged(String),
+}
 
 /// A sorted map of byte keys, as readers see it.
 pub(crate) trait Entries: Send + Sync + 'static {
@@ -38,14 +47,37 @@ pub(crate) trait Engine: Entries {
         None
     }
 
-    /// Bytes that still fit, when there is a ceiling.
+    /// Bytes that still fit, when there is a ceiling. Nothing of it is for changes that give something back.
     fn room_bytes(&self) -> Option<u64>;
 
     /// Makes all of a batch visible and, with `sync`, durable; or nothing of it.
     fn commit(&self, writes: &Writes, sync: bool) -> Result<(), EngineError>;
 
+    /// After a commit that failed: makes the engine one again that holds everything that was committed, and nothing of
+    /// what failed.
+    ///
+    /// # Errors
+    /// When the medium still does not work; the next attempt may succeed.
+    fn recover(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Everything that is committed now, as it is now, while commits go on. What it needs is kept until it is dropped.
+    ///
+    /// # Errors
+    /// As the engine says; also when it is none that has copies.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, EngineError> {
+        Err(EngineError::Failed("this store keeps nothing that could be copied".into()))
+    }
+
     /// Releases the medium; everything after fails.
     fn close(&self);
+}
+
+/// All entries at one moment.
+pub(crate) trait Snapshot: Send {
+    /// Visits them in ascending order until told to stop.
+    fn scan(self: Box<Self>, visit: &mut Visit<'_>) -> Result<(), EngineError>;
 }
 
 /// What a scan does with an entry: `Break` stops it.
@@ -95,6 +127,15 @@ impl Writes {
         head[2..].copy_from_slice(&value_len.to_le_bytes());
         self.encoded.extend_from_slice(&head);
         self.encoded.extend_from_slice(key);
+    }
+
+    /// Adds a run that another one made, if it can be read to its end.
+    pub(crate) fn extend_from_run(&mut self, encoded: &[u8]) -> bool {
+        let is_whole = is_whole_run(encoded);
+        if is_whole {
+            self.encoded.extend_from_slice(encoded);
+        }
+        is_whole
     }
 
     pub(crate) fn iter(&self) -> WritesIter<'_> {

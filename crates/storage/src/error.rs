@@ -32,6 +32,9 @@ pub enum CreateError {
     /// A limit of the store is reached.
     #[error("the stream cannot be created: {0}")]
     Full(&'static str),
+    /// As in [`AppendError::StorageFull`].
+    #[error("the store has no room left")]
+    StorageFull,
     /// As in [`AppendError::Overloaded`].
     #[error("too many appends are pending")]
     Overloaded,
@@ -93,10 +96,15 @@ pub enum AppendError {
     /// The stream has reached the end of its positions or limits.
     #[error("the stream is full: {0}")]
     Full(&'static str),
+    /// The disk, or the memory store, is full. Nothing was written; reads, deletions and trims go on, and so do appends
+    /// when there is room again.
+    #[error("the store has no room left")]
+    StorageFull,
     /// The queue of pending appends is full.
     #[error("too many appends are pending")]
     Overloaded,
-    /// The medium failed; nothing is acknowledged until a reopen.
+    /// The medium failed; nothing is acknowledged until the store has recovered. Whether the append was stored is
+    /// known: it was not, unless the process ends before it recovers.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
 }
@@ -219,6 +227,7 @@ impl AppendError {
             self,
             Self::Overloaded
                 | Self::Unavailable(_)
+                | Self::StorageFull
                 | Self::SequenceGap { .. }
                 | Self::AttributesConflict { .. }
         )
@@ -229,7 +238,7 @@ impl CreateError {
     /// Whether the same creation may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Overloaded | Self::Unavailable(_))
+        matches!(self, Self::Overloaded | Self::Unavailable(_) | Self::StorageFull)
     }
 }
 

@@ -9,8 +9,10 @@
 //! | `local` | a store in this process: queue, committer, windows, reads, forks |
 //! | `layout` | keys and values as they are persisted |
 //! | `engine`, `memory`, `embedded` | sorted maps with atomic batches: in RAM, and a log in front of fjall in a directory |
+//! | `backup` | copies of a store in one file, and the check of what a store or a copy holds |
 //! | `conformance` | the suite every store must pass, and a naive model of one |
 
+pub mod backup;
 mod batch;
 #[cfg(any(test, feature = "conformance"))]
 #[expect(
@@ -33,6 +35,8 @@ mod layout;
 mod local;
 mod memory;
 mod options;
+#[cfg(feature = "faults")]
+mod plant;
 mod retention;
 mod semantics;
 mod store;
@@ -40,13 +44,15 @@ mod tail_watch;
 
 pub use batch::{Batch, BatchError};
 pub use embedded::EmbeddedStore;
+#[cfg(any(test, feature = "faults"))]
+pub use embedded::faults;
 pub use error::{AppendError, CreateError, DeleteError, OpenError, ReadError, TrimError};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use options::{Clock, ManualClock, StoreOptions, SystemClock};
 pub use retention::{Trim, Trimmed};
 pub use store::{
-    Append, Appended, AttributesChange, CreateStream, Created, Durability, Fork, Lifetime, Page, StoreHealth,
-    StreamHead, StreamStore, Tail,
+    Append, Appended, AttributesChange, CreateStream, Created, DegradedCause, Durability, Fork, Lifetime,
+    Page, StoreHealth, StreamHead, StreamStore, Tail,
 };
 pub use tail_watch::TailWatch;

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Two copies of a stream's state keep readers and writer apart: `writer` runs ahead within a group, `live` is
-//! what is durable. When a commit fails the writer's copy is void, so the store stops writing for good.
+//! what is durable. When a commit fails the writer's copy is void: nothing is written until it is made again from
+//! what is durable, and the engine has recovered (`setback`).
 
 mod catalog;
 mod committer;
@@ -23,6 +24,7 @@ mod queue;
 mod read;
 mod reclaim;
 mod retain;
+mod setback;
 mod store;
 mod stream;
 #[cfg(test)]

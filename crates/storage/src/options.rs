@@ -77,6 +77,12 @@ pub struct StoreOptions {
     pub log_segment_bytes: u64,
     /// Bytes of the embedded engine's cache of blocks.
     pub block_cache_bytes: u64,
+    /// Free bytes on the disk of the embedded engine; with less, appends and creations are refused as full, while
+    /// deletions and trims go on and may use the rest.
+    pub disk_free_bytes_min: u64,
+    /// Attempts to go on after a commit that failed, each after a longer pause than the one before (20 ms to 10 s);
+    /// after the last the store has to be opened again. A full disk is waited for without end.
+    pub recovery_attempts_max: u32,
     /// How often expired streams are looked for in the background.
     pub sweep_interval: Duration,
     /// The time.
@@ -99,6 +105,8 @@ impl Default for StoreOptions {
             memory_bytes_max: 1 << 30,
             log_segment_bytes: 32 << 20,
             block_cache_bytes: 32 << 20,
+            disk_free_bytes_min: 64 << 20,
+            recovery_attempts_max: 60,
             sweep_interval: Duration::from_secs(5),
             clock: Arc::new(SystemClock),
         }

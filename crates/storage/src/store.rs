@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::backup::{BackupError, Export};
 use crate::{AppendError, Batch, CreateError, DeleteError, ReadError, TailWatch, Trim, TrimError, Trimmed};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -34,7 +35,8 @@ use durable_sessions_protocol::{
 /// 6. A closed stream never changes its content again, and says so to every reader at its tail.
 /// 7. A reader never sees what is not durable.
 /// 8. Memory is bounded: the queue of pending appends refuses ([`AppendError::Overloaded`]) when full.
-/// 9. After an error of the medium nothing is acknowledged ([`AppendError::Unavailable`]) until a reopen.
+/// 9. After an error of the medium nothing is acknowledged ([`AppendError::Unavailable`]) until the store has recovered,
+///    which it tries by itself; then nothing of what failed is there, and all that was acknowledged is.
 ///
 /// The conformance suite (`conformance` module) checks these for every engine.
 #[async_trait]
@@ -108,6 +110,15 @@ pub trait StreamStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(StreamPath, StreamHead)>, ReadError>;
 
+    /// Everything the store holds at one moment, as a backup file, while appends go on. A store that has no copies says
+    /// so.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    async fn export(&self) -> Result<Export, BackupError> {
+        Err(BackupError::Store("this store keeps nothing that could be copied".into()))
+    }
+
     /// Whether appends are accepted, and if not, why.
     fn health(&self) -> StoreHealth;
 
@@ -129,10 +140,38 @@ pub enum Durability {
 pub enum StoreHealth {
     /// Appends and reads work.
     Ready(Durability),
-    /// Reads work, appends do not; the reason is for operators.
-    Degraded(Arc<str>),
+    /// Reads work, appends do not.
+    Degraded {
+        /// What is wrong, for machines.
+        cause: DegradedCause,
+        /// The same for operators; it may name files.
+        reason: Arc<str>,
+    },
     /// Shut down or not open.
     Down(Arc<str>),
+}
+
+/// Why a store takes no appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DegradedCause {
+    /// There is no room. Deletions and trims work too, and appends do when there is room again.
+    StorageFull,
+    /// A commit failed. The store tries to recover by itself.
+    CommitFailed,
+    /// A commit failed, and recovering was given up: the store has to be opened again.
+    RecoveryGivenUp,
+}
+
+impl DegradedCause {
+    /// A stable word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StorageFull => "storage-full",
+            Self::CommitFailed => "commit-failed",
+            Self::RecoveryGivenUp => "recovery-given-up",
+        }
+    }
 }
 
 /// How long a stream lives, PROTOCOL.md section 5.1.

@@ -45,6 +45,8 @@ pub(crate) enum Verb {
     E2e,
     /// Kill the release server without warning, again and again under load, and check what it has kept
     Crash(CrashOptions),
+    /// Break everything at once: kills, connections, the disk; then compare what was acknowledged, stored and seen
+    Chaos(ChaosOptions),
     /// Take the screenshots of the demo that README.md and docs/ show
     Screenshots,
     /// Remove the tools that were built for this checkout
@@ -93,6 +95,8 @@ pub(crate) enum Part {
     Npm,
     /// Release server, real browser, faults
     E2e,
+    /// A minute of chaos, and planted bugs that it must notice
+    Chaos,
 }
 
 #[derive(Args, Clone)]
@@ -100,6 +104,44 @@ pub(crate) struct CrashOptions {
     /// How many times
     #[arg(long, default_value_t = 50)]
     pub(crate) rounds: u32,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct ChaosOptions {
+    /// How long
+    #[arg(long, default_value_t = 1)]
+    pub(crate) minutes: u32,
+    /// How long, in seconds, instead of --minutes
+    #[arg(long)]
+    pub(crate) seconds: Option<u32>,
+    /// What happens; a run says its seed. When it happens is still up to the machine
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Plant a bug, which must make the run fail
+    #[arg(long, value_enum)]
+    pub(crate) plant: Option<Plant>,
+}
+
+/// A bug that chaos must notice.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Plant {
+    /// Some commits are acknowledged and not stored
+    DropAck,
+    /// A repeated append is stored once more
+    DoubleAppend,
+    /// Some pages lack their first row
+    SkipRow,
+}
+
+impl Plant {
+    /// As the binary knows it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::DropAck => "drop-ack",
+            Self::DoubleAppend => "double-append",
+            Self::SkipRow => "skip-row",
+        }
+    }
 }
 
 #[derive(Args, Clone)]

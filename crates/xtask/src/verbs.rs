@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod chaos;
 mod crash;
 mod fmt;
 mod lint;
@@ -37,6 +38,7 @@ pub(crate) fn run(checkout: Checkout, verb: Verb) -> bool {
             test::run(checkout, "e2e", &TestOptions { only, ..TestOptions::default() })
         }
         Verb::Crash(options) => with(checkout, "crash", |bench| crash::run(bench, options.rounds)),
+        Verb::Chaos(options) => with(checkout, "chaos", |bench| chaos::run(bench, &options)),
         Verb::Screenshots => with(checkout, "screenshots", test::screenshots),
         Verb::CleanTools => with(checkout, "clean-tools", clean_tools),
     }

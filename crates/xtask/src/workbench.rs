@@ -12,7 +12,7 @@ use crate::tools::browsers::{self, CHROMIUM_VARIABLE};
 use crate::tools::wasm_toolchain::WasmToolchain;
 
 /// Names the release binary to suites that start the server.
-const BINARY_VARIABLE: &str = "DURABLE_SESSIONS_BIN";
+pub(crate) const BINARY_VARIABLE: &str = "DURABLE_SESSIONS_BIN";
 
 /// What every verb works with.
 pub(crate) struct Workbench {

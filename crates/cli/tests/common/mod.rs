@@ -24,7 +24,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A server process with its data directory. Killed when dropped.
 pub(crate) struct Server {
     child: Child,
-    directory: tempfile::TempDir,
+    /// Its own, deleted with it, unless it was given another.
+    directory: PathBuf,
+    _own: Option<tempfile::TempDir>,
     store: &'static str,
     pub(crate) address: SocketAddr,
 }
@@ -32,10 +34,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on a free port.
     pub(crate) fn start(store: &'static str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let own = tempfile::tempdir().unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
-        let (child, address) = launch(store, directory.path(), listen);
-        Self { child, directory, store, address }
+        let (child, address) = launch(store, own.path(), listen);
+        Self { child, directory: own.path().to_owned(), _own: Some(own), store, address }
+    }
+
+    /// Starts a server on a free port, on data that are there.
+    pub(crate) fn start_in(directory: PathBuf) -> Self {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let (child, address) = launch("embedded", &directory, listen);
+        Self { child, directory, _own: None, store: "embedded", address }
     }
 
     /// Ends the process as a power cut would: no handler runs.
@@ -46,7 +55,7 @@ impl Server {
 
     /// Starts it again on the same data and the same port.
     pub(crate) fn restart(&mut self) {
-        (self.child, self.address) = launch(self.store, self.directory.path(), self.address);
+        (self.child, self.address) = launch(self.store, &self.directory, self.address);
     }
 
     pub(crate) fn url(&self) -> String {

@@ -1,17 +1,19 @@
 //! Brings complete segments of the log into the tree, in the background. Must not know what keys mean.
 //!
 //! All that is complete goes as one sorted run. Then memory forgets it, then its files are deleted; whatever a
-//! crash interrupts is done again from the log. An error ends it for good: nothing is lost, but the log must not
-//! grow for ever, so commits fail from then on.
+//! crash interrupts is done again from the log. After an error it tries again, less and less often; nothing is lost
+//! meanwhile, but the log must not grow for ever, so a commit that would need one more segment fails.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fjall::{UserKey, UserValue};
 
+use super::disk::Disk;
 use super::log;
-use super::logged::Shared;
+use super::logged::{Shared, engine_error};
 use super::recent::{Ascending, Recent, merged};
 use super::tree::Tree;
 use crate::engine::EngineError;
@@ -19,6 +21,7 @@ use crate::engine::EngineError;
 /// The background thread.
 pub(super) struct Handover {
     pub(super) shared: Arc<Shared>,
+    pub(super) disk: Disk,
     pub(super) log_dir: PathBuf,
 }
 
@@ -33,9 +36,14 @@ pub(super) struct Progress {
 struct State {
     /// Complete segments that are not in the tree.
     complete: usize,
-    failed: Option<String>,
+    /// Why the last attempt failed.
+    failed: Option<EngineError>,
     stopped: bool,
 }
+
+/// The first pause after an attempt that failed, and the longest.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// How often it looks whether the tree takes runs again.
 const BEHIND_INTERVAL: Duration = Duration::from_millis(20);
@@ -62,19 +70,23 @@ impl Progress {
         self.changed.notify_all();
     }
 
-    /// Whether it still works.
-    pub(super) fn check(&self) -> Result<(), EngineError> {
-        self.lock().check()
-    }
-
     /// Waits until one more segment may be completed.
+    ///
+    /// # Errors
+    /// When there is no room, and bringing segments into the tree has failed.
     pub(super) fn wait_for_room(&self) -> Result<(), EngineError> {
         let mut state = self.lock();
         while state.complete >= self.complete_max && !state.stopped {
             state.check()?;
             state = self.wait(state);
         }
-        state.check()
+        Ok(())
+    }
+
+    /// Whether one more segment may be completed, or bringing segments into the tree is at work.
+    pub(super) fn check(&self) -> Result<(), EngineError> {
+        let state = self.lock();
+        if state.complete >= self.complete_max { state.check() } else { Ok(()) }
     }
 
     pub(super) fn completed(&self) {
@@ -96,8 +108,12 @@ impl Progress {
 
     /// Waits a little; `false` when stopped.
     fn pause(&self) -> bool {
+        self.pause_for(BEHIND_INTERVAL)
+    }
+
+    fn pause_for(&self, time: Duration) -> bool {
         let state = self.lock();
-        let waited = self.changed.wait_timeout_while(state, BEHIND_INTERVAL, |state| !state.stopped);
+        let waited = self.changed.wait_timeout_while(state, time, |state| !state.stopped);
         !waited.unwrap_or_else(PoisonError::into_inner).0.stopped
     }
 }
@@ -106,7 +122,10 @@ impl State {
     fn check(&self) -> Result<(), EngineError> {
         match &self.failed {
             None => Ok(()),
-            Some(reason) => Err(EngineError(format!("the tree takes nothing more: {reason}"))),
+            Some(EngineError::Full(reason)) => {
+                Err(EngineError::Full(format!("the tree takes nothing more: {reason}")))
+            }
+            Some(reason) => Err(EngineError::Failed(format!("the tree takes nothing more: {reason}"))),
         }
     }
 }
@@ -115,14 +134,33 @@ impl Handover {
     pub(super) fn run(self) {
         // Whatever happens to this thread, the committer may not wait for it in vain.
         let _ended = Ended(&self.shared.progress);
+        let mut pause = RETRY_MIN;
         while self.shared.progress.wait_for_work() {
             match self.step() {
-                Ok(true) => {}
+                Ok(true) => {
+                    if pause > RETRY_MIN {
+                        tracing::info!(id = "STORE-HANDOVER-RESUMED", "the log goes into the tree again");
+                    }
+                    pause = RETRY_MIN;
+                    self.shared.progress.change(|state| state.failed = None);
+                }
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::error!(id = "STORE-HANDOVER-FAILED", %error, "the log cannot be brought into the tree");
-                    self.shared.progress.change(|state| state.failed = Some(error.to_string()));
-                    return;
+                    tracing::error!(
+                        id = "STORE-HANDOVER-FAILED",
+                        %error,
+                        retry_ms = pause.as_millis() as u64,
+                        "the log cannot be brought into the tree"
+                    );
+                    let is_poisoned = matches!(error, fjall::Error::Poisoned);
+                    self.shared.progress.change(|state| state.failed = Some(engine_error(&error)));
+                    if !self.shared.progress.pause_for(pause) {
+                        return;
+                    }
+                    if is_poisoned && let Err(error) = self.shared.reopen_tree() {
+                        tracing::error!(id = "STORE-TREE-NOT-REOPENED", %error, "the tree cannot be opened again");
+                    }
+                    pause = (pause * 2).min(RETRY_MAX);
                 }
             }
         }
@@ -142,24 +180,40 @@ impl Handover {
                 self.with_tree(Tree::merge)?;
             }
         }
-        let complete = self.shared.memory().complete();
+        let mut complete = self.shared.memory().complete();
+        // An attempt that failed may have done its work.
+        let first = self.with_tree(Tree::first_segment)?.flatten().unwrap_or(0);
+        let done = complete.iter().filter(|(number, _)| *number < first).count();
+        if done > 0 {
+            self.forget(&complete.split_off(complete.len() - done));
+        }
         let Some(newest) = complete.first().map(|(number, _)| *number) else { return Ok(true) };
         let segments: Vec<&Recent> = complete.iter().map(|(_, segment)| &**segment).collect();
         let sources = segments.iter().map(|segment| Box::new(segment.range(&[], LAST_KEY)) as Ascending<'_>);
         let mut run = merged(sources.collect()).map(|(key, place, number)| {
             (UserKey::from(&*key), segments[number].value(place).map(UserValue::from))
         });
-        self.with_tree(|tree| tree.add_run(newest + 1, &mut run))?;
+        self.disk.before_run()?;
+        let added = self.with_tree(|tree| tree.add_run(newest + 1, &mut run))?;
         drop(run);
-        self.shared.change_memory(|memory| memory.forget(newest));
-        for (number, _) in &complete {
+        if added.is_none() {
+            return Err(io::Error::other("the tree is not open").into());
+        }
+        self.forget(&complete);
+        Ok(true)
+    }
+
+    /// What is in the tree is needed nowhere else.
+    fn forget(&self, segments: &[(u64, Arc<Recent>)]) {
+        let Some((newest, _)) = segments.first() else { return };
+        self.shared.change_memory(|memory| memory.forget(*newest));
+        for (number, _) in segments {
             // One that stays is deleted at the next opening.
-            if let Err(error) = log::delete_segment(&self.log_dir, *number) {
+            if let Err(error) = log::delete_segment(&self.disk, &self.log_dir, *number) {
                 tracing::warn!(id = "STORE-SEGMENT-STAYS", segment = number, %error, "cannot delete a log segment");
             }
         }
-        progress.change(|state| state.complete -= complete.len());
-        Ok(true)
+        self.shared.progress.change(|state| state.complete -= segments.len());
     }
 
     fn with_tree<T>(
@@ -171,7 +225,7 @@ impl Handover {
 }
 
 /// Above every key: none has more than 64 KiB, and none starts with this byte.
-const LAST_KEY: &[u8] = &[u8::MAX];
+pub(super) const LAST_KEY: &[u8] = &[u8::MAX];
 
 /// Says so when the thread ends by a panic.
 struct Ended<'p>(&'p Progress);
@@ -180,7 +234,8 @@ impl Drop for Ended<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!(id = "STORE-HANDOVER-PANICKED", "the log cannot be brought into the tree");
-            self.0.change(|state| state.failed = Some("the handover has failed".into()));
+            let failed = EngineError::Failed("the handover has failed".into());
+            self.0.change(|state| state.failed = Some(failed));
         }
     }
 }
@@ -209,8 +264,9 @@ mod tests {
         // A handover that has failed keeps nobody waiting.
         progress.completed();
         waiting(sender);
-        progress.change(|state| state.failed = Some("no space".into()));
-        assert!(receiver.recv().unwrap().unwrap_err().0.contains("no space"));
+        let failed = EngineError::Full("no space".into());
+        progress.change(|state| state.failed = Some(failed));
+        assert!(receiver.recv().unwrap().unwrap_err().to_string().contains("no space"));
         assert!(progress.check().is_err());
     }
 

@@ -29,6 +29,10 @@ impl Memory {
         self.complete.push_front((number, Arc::new(std::mem::take(&mut self.active))));
     }
 
+    pub(super) fn active_is_empty(&self) -> bool {
+        self.active.is_empty()
+    }
+
     /// Complete segments, the newest first.
     pub(super) fn complete(&self) -> Vec<(u64, Arc<Recent>)> {
         self.complete.iter().cloned().collect()

@@ -101,6 +101,10 @@ impl Recent {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     /// The place of a key's newest change.
     pub(super) fn find(&self, key: &[u8]) -> Option<Place> {
         if let Some((prefix, suffix)) = split(key)

@@ -1,6 +1,7 @@
 //! The embedded store against its directory: locks, formats, a log that is torn, damaged, or gone.
 
 mod engine;
+mod faults;
 
 use std::path::PathBuf;
 
@@ -97,7 +98,11 @@ async fn a_torn_last_group_is_set_aside_and_the_store_goes_on() {
     let mut damaged = whole;
     damaged[end - 52_000..end - 48_000].fill(0);
     std::fs::write(&segment, &damaged).unwrap();
-    assert!(refusal(dir.path()).contains("damaged"));
+    let why = refusal(dir.path());
+    assert!(
+        why.contains("damaged at byte") && why.contains("missing: positions 2 to 2 of stream a"),
+        "{why}"
+    );
     assert_eq!(std::fs::read(&segment).unwrap(), damaged);
 }
 
@@ -166,6 +171,73 @@ fn a_directory_of_the_format_before_is_refused_and_left_alone() {
     }
 }
 
+/// A table of the tree is damaged: streams that are in it say so, and nothing is passed over.
+#[tokio::test]
+async fn a_damaged_table_is_told_where_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(dir.path(), small_segments()).unwrap();
+    store.create(&path(), json_stream()).await.unwrap();
+    for n in 0..100 {
+        store.append(&path(), append(n, 5_000)).await.unwrap();
+    }
+    store.shutdown().await;
+    let tables = dir.path().join(Directory::TREE).join("keyspaces").join("1").join("tables");
+    let mut changed = 0;
+    for table in std::fs::read_dir(&tables).unwrap() {
+        let table = table.unwrap().path();
+        let mut bytes = std::fs::read(&table).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&table, bytes).unwrap();
+        changed += 1;
+    }
+    assert!(changed > 0);
+    let store = EmbeddedStore::open(dir.path(), small_segments()).unwrap();
+    let (mut at, mut damaged) = (Offset::ZERO, None);
+    while damaged.is_none() {
+        match store.read(&path(), at, usize::MAX).await {
+            Ok(page) => {
+                assert!(page.next > at && page.next < Offset::new(100), "the damage was passed over");
+                at = page.next;
+            }
+            Err(crate::ReadError::Damaged { at: told }) => damaged = Some(told),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(damaged.unwrap() >= at);
+    store.shutdown().await;
+    let report = crate::backup::verify_directory(dir.path()).unwrap();
+    let told = report.problems.first().unwrap().to_string();
+    assert!(told.contains("stream a") && told.contains("cannot be read"), "{told}");
+}
+
+/// A page of a large value in the last batch of the tree's journal never reached the disk, so the tree does not open.
+#[tokio::test]
+async fn a_torn_journal_of_the_tree_is_set_aside_and_nothing_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 5, 20_000).await;
+    // Nothing of ours is ever in a journal, so one is made by other hands.
+    let other = tempfile::tempdir().unwrap();
+    {
+        let database = fjall::Database::builder(other.path()).open().unwrap();
+        let keyspace = database.keyspace("streams", fjall::KeyspaceCreateOptions::default).unwrap();
+        keyspace.insert(b"small", b"value").unwrap();
+        keyspace.insert(b"large", vec![7; 60_000]).unwrap();
+        database.persist(fjall::PersistMode::SyncAll).unwrap();
+    }
+    let mut torn = std::fs::read(other.path().join("0.jnl")).unwrap();
+    let end = torn.iter().rposition(|&byte| byte != 0).unwrap();
+    torn[end - 20_000..end - 16_000].fill(0);
+    let tree = dir.path().join(Directory::TREE);
+    let journal = tree.join("0.jnl");
+    assert!(journal.exists());
+    std::fs::write(&journal, &torn).unwrap();
+    assert_eq!(tail(dir.path()).await, 5);
+    assert_eq!(std::fs::read(dir.path().join("streams-0.jnl.damaged-0")).unwrap(), torn);
+    filled(dir.path(), 2, 100).await;
+    assert_eq!(tail(dir.path()).await, 7);
+}
+
 #[tokio::test]
 async fn complete_segments_go_to_the_tree_and_everything_stays_readable() {
     let dir = tempfile::tempdir().unwrap();
@@ -193,9 +265,10 @@ async fn complete_segments_go_to_the_tree_and_everything_stays_readable() {
     }
 }
 
-/// The tree cannot take a run: nothing acknowledged is lost, nothing more is acknowledged, reads go on.
+/// The tree cannot take a run: appends go on as long as the log may grow, then nothing is acknowledged and reads go on;
+/// when the tree works again, so does the store.
 #[tokio::test]
-async fn a_failed_handover_stops_appends_and_loses_nothing() {
+async fn a_failed_handover_stops_appends_in_the_end_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(dir.path(), small_segments()).unwrap();
     store.create(&path(), json_stream()).await.unwrap();
@@ -211,13 +284,18 @@ async fn a_failed_handover_stops_appends_and_loses_nothing() {
         assert!(written < 1_000);
     };
     assert!(matches!(&refused, AppendError::Unavailable(why) if why.contains("tree")), "{refused:?}");
-    assert!(matches!(store.health(), StoreHealth::Degraded(_)));
+    assert!(matches!(store.health(), StoreHealth::Degraded { .. }));
     let page = store.read(&path(), Offset::ZERO, usize::MAX).await.unwrap();
     assert_eq!(page.rows.len(), written as usize);
-    store.shutdown().await;
 
     std::fs::remove_file(&tables).unwrap();
     std::fs::rename(dir.path().join("aside"), &tables).unwrap();
+    faults::until("the store goes on", || matches!(store.health(), StoreHealth::Ready(_))).await;
+    for _ in 0..50 {
+        store.append(&path(), append(written, 5_000)).await.unwrap();
+        written += 1;
+    }
+    store.shutdown().await;
     assert_eq!(tail(dir.path()).await, written);
 }
 

@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fjall::compaction::Leveled;
@@ -134,24 +134,67 @@ pub(super) fn clear_unfinished_creation(dir: &Path) -> io::Result<()> {
     std::fs::remove_file(first_journal)
 }
 
+/// Whether an opening failed for what is in a journal of the tree, such as a torn batch at its end.
+pub(super) fn is_about_journal(error: &fjall::Error) -> bool {
+    use fjall::Error;
+    matches!(
+        error,
+        Error::JournalRecovery(_) | Error::InvalidTag(_) | Error::InvalidTrailer | Error::Decompress(_)
+    )
+}
+
+/// Copies each journal that holds anything to a file beside the tree, for a person to look at, and empties it. Nothing
+/// of a store is ever in a journal: its writes go to the log, and runs go straight into tables.
+pub(super) fn set_journals_aside(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut kept = Vec::new();
+    for journal in journals_in_use(dir)? {
+        let name = journal.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut number = 0u32;
+        let (aside, mut copy) = loop {
+            let aside = dir.with_file_name(format!("streams-{name}.damaged-{number}"));
+            match File::create_new(&aside) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                other => break (aside, other?),
+            }
+        };
+        io::copy(&mut File::open(&journal)?, &mut copy)?;
+        copy.sync_all()?;
+        let len = std::fs::metadata(&journal)?.len();
+        let emptied = File::create(&journal)?;
+        emptied.set_len(len)?;
+        emptied.sync_all()?;
+        kept.push(aside);
+    }
+    Ok(kept)
+}
+
 /// Whether anything is in a journal of the tree: before there was the log, that was where commits went.
 pub(super) fn has_journal(dir: &Path) -> io::Result<bool> {
+    Ok(!journals_in_use(dir)?.is_empty())
+}
+
+/// Journals with anything but zeros.
+fn journals_in_use(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut in_use = Vec::new();
     let mut chunk = vec![0; 64 << 10];
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != "jnl") {
             continue;
         }
-        let mut journal = File::open(path)?;
+        let mut journal = File::open(&path)?;
         loop {
             match journal.read(&mut chunk)? {
                 0 => break,
-                read if chunk[..read].iter().any(|&byte| byte != 0) => return Ok(true),
+                read if chunk[..read].iter().any(|&byte| byte != 0) => {
+                    in_use.push(path);
+                    break;
+                }
                 _ => {}
             }
         }
     }
-    Ok(false)
+    Ok(in_use)
 }
 
 #[cfg(test)]

@@ -57,6 +57,14 @@ impl Catalog {
         }
     }
 
+    /// Below which position of a stream its forks branch off.
+    pub(super) fn forked_below(&self, source: &Stream) -> u64 {
+        let maps = self.read();
+        let parents = maps.by_path.values().filter_map(|stream| stream.parent.as_deref());
+        let forks = parents.filter(|parent| parent.source.id == source.id);
+        forks.map(|parent| parent.position).max().unwrap_or(0)
+    }
+
     /// Up to `limit` streams after `after` whose path starts with `prefix`.
     pub(super) fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<Arc<Stream>> {
         let from = match after {

@@ -9,9 +9,11 @@ use super::group::{Answer, Effect, Group};
 use super::lock;
 use super::queue::{Operation, Taken};
 use super::reclaim::Reclaim;
-use super::store::Shared;
+use super::setback::Setback;
+use super::store::{Failure, Shared};
 use super::stream::Stream;
 use super::window::Windows;
+use crate::engine::EngineError;
 use crate::semantics::Deletion;
 use crate::{AppendError, CreateError, Created, DeleteError, Lifetime, TrimError};
 
@@ -25,6 +27,8 @@ pub(super) struct Committer {
     pub(super) mortal: BTreeMap<u64, Arc<Stream>>,
     /// Where the sweep goes on.
     pub(super) sweep_from: u64,
+    /// What a failed group has left.
+    pub(super) setback: Setback,
 }
 
 /// Streams looked at in one step of a sweep, and removed in it.
@@ -32,6 +36,8 @@ const SWEEP_STEP_LEN: usize = 1_024;
 /// Keys given back in one step, with and without appends waiting.
 const RECLAIM_STEP_BUSY: usize = 128;
 const RECLAIM_STEP_IDLE: usize = 2_048;
+/// How often a store that is full looks for room, and how long giving back waits after there was none for it.
+const FULL_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Committer {
     /// Runs until the queue is stopped and empty.
@@ -42,15 +48,20 @@ impl Committer {
         let options = &shared.options;
         let mut pending = VecDeque::new();
         let mut sweep_at = Instant::now() + options.sweep_interval;
+        let mut reclaim_at = Instant::now();
         loop {
+            let now = Instant::now();
             let wait = if shared.poisoned().is_some() {
                 // Nothing is given back any more, so nothing of that is due.
-                options.sweep_interval
-            } else if self.reclaim.is_idle() {
-                sweep_at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+                self.setback.until_next(now).unwrap_or(options.sweep_interval)
+            } else if self.reclaim.is_idle() || now < reclaim_at {
+                let due = if self.reclaim.is_idle() { sweep_at } else { sweep_at.min(reclaim_at) };
+                due.saturating_duration_since(now)
             } else {
                 Duration::ZERO
             };
+            let wait = if shared.is_full() { wait.min(FULL_INTERVAL) } else { wait };
+            let wait = if wait.is_zero() && self.reclaim.is_idle() { Duration::from_millis(1) } else { wait };
             let taken = shared.queue.take(&mut pending, options.group_len_max, options.group_bytes_max, wait);
             match taken {
                 Taken::Stopped => return,
@@ -58,21 +69,73 @@ impl Committer {
                 Taken::Nothing => {}
             }
             if shared.poisoned().is_some() {
+                self.recover();
                 continue;
+            }
+            if shared.is_full() {
+                self.look_for_room();
             }
             if Instant::now() >= sweep_at && self.sweep_step() {
                 sweep_at = Instant::now() + options.sweep_interval;
             }
+            if Instant::now() < reclaim_at || shared.poisoned().is_some() {
+                continue;
+            }
             let step = if taken == Taken::Nothing { RECLAIM_STEP_IDLE } else { RECLAIM_STEP_BUSY };
-            if let Err(error) = self.reclaim.step(&*shared.engine, step) {
-                shared.poison(&error);
+            match self.reclaim.step(&*shared.engine, step) {
+                Ok(()) => {}
+                Err(EngineError::Full(_)) => reclaim_at = Instant::now() + FULL_INTERVAL,
+                Err(error) => drop(self.fail(&error)),
             }
         }
     }
 
+    /// Takes nothing until what has failed is put right.
+    fn fail(&mut self, error: &EngineError) -> Failure {
+        let failure = self.shared.poison(error);
+        self.setback.note(self.group.effects.drain(..));
+        failure
+    }
+
+    /// Tries to go on after a failure, when an attempt is due.
+    fn recover(&mut self) {
+        let shared = &self.shared;
+        if self.setback.until_next(Instant::now()).is_none_or(|left| !left.is_zero()) {
+            return;
+        }
+        let attempt = self.setback.attempts() + 1;
+        match self.setback.put_right(&*shared.engine, &shared.catalog) {
+            Ok(()) => {
+                self.group.producers.clear();
+                self.group.begin(shared.options.clock.now_ms());
+                tracing::warn!(id = "STORE-RECOVERED", attempt, "the store takes appends again");
+                shared.recovered();
+                self.look_for_room();
+            }
+            Err(EngineError::Full(_)) => {}
+            Err(error) if attempt >= shared.options.recovery_attempts_max => {
+                tracing::error!(
+                    id = "STORE-RECOVERY-GIVEN-UP",
+                    attempt,
+                    %error,
+                    "the store takes no appends until it is opened again"
+                );
+                self.setback.give_up();
+                shared.give_up();
+            }
+            Err(error) => {
+                tracing::warn!(id = "STORE-RECOVERY-FAILED", attempt, %error, "the store takes no appends yet");
+            }
+        }
+    }
+
+    fn look_for_room(&mut self) {
+        self.shared.has_room(self.shared.engine.room_bytes() != Some(0));
+    }
+
     fn commit_pending(&mut self, pending: &mut VecDeque<Operation>) {
         while !pending.is_empty() {
-            self.group.begin(self.shared.options.clock.now_ms());
+            self.begin();
             while let Some(operation) = pending.pop_front() {
                 if needs_durable_rows(&operation) && !self.group.writes.is_empty() {
                     pending.push_front(operation);
@@ -82,6 +145,11 @@ impl Committer {
             }
             self.commit_group();
         }
+    }
+
+    fn begin(&mut self) {
+        self.group.begin(self.shared.options.clock.now_ms());
+        self.shared.has_room(!self.group.is_full());
     }
 
     fn decide(&mut self, operation: Operation) {
@@ -132,9 +200,14 @@ impl Committer {
             self.shared.engine.commit(&self.group.writes, true)
         };
         if let Err(error) = committed {
-            let reason = self.shared.poison(&error);
+            let failure = self.fail(&error);
             for answer in self.group.answers.drain(..) {
-                answer.fail(&reason);
+                answer.fail(&failure);
+            }
+            if matches!(error, EngineError::Full(_)) {
+                // Nothing was written, so there is nothing to wait for.
+                self.setback.at_once();
+                self.recover();
             }
             return;
         }
@@ -201,7 +274,7 @@ impl Committer {
 
     /// Removes expired streams among the next few; whether the sweep has come to its end.
     fn sweep_step(&mut self) -> bool {
-        self.group.begin(self.shared.options.clock.now_ms());
+        self.begin();
         let mut step = self.mortal.range(self.sweep_from..).take(SWEEP_STEP_LEN).map(|(_, stream)| stream);
         let mut last = None;
         for stream in step.by_ref() {
@@ -244,12 +317,19 @@ impl Answer {
         }
     }
 
-    fn fail(self, reason: &str) {
+    fn fail(self, failure: &Failure) {
+        let reason = || failure.reason.to_string();
         match self {
-            Self::Append(reply, _) => drop(reply.send(Err(AppendError::Unavailable(reason.into())))),
-            Self::Create(reply, _) => drop(reply.send(Err(CreateError::Unavailable(reason.into())))),
-            Self::Trim(reply, _) => drop(reply.send(Err(TrimError::Unavailable(reason.into())))),
-            Self::Delete(reply, _) => drop(reply.send(Err(DeleteError::Unavailable(reason.into())))),
+            Self::Append(reply, _) => drop(reply.send(Err(match failure.is_full {
+                true => AppendError::StorageFull,
+                false => AppendError::Unavailable(reason()),
+            }))),
+            Self::Create(reply, _) => drop(reply.send(Err(match failure.is_full {
+                true => CreateError::StorageFull,
+                false => CreateError::Unavailable(reason()),
+            }))),
+            Self::Trim(reply, _) => drop(reply.send(Err(TrimError::Unavailable(reason())))),
+            Self::Delete(reply, _) => drop(reply.send(Err(DeleteError::Unavailable(reason())))),
         }
     }
 }

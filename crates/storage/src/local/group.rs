@@ -121,6 +121,11 @@ impl Group {
         }
     }
 
+    /// Whether there was no room at all when the group began.
+    pub(super) fn is_full(&self) -> bool {
+        self.room_bytes == 0
+    }
+
     /// Takes the bytes from what the engine has room for.
     fn reserve(&mut self, payload: usize) -> bool {
         let left = self.room_bytes.checked_sub(payload as u64 + OVERHEAD_BYTES);
@@ -135,10 +140,21 @@ impl Group {
         let producer_key = append.producer.as_ref().map(|claim| (stream.id, claim.id.clone()));
         let producer = match &producer_key {
             None => None,
-            Some(key) => self.producer(key).map_err(|error| AppendError::Unavailable(error.0))?,
+            Some(key) => self.producer(key).map_err(|error| AppendError::Unavailable(error.to_string()))?,
         };
         let mut state = lock(&stream.writer);
-        let change = match admit(&state, &append, producer, &self.limits)? {
+        let decision = admit(&state, &append, producer, &self.limits)?;
+        #[cfg(feature = "faults")]
+        let decision = match decision {
+            Decision::Answer(answer)
+                if answer.duplicate && crate::plant::strikes(crate::plant::Plant::DoubleAppend) =>
+            {
+                let again = Append { producer: None, ..append.clone() };
+                admit(&state, &again, None, &self.limits)?
+            }
+            decision => decision,
+        };
+        let change = match decision {
             Decision::Answer(answer) => {
                 stream.touch(self.now_ms);
                 return Ok(answer);
@@ -148,7 +164,7 @@ impl Group {
         let payload = append.batch.as_ref().map_or(0, |batch| batch.body().len() + 4 * batch.ends().len())
             + append.attributes.as_ref().map_or(0, |attributes| attributes.value.len());
         if !self.reserve(payload) {
-            return Err(AppendError::Full("the memory store has reached its ceiling"));
+            return Err(AppendError::StorageFull);
         }
         let first = state.next;
         state.apply(&append, &change);
@@ -187,7 +203,7 @@ impl Group {
         let stored_key = layout::producer_key(key.0, &key.1);
         let Some(value) = self.engine.get(&stored_key)? else { return Ok(None) };
         let state = layout::read_producer(&stored_key, &value)
-            .map_err(|damaged| EngineError(format!("producer of stream {}: {damaged}", key.0)))?;
+            .map_err(|damaged| EngineError::Failed(format!("producer of stream {}: {damaged}", key.0)))?;
         self.producers.set(key.clone(), state);
         Ok(Some(state))
     }
@@ -251,7 +267,7 @@ impl Group {
             .ok_or(CreateError::Full("the stream is at the end of its positions"))?;
         let payload = create.initial.as_ref().map_or(0, |b| b.body().len() + 4 * b.ends().len());
         if !self.reserve(payload + attributes_len) {
-            return Err(CreateError::Full("the memory store has reached its ceiling"));
+            return Err(CreateError::StorageFull);
         }
 
         let id = self.next_id;

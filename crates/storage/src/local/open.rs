@@ -23,8 +23,9 @@ pub(super) struct Found {
     pub(super) next_id: u64,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
 fn failed(error: EngineError) -> OpenError {
-    OpenError::Engine(error.0)
+    OpenError::Engine(error.to_string())
 }
 
 fn damaged(what: &str, id: Option<u64>) -> OpenError {

@@ -36,6 +36,11 @@ impl Producers {
         self.young.insert(key, state);
     }
 
+    /// Forgets everything: states here may be ahead of the engine's.
+    pub(super) fn clear(&mut self) {
+        (self.young, self.old) = Default::default();
+    }
+
     /// Forgets what was not used lately, when there is too much.
     pub(super) fn between_groups(&mut self) {
         if self.young.len() >= self.generation_max {

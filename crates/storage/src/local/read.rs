@@ -91,7 +91,8 @@ pub(super) fn fill(
 fn scan_rows(engine: &dyn Entries, id: u64, page: &mut PageBuilder, to: u64) -> Result<(), ReadError> {
     let damaged_at = |position| ReadError::Damaged { at: Offset::new(position) };
     let start = page.next();
-    let containing = engine.last(&row_key(id, 0), &row_key(id, start + 1)).map_err(unavailable)?;
+    let containing =
+        engine.last(&row_key(id, 0), &row_key(id, start + 1)).map_err(|error| failed(&error, start))?;
     let Some((key, value)) = containing else { return Err(damaged_at(start)) };
     let mut expected = key_first(&key).ok_or(damaged_at(start))?;
     let mut damaged = None;
@@ -109,12 +110,11 @@ fn scan_rows(engine: &dyn Entries, id: u64, page: &mut PageBuilder, to: u64) -> 
     };
     let mut flow = row(&key, &value, page);
     if flow.is_continue() {
-        engine
-            .scan(&row_key(id, start + 1), &row_key(id, to), &mut |key, value| {
-                flow = row(key, &value, page);
-                flow
-            })
-            .map_err(unavailable)?;
+        let scanned = engine.scan(&row_key(id, start + 1), &row_key(id, to), &mut |key, value| {
+            flow = row(key, &value, page);
+            flow
+        });
+        scanned.map_err(|error| failed(&error, page.next()))?;
     }
     match damaged {
         Some(position) => Err(damaged_at(position)),
@@ -124,8 +124,15 @@ fn scan_rows(engine: &dyn Entries, id: u64, page: &mut PageBuilder, to: u64) -> 
     }
 }
 
-fn unavailable(error: EngineError) -> ReadError {
-    ReadError::Unavailable(error.0)
+/// What a read at a position is answered when the engine fails.
+pub(super) fn failed(error: &EngineError, position: u64) -> ReadError {
+    match error {
+        EngineError::Damaged(reason) => {
+            tracing::error!(id = "STORE-READ-DAMAGED", reason, position, "stored rows cannot be read");
+            ReadError::Damaged { at: Offset::new(position) }
+        }
+        EngineError::Failed(_) | EngineError::Full(_) => ReadError::Unavailable(error.to_string()),
+    }
 }
 
 /// Where the row that holds `position` ends, as `stream` sees it; `tail` at its tail.
@@ -140,8 +147,9 @@ pub(super) fn row_end(
     }
     let (holder, upper) = stream.holder_of(position);
     let damaged = ReadError::Damaged { at: Offset::new(position) };
-    let containing =
-        engine.last(&row_key(holder.id, 0), &row_key(holder.id, position + 1)).map_err(unavailable)?;
+    let containing = engine
+        .last(&row_key(holder.id, 0), &row_key(holder.id, position + 1))
+        .map_err(|error| failed(&error, position))?;
     let Some((key, value)) = containing else { return Err(damaged) };
     let (Some(first), Ok(row)) = (key_first(&key), read_row(&key, &value)) else { return Err(damaged) };
     Ok((first + row.batch.units()).min(upper))

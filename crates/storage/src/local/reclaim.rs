@@ -47,12 +47,30 @@ impl Reclaim {
     /// Deletes up to `keys_max` keys. Not synced: repeated after a crash it does no harm.
     pub(super) fn step(&mut self, engine: &dyn Engine, keys_max: usize) -> Result<(), EngineError> {
         self.writes.clear();
+        let before = (
+            self.deleted.front().copied(),
+            self.from.clone(),
+            self.trimmed.first_key_value().map(|(id, range)| (*id, *range)),
+        );
         if !self.deleted.is_empty() {
             self.step_deleted(engine, keys_max)?;
         } else if !self.trimmed.is_empty() {
             self.step_trimmed(engine, keys_max)?;
         }
-        if self.writes.is_empty() { Ok(()) } else { engine.commit(&self.writes, false) }
+        if self.writes.is_empty() {
+            return Ok(());
+        }
+        let done = engine.commit(&self.writes, false);
+        if done.is_err() {
+            // Nothing was deleted, so the same is to be done again.
+            let (id, from, trimmed) = before;
+            if let Some(id) = id.filter(|id| self.deleted.front() != Some(id)) {
+                self.deleted.push_front(id);
+            }
+            self.from = from;
+            self.trimmed.extend(trimmed);
+        }
+        done
     }
 
     fn step_deleted(&mut self, engine: &dyn Engine, keys_max: usize) -> Result<(), EngineError> {

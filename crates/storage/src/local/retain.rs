@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use durable_sessions_protocol::{Offset, Retention, Unit};
 
+use super::read::failed;
 use super::stream::Stream;
 use crate::engine::{Engine, EngineError};
 use crate::layout::{Row, key_first, read_row, row_key};
@@ -43,6 +44,12 @@ pub(super) struct Span {
 }
 
 impl Ledger {
+    /// Whether what is known suffices to say that nothing is due, so that nothing needs to be read.
+    pub(super) fn is_settled(&self, stream: &Stream, span: Span, keep: &Retention, now_ms: i64) -> bool {
+        let is_counted = keep.bytes.is_none() || self.counted_to >= span.next;
+        self.first == span.first && is_counted && !self.may_be_due(&Limits::of(stream, span, keep, now_ms))
+    }
+
     /// What of the span `keep` gives up at `now_ms`. Rows below the answer are taken off the ledger, as if they
     /// were gone: when they are not trimmed then, the next step begins with an empty one.
     pub(super) fn due(
@@ -56,10 +63,8 @@ impl Ledger {
         if self.first != span.first {
             *self = Self { first: span.first, counted_to: span.first, ..Self::default() };
         }
-        let by_count = match (keep.count, stream.content_type.unit()) {
-            (Some(count), Unit::Message) => span.next.saturating_sub(count).max(span.first),
-            _ => span.first,
-        };
+        let limits = Limits::of(stream, span, keep, now_ms);
+        let by_count = limits.by_count;
         if keep.age_secs.is_none() && keep.bytes.is_none() {
             return Ok(Due { before: by_count, more: false });
         }
@@ -68,13 +73,6 @@ impl Ledger {
             self.count_bytes(engine, stream, span.next, &mut step)?;
         }
         let uncounted = keep.bytes.is_some() && self.counted_to < span.next;
-        let limits = Limits {
-            by_count,
-            appended_until_ms: keep.age_secs.map(|secs| {
-                now_ms.saturating_sub(i64::try_from(secs.saturating_mul(1_000)).unwrap_or(i64::MAX))
-            }),
-            bytes: keep.bytes,
-        };
         if span.first == span.next || !self.may_be_due(&limits) {
             return Ok(Due { before: span.first, more: uncounted });
         }
@@ -157,6 +155,18 @@ struct Limits {
     bytes: Option<u64>,
 }
 
+impl Limits {
+    fn of(stream: &Stream, span: Span, keep: &Retention, now_ms: i64) -> Self {
+        let by_count = match (keep.count, stream.content_type.unit()) {
+            (Some(count), Unit::Message) => span.next.saturating_sub(count).max(span.first),
+            _ => span.first,
+        };
+        let age_ms = |secs: u64| i64::try_from(secs.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let appended_until_ms = keep.age_secs.map(|secs| now_ms.saturating_sub(age_ms(secs)));
+        Self { by_count, appended_until_ms, bytes: keep.bytes }
+    }
+}
+
 /// What is left of a step.
 struct Step {
     rows: usize,
@@ -201,6 +211,7 @@ fn rows(
             at += part.units();
             flow
         };
+        let unavailable = |error: EngineError| failed(&error, start);
         let containing =
             engine.last(&row_key(holder.id, 0), &row_key(holder.id, start + 1)).map_err(unavailable)?;
         if let Some((key, value)) = containing
@@ -220,8 +231,4 @@ fn rows(
         }
     }
     Ok(())
-}
-
-fn unavailable(error: EngineError) -> ReadError {
-    ReadError::Unavailable(error.0)
 }

@@ -15,14 +15,16 @@ use super::group::Group;
 use super::queue::{Operation, Queue, Refused};
 use super::read::{PageBuilder, fill};
 use super::retain::{Due, Span};
+use super::setback::Setback;
 use super::stream::{Reading, Stream};
 use super::window::Windows;
 use super::{lock, open};
+use crate::backup::{BackupError, Export};
 use crate::engine::{Engine, EngineError};
 use crate::semantics::{AppendLimits, Deletion};
 use crate::{
-    Append, AppendError, Appended, CreateError, CreateStream, Created, DeleteError, OpenError, Page,
-    ReadError, StoreHealth, StoreOptions, StreamHead, StreamStore, TailWatch, Trim, TrimError, Trimmed,
+    Append, AppendError, Appended, CreateError, CreateStream, Created, DegradedCause, DeleteError, OpenError,
+    Page, ReadError, StoreHealth, StoreOptions, StreamHead, StreamStore, TailWatch, Trim, TrimError, Trimmed,
 };
 
 /// Streams in this process, on the engine it was opened with: `MemoryStore::open`, `EmbeddedStore::open`.
@@ -39,30 +41,80 @@ pub(super) struct Shared {
     pub(super) options: StoreOptions,
     pub(super) catalog: Catalog,
     pub(super) queue: Queue,
-    /// [`READY`], [`DEGRADED`] or [`DOWN`]; the reason is in `reason`.
+    /// One of the constants below; the reason is in `reason`.
     state: AtomicU8,
     reason: Mutex<Arc<str>>,
     engine_reads: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
     ended: watch::Sender<bool>,
 }
 
 const READY: u8 = 0;
-const DEGRADED: u8 = 1;
-const DOWN: u8 = 2;
+/// There is no room for appends, which the committer decides for each.
+const FULL: u8 = 1;
+/// Nothing is written: a commit failed.
+const DEGRADED: u8 = 2;
+/// The same, and no attempt to go on is made any more.
+const GIVEN_UP: u8 = 3;
+const DOWN: u8 = 4;
+
+/// What waiting callers are told about a failure.
+pub(super) struct Failure {
+    pub(super) reason: Arc<str>,
+    pub(super) is_full: bool,
+}
 
 impl Shared {
-    /// Why nothing is written any more, after an error of the medium.
+    /// Why nothing is written now, after an error of the medium.
     pub(super) fn poisoned(&self) -> Option<Arc<str>> {
-        (self.state.load(Ordering::Acquire) == DEGRADED).then(|| lock(&self.reason).clone())
+        matches!(self.state.load(Ordering::Acquire), DEGRADED | GIVEN_UP).then(|| lock(&self.reason).clone())
     }
 
-    /// Stops writing for good.
-    pub(super) fn poison(&self, error: &EngineError) -> Arc<str> {
-        tracing::error!(id = "STORE-COMMIT-FAILED", %error, "the store takes no appends until it is opened again");
+    /// Stops writing until the store has recovered.
+    pub(super) fn poison(&self, error: &EngineError) -> Failure {
+        let is_full = matches!(error, EngineError::Full(_));
+        if is_full {
+            tracing::warn!(id = "STORE-FULL", %error, "there is no room for a commit");
+        } else {
+            tracing::error!(id = "STORE-COMMIT-FAILED", %error, "the store takes no appends until it has recovered");
+        }
         let reason: Arc<str> = format!("a commit failed: {error}").into();
-        *lock(&self.reason) = Arc::clone(&reason);
-        self.state.store(DEGRADED, Ordering::Release);
-        reason
+        self.enter(DEGRADED, &reason);
+        Failure { reason, is_full }
+    }
+
+    fn enter(&self, state: u8, reason: &Arc<str>) {
+        *lock(&self.reason) = Arc::clone(reason);
+        self.state.store(state, Ordering::Release);
+    }
+
+    /// Everything is as it was before the failure.
+    pub(super) fn recovered(&self) {
+        self.state.store(READY, Ordering::Release);
+    }
+
+    /// No more attempts are made.
+    pub(super) fn give_up(&self) {
+        self.state.store(GIVEN_UP, Ordering::Release);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.state.load(Ordering::Acquire) == FULL
+    }
+
+    /// Notes whether there is any room. Says so when that changes; a failure outweighs it.
+    pub(super) fn has_room(&self, has_room: bool) {
+        match (self.state.load(Ordering::Acquire), has_room) {
+            (READY, false) => {
+                tracing::error!(id = "STORE-FULL", "appends are refused until there is room again");
+                self.enter(FULL, &"there is no room left".into());
+            }
+            (FULL, true) => {
+                tracing::warn!(id = "STORE-HAS-ROOM", "appends are taken again");
+                self.state.store(READY, Ordering::Release);
+            }
+            _ => {}
+        }
     }
 
     /// The committer thread has ended.
@@ -86,7 +138,7 @@ impl Shared {
 
     fn reason(&self) -> String {
         match self.state.load(Ordering::Acquire) {
-            READY => "the store is shutting down".into(),
+            READY | FULL => "the store is shutting down".into(),
             _ => lock(&self.reason).to_string(),
         }
     }
@@ -109,6 +161,7 @@ impl LocalStore {
             state: AtomicU8::new(READY),
             reason: Mutex::new("".into()),
             engine_reads: Arc::new(Semaphore::new(options.engine_reads_max)),
+            exports: Arc::new(Semaphore::new(1)),
             ended: watch::Sender::new(false),
             options,
         });
@@ -120,6 +173,7 @@ impl LocalStore {
             reclaim: found.reclaim,
             mortal: found.mortal,
             sweep_from: 0,
+            setback: Setback::default(),
         };
         let thread = std::thread::Builder::new()
             .name("store-committer".into())
@@ -186,7 +240,7 @@ impl StreamStore for LocalStore {
 
     async fn append(&self, path: &StreamPath, append: Append) -> Result<Appended, AppendError> {
         let stream = self.shared.catalog.find(path);
-        if self.shared.state.load(Ordering::Acquire) != READY {
+        if !matches!(self.shared.state.load(Ordering::Acquire), READY | FULL) {
             return Err(AppendError::Unavailable(self.shared.reason()));
         }
         let stream = stream.ok_or(AppendError::NotFound)?;
@@ -227,6 +281,11 @@ impl StreamStore for LocalStore {
             page = read?;
         }
         let (rows, next) = page.rows();
+        #[cfg(feature = "faults")]
+        let rows = match crate::plant::strikes(crate::plant::Plant::SkipRow) {
+            true => rows.into_iter().skip(1).collect(),
+            false => rows,
+        };
         Ok(Page {
             rows,
             from,
@@ -319,10 +378,20 @@ impl StreamStore for LocalStore {
         }
     }
 
+    async fn export(&self) -> Result<Export, BackupError> {
+        // Each keeps files and memory of the moment it is of.
+        let permit = Arc::clone(&self.shared.exports).try_acquire_owned();
+        let permit = permit.map_err(|_| BackupError::Store("a copy is being made already".into()))?;
+        Ok(Export::start(Arc::clone(&self.shared.engine), self.shared.options.clock.now_ms(), permit))
+    }
+
     fn health(&self) -> StoreHealth {
+        let degraded = |cause| StoreHealth::Degraded { cause, reason: lock(&self.shared.reason).clone() };
         match self.shared.state.load(Ordering::Acquire) {
             READY => StoreHealth::Ready(self.shared.engine.durability()),
-            DEGRADED => StoreHealth::Degraded(lock(&self.shared.reason).clone()),
+            FULL => degraded(DegradedCause::StorageFull),
+            DEGRADED => degraded(DegradedCause::CommitFailed),
+            GIVEN_UP => degraded(DegradedCause::RecoveryGivenUp),
             _ => StoreHealth::Down(lock(&self.shared.reason).clone()),
         }
     }
@@ -356,6 +425,18 @@ impl LocalStore {
     /// What of a stream a retention gives up, as far as one step sees.
     async fn due(&self, stream: &Arc<Stream>, retention: Retention) -> Result<Due, ReadError> {
         let now_ms = self.shared.options.clock.now_ms();
+        {
+            // Most looks find nothing, and need no thread that may wait for that.
+            let live = lock(&stream.live);
+            let span = Span { first: live.first, next: live.next };
+            let is_settled = live
+                .ledger
+                .as_ref()
+                .is_some_and(|ledger| ledger.is_settled(stream, span, &retention, now_ms));
+            if is_settled || span.first == span.next {
+                return Ok(Due { before: span.first, more: false });
+            }
+        }
         let stream = Arc::clone(stream);
         self.with_engine(move |engine| {
             let (span, ledger) = {

@@ -55,7 +55,14 @@ fn client(bench: &Workbench, results: &Arc<Results>) -> Result<(), Stopped> {
 fn storage(bench: &Workbench, results: &Arc<Results>) -> Result<(), Stopped> {
     measure(bench, results, "storage", "durable appends, against a bare fsynced log file", || {
         bench.cargo().args(["bench", "--locked", "-p", "durable-sessions-storage", "--bench", "append"])
-    })
+    })?;
+    measure(
+        bench,
+        results,
+        "restart",
+        "a million messages in 100,000 streams: opening, retention, backup",
+        || bench.cargo().args(["bench", "--locked", "-p", "durable-sessions-storage", "--bench", "restart"]),
+    )
 }
 
 fn sse(bench: &Workbench, results: &Arc<Results>) -> Result<(), Stopped> {

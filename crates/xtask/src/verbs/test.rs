@@ -12,7 +12,7 @@ use crate::report::{Outcome, Stopped};
 use crate::screen;
 use crate::tools::{browsers, node};
 use crate::verbs::fmt::has_script;
-use crate::verbs::{build, lint, setup};
+use crate::verbs::{build, chaos, lint, setup};
 use crate::workbench::Workbench;
 
 /// Time a browser gets for one suite of wasm tests; the runner's own default is short for two cores.
@@ -73,13 +73,14 @@ impl Tests {
 
     /// What can fail in seconds comes first, what is slow last.
     fn all(&self) -> Result<(), Stopped> {
-        let parts = [Part::Lint, Part::Rust, Part::Wasm, Part::Npm, Part::E2e]
+        let parts = [Part::Lint, Part::Rust, Part::Chaos, Part::Wasm, Part::Npm, Part::E2e]
             .into_iter()
             .filter(|part| self.wants(*part));
         for part in parts {
             self.go_on(match part {
                 Part::Lint => self.lint(),
                 Part::Rust => self.rust(),
+                Part::Chaos => self.chaos(),
                 Part::Wasm => self.wasm(),
                 Part::Npm => self.npm(),
                 Part::E2e => self.end_to_end(),
@@ -105,6 +106,13 @@ impl Tests {
                 .cargo()
                 .args(["test", "--workspace", "--locked", "--no-fail-fast"])
                 .advice("the failures are listed above; `cargo test -p CRATE NAME` repeats one")
+        })
+    }
+
+    fn chaos(&self) -> Result<(), Stopped> {
+        chaos::in_ci(&self.bench, |test| {
+            let watcher: Arc<TestCount> = Arc::clone(&self.count);
+            test.watch(watcher)
         })
     }
 

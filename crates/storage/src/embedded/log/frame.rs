@@ -11,25 +11,25 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-pub(super) const SEGMENT_HEAD_LEN: usize = 40;
-pub(super) const FRAME_HEAD_LEN: usize = 40;
+pub(crate) const SEGMENT_HEAD_LEN: usize = 40;
+pub(crate) const FRAME_HEAD_LEN: usize = 40;
 /// What every frame starts with.
-pub(super) const FRAME_MAGIC: &[u8; 4] = b"DSFR";
+pub(crate) const FRAME_MAGIC: &[u8; 4] = b"DSFR";
 /// Name and version of the format.
 const SEGMENT_MAGIC: &[u8; 8] = b"dslog\0\0\x01";
 const SEGMENT_SEED: u64 = 0x6473_6c6f_6700_0001;
 
 /// What stands at the start of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SegmentHead {
-    pub(super) number: u64,
+pub(crate) struct SegmentHead {
+    pub(crate) number: u64,
     /// The sequence of its first frame: where the segment before must have ended.
-    pub(super) first_sequence: u64,
-    pub(super) salt: u64,
+    pub(crate) first_sequence: u64,
+    pub(crate) salt: u64,
 }
 
 impl SegmentHead {
-    pub(super) fn encode(&self) -> [u8; SEGMENT_HEAD_LEN] {
+    pub(crate) fn encode(&self) -> [u8; SEGMENT_HEAD_LEN] {
         let mut head = [0; SEGMENT_HEAD_LEN];
         head[..8].copy_from_slice(SEGMENT_MAGIC);
         put_u64(&mut head, 8, self.number);
@@ -40,7 +40,7 @@ impl SegmentHead {
         head
     }
 
-    pub(super) fn decode(head: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(head: &[u8]) -> Option<Self> {
         let head = head.first_chunk::<SEGMENT_HEAD_LEN>()?;
         let is_whole = head[..8] == SEGMENT_MAGIC[..]
             && get_u64(head, 32) == xxh3_64_with_seed(&head[..32], SEGMENT_SEED);
@@ -54,7 +54,7 @@ impl SegmentHead {
 
 /// What a frame is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// One group of changes.
     Writes,
     /// The last frame of a segment: there is a next one.
@@ -63,19 +63,19 @@ pub(super) enum Kind {
 
 /// What stands before the body of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FrameHead {
-    pub(super) kind: Kind,
-    pub(super) sequence: u64,
-    pub(super) body_len: u64,
+pub(crate) struct FrameHead {
+    pub(crate) kind: Kind,
+    pub(crate) sequence: u64,
+    pub(crate) body_len: u64,
     body_sum: u64,
 }
 
 impl FrameHead {
-    pub(super) fn new(kind: Kind, sequence: u64, body: &[u8]) -> Self {
+    pub(crate) fn new(kind: Kind, sequence: u64, body: &[u8]) -> Self {
         Self { kind, sequence, body_len: body.len() as u64, body_sum: xxh3_64_with_seed(body, sequence) }
     }
 
-    pub(super) fn encode(&self, salt: u64) -> [u8; FRAME_HEAD_LEN] {
+    pub(crate) fn encode(&self, salt: u64) -> [u8; FRAME_HEAD_LEN] {
         let mut head = [0; FRAME_HEAD_LEN];
         head[..4].copy_from_slice(FRAME_MAGIC);
         head[4] = match self.kind {
@@ -91,7 +91,7 @@ impl FrameHead {
     }
 
     /// The head at the start of `bytes`, if it is one of a segment with this salt.
-    pub(super) fn decode(bytes: &[u8], salt: u64) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8], salt: u64) -> Option<Self> {
         let head = bytes.first_chunk::<FRAME_HEAD_LEN>()?;
         if head[..4] != FRAME_MAGIC[..] || get_u64(head, 32) != xxh3_64_with_seed(&head[..32], salt) {
             return None;
@@ -109,7 +109,7 @@ impl FrameHead {
         })
     }
 
-    pub(super) fn fits(&self, body: &[u8]) -> bool {
+    pub(crate) fn fits(&self, body: &[u8]) -> bool {
         body.len() as u64 == self.body_len && xxh3_64_with_seed(body, self.sequence) == self.body_sum
     }
 }

@@ -1,14 +1,16 @@
 //! Opens a log that is there: reads every frame, or says why that cannot be trusted. Must not know what frames mean.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
 use super::frame::SegmentHead;
-use super::scan::{End, Scanned, scan};
-use super::{COMPLETE, Log, Segment, UNFINISHED, file_name, sync_directory};
+use super::scan::{End, Scanned, behind_damage, scan};
+use super::{COMPLETE, Log, Segment, UNFINISHED, file_name};
+use crate::embedded::disk::Disk;
+use crate::embedded::loss::Sides;
 
 /// Why a log cannot be opened. Nothing was changed but for files that were never part of it.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,7 @@ pub(in crate::embedded) struct Recovered {
 
 /// Opens the log from segment `first` on. The caller holds the lock of the directory.
 pub(in crate::embedded) fn recover(
+    disk: &Disk,
     dir: &Path,
     first: u64,
     segment_bytes_max: u64,
@@ -74,13 +77,13 @@ pub(in crate::embedded) fn recover(
         if number == last {
             match scanned.end {
                 End::Sealed => return Err(RecoveryError::Missing { path: path_of(number + 1) }),
-                End::Torn => set_aside(&path, &bytes, scanned.at)?,
+                End::Torn => set_aside(disk, &path, &bytes, scanned.at)?,
                 End::Clean | End::Damaged => {}
             }
             // A process that was killed, or whose sync failed, may have left a frame that is whole but not durable, and
             // readers see it now. After a failed sync the system may take its pages for clean and sync nothing, so
             // they are written again.
-            let mut segment = Segment::open(&path, head, scanned.at as u64)?;
+            let segment = Segment::open(disk, &path, head, scanned.at as u64)?;
             segment.rewrite(&bytes[..scanned.at])?;
             newest = Some((segment, scanned.next_sequence));
         }
@@ -96,8 +99,34 @@ pub(in crate::embedded) fn recover(
     for number in old {
         std::fs::remove_file(dir.join(file_name(number, COMPLETE)))?;
     }
-    let log = Log { dir: dir.to_owned(), active, next_sequence, segment_bytes_max, has_failed: false };
+    let log = Log::new(disk.clone(), dir, active, next_sequence, segment_bytes_max);
     Ok(Recovered { log, segments: recovered })
+}
+
+/// The groups of a damaged log, on both sides of its first damage. Segments that have no head are passed over.
+pub(in crate::embedded) fn sides(dir: &Path, first: u64) -> io::Result<Sides> {
+    let mut sides = Sides::default();
+    let mut is_behind = false;
+    let mut expected: Option<u64> = None;
+    for number in segments(dir)?.into_iter().filter(|number| *number >= first) {
+        let bytes = std::fs::read(dir.join(file_name(number, COMPLETE)))?;
+        let Some(head) = SegmentHead::decode(&bytes) else {
+            is_behind = true;
+            continue;
+        };
+        let is_next = expected.is_none_or(|next| [next, next + 1].contains(&head.first_sequence));
+        is_behind |= !is_next;
+        let scanned = scan(&bytes, &head);
+        let copy = |body: &std::ops::Range<usize>| Bytes::copy_from_slice(&bytes[body.clone()]);
+        let side = if is_behind { &mut sides.after } else { &mut sides.before };
+        side.extend(scanned.bodies.iter().map(copy));
+        if scanned.end == End::Damaged {
+            is_behind = true;
+            sides.after.extend(behind_damage(&bytes, scanned.at, &head).iter().map(copy));
+        }
+        expected = Some(scanned.next_sequence);
+    }
+    Ok(sides)
 }
 
 /// Removes what a first opening left that did not come to its end; nothing can have been acknowledged in it. A log
@@ -134,7 +163,7 @@ pub(super) fn segments(dir: &Path) -> io::Result<Vec<u64>> {
 }
 
 /// Copies what follows `at` into a file beside the segment, for a person to look at, and cuts it off.
-fn set_aside(path: &Path, bytes: &[u8], at: usize) -> io::Result<()> {
+fn set_aside(disk: &Disk, path: &Path, bytes: &[u8], at: usize) -> io::Result<()> {
     let torn = &bytes[at..];
     let len = torn.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     // One group is all that can be torn, but a foreign file may stand here by mistake.
@@ -154,11 +183,11 @@ fn set_aside(path: &Path, bytes: &[u8], at: usize) -> io::Result<()> {
         }
         written => written?,
     }
-    let segment = OpenOptions::new().write(true).open(path)?;
+    let segment = disk.open(path)?;
     segment.set_len(at as u64)?;
     segment.sync_all()?;
     if let Some(dir) = path.parent() {
-        sync_directory(dir)?;
+        disk.sync_directory(dir)?;
     }
     tracing::warn!(
         id = "STORE-LOG-TORN",

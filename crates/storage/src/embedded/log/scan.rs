@@ -58,6 +58,26 @@ pub(super) fn scan(bytes: &[u8], head: &SegmentHead) -> Scanned {
     scanned
 }
 
+/// Bodies of whole groups behind damage at `at`, whatever their sequences.
+pub(super) fn behind_damage(bytes: &[u8], at: usize, head: &SegmentHead) -> Vec<Range<usize>> {
+    let mut bodies = Vec::new();
+    let mut from = at;
+    while let Some(found) = bytes.get(from..).and_then(find_magic) {
+        let start = from + found;
+        let sequence = FrameHead::decode(&bytes[start..], head.salt).map(|head| head.sequence);
+        match sequence.and_then(|sequence| frame_at(bytes, start, sequence, head.salt)) {
+            Some((kind, body)) => {
+                from = body.end;
+                if kind == Kind::Writes {
+                    bodies.push(body);
+                }
+            }
+            None => from = start + 1,
+        }
+    }
+    bodies
+}
+
 fn frame_at(bytes: &[u8], at: usize, sequence: u64, salt: u64) -> Option<(Kind, Range<usize>)> {
     let head = FrameHead::decode(bytes.get(at..)?, salt).filter(|head| head.sequence == sequence)?;
     let start = at + FRAME_HEAD_LEN;

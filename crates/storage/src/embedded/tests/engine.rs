@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 
+use super::super::disk::Disk;
 use super::super::logged::{LoggedEngine, Sizes};
 use super::super::{COMPLETE_SEGMENTS_MAX, Directory};
 use crate::engine::{Engine, Entries, Writes};
@@ -38,8 +39,9 @@ fn open(dir: &std::path::Path) -> LoggedEngine {
         segment_bytes_max: 4_000,
         complete_segments_max: COMPLETE_SEGMENTS_MAX,
         cache_bytes: 1 << 20,
+        free_bytes_min: 0,
     };
-    LoggedEngine::open(Directory::lock(dir).unwrap(), sizes).unwrap()
+    LoggedEngine::open(Directory::lock(dir).unwrap(), sizes, &Disk::default()).unwrap()
 }
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;

@@ -88,10 +88,17 @@ impl Engine for Fickle {
         drop(held);
         assert!(!self.panics.load(Ordering::SeqCst), "the engine has a bug");
         if self.fails.load(Ordering::SeqCst) {
-            return Err(EngineError("the disk is on fire".into()));
+            return Err(EngineError::Failed("the disk is on fire".into()));
         }
         self.commits.fetch_add(1, Ordering::SeqCst);
         self.below.commit(writes, sync)
+    }
+
+    fn recover(&self) -> Result<(), EngineError> {
+        match self.fails.load(Ordering::SeqCst) {
+            true => Err(EngineError::Failed("the disk is still on fire".into())),
+            false => Ok(()),
+        }
     }
 
     fn close(&self) {}

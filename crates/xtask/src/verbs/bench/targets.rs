@@ -39,6 +39,8 @@ const TARGETS: &[Target] = &[
     Target { name: "size.package.gzip", limit: Limit::Ceiling(29.0 * KIB) },
     // Of a bare log file with one fsync per batch.
     Target { name: "storage_append_ratio_256", limit: Limit::Floor(0.65) },
+    // A million messages in 100,000 streams: ready in seconds.
+    Target { name: "restart_open", limit: Limit::Ceiling(5.0) },
     // No cliff: a thousand connections cost about what 64 do.
     Target { name: "append/64/server-cpu", limit: Limit::Ceiling(30.0) },
     Target { name: "append/1000/server-cpu", limit: Limit::Times(1.5, "append/64/server-cpu") },

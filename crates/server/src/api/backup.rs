@@ -1,0 +1,45 @@
+//! `GET /api/backup`: everything the store holds at one moment, as a backup file, while it serves.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+
+use crate::Code;
+use crate::answer::NO_STORE;
+use crate::app::App;
+use crate::error::ApiError;
+
+pub(crate) async fn backup(State(app): State<Arc<App>>) -> Response {
+    let refused = |error: durable_sessions_storage::backup::BackupError| {
+        tracing::error!(error_id = "backup-refused", %error, "no backup was begun");
+        let refusal = ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::StreamUnavailable,
+            "the store cannot be copied now: a copy is being made, it has failed, or it keeps everything in memory",
+        );
+        refusal.into_api_response()
+    };
+    let mut export = match app.store.export().await {
+        Ok(export) => export,
+        Err(error) => return refused(error),
+    };
+    // The first piece says whether there is anything to come; after it, an error can only break the answer off.
+    let first = match export.next().await {
+        Some(Err(error)) => return refused(error),
+        first => first,
+    };
+    let pieces = futures::stream::unfold((first, export), |(first, mut export)| async move {
+        let piece = match first {
+            Some(piece) => piece,
+            None => export.next().await?,
+        };
+        Some((piece, (None, export)))
+    });
+    let headers =
+        [(CACHE_CONTROL, NO_STORE), (CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))];
+    (headers, Body::from_stream(pieces)).into_response()
+}
