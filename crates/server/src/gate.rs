@@ -29,11 +29,18 @@ use crate::subscriptions::is_public;
 pub(crate) struct Gate {
     app: Arc<App>,
     router: Router,
+    /// Whoever can connect may ask: for the address of metrics, which has nothing else.
+    open: bool,
 }
 
 impl Gate {
     pub(crate) fn new(app: Arc<App>, router: Router) -> Self {
-        Self { app, router }
+        Self { app, router, open: false }
+    }
+
+    /// One that asks nobody who they are.
+    pub(crate) fn open(app: Arc<App>, router: Router) -> Self {
+        Self { app, router, open: true }
     }
 
     pub(crate) async fn handle(mut self, request: Request<Incoming>) -> Response {
@@ -64,6 +71,7 @@ impl Gate {
         if is_api {
             self.app.cors.mark(origin.as_ref(), headers);
         }
+        self.app.metrics.answered(&response);
         span.in_scope(|| log(&response, started));
         response
     }
@@ -85,7 +93,7 @@ impl Gate {
             self.app.cors.mark_preflight(response.headers_mut());
             return response;
         }
-        let caller = if is_protected(path) && !is_public(request.method(), path) {
+        let caller = if is_protected(path) && !self.open && !is_public(request.method(), path) {
             self.admit(&request)
         } else {
             Ok(None)
@@ -127,7 +135,7 @@ impl Gate {
 /// Everything but health, static files, preflights and what subscriptions protect themselves needs a caller, unknown routes included: a stranger learns
 /// nothing about what exists.
 fn is_protected(path: &str) -> bool {
-    ["/v1", "/api"]
+    ["/v1", "/api", "/metrics"]
         .iter()
         .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }

@@ -15,10 +15,13 @@
 //!
 //! This crate must not know an engine by name outside its configuration.
 
+mod admin;
 mod answer;
 mod api;
 mod app;
+mod append_retry;
 mod auth;
+mod backoff;
 mod code;
 mod config;
 mod connection;
@@ -33,19 +36,25 @@ mod gate;
 mod glob;
 mod health;
 mod live_connection;
+mod metrics;
 mod reached;
 mod request_id;
 mod retention;
 mod router;
 mod server;
 mod socket;
+mod spool;
+mod starting;
 mod static_files;
 mod store_error;
 mod stream;
 mod subscriptions;
+#[cfg(test)]
+mod testing;
+mod unsent;
 
 pub use code::Code;
 pub use config::{AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig};
 pub use durable_sessions_storage::StoreOptions;
 pub use retention::{InvalidRetentionRule, RetentionRule};
-pub use server::{BoundServer, RunError, Server, StartError};
+pub use server::{BoundServer, Pulse, RunError, Server, StartError};

@@ -1,5 +1,10 @@
 //! The session API under `/api`: success and failure envelopes, one module per resource.
 
+mod dead_letters;
 mod sessions;
 
+pub(crate) use dead_letters::{
+    list_dead_letters, purge_dead_letter, purge_dead_letters, redrive_dead_letter, redrive_dead_letters,
+    show_dead_letter,
+};
 pub(crate) use sessions::list_sessions;

@@ -39,9 +39,12 @@ use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::stats::Recorder;
 use frame::{FRAME_HEAD_LEN, FrameHead, Kind, SEGMENT_HEAD_LEN, SegmentHead};
 
 /// The writing end of a log.
@@ -50,6 +53,7 @@ pub(super) struct Log {
     active: Segment,
     next_sequence: u64,
     segment_bytes_max: u64,
+    sync_micros: Arc<Recorder>,
     /// What the file holds is not known after an error, so nothing is written behind it.
     has_failed: bool,
 }
@@ -72,7 +76,17 @@ impl Log {
     /// A new log in an empty directory.
     pub(super) fn create(dir: &Path, segment_bytes_max: u64) -> io::Result<Self> {
         let active = Segment::create(dir, 0, 0)?;
-        Ok(Self { dir: dir.to_owned(), active, next_sequence: 0, segment_bytes_max, has_failed: false })
+        Ok(Self::new(dir, active, 0, segment_bytes_max))
+    }
+
+    fn new(dir: &Path, active: Segment, next_sequence: u64, segment_bytes_max: u64) -> Self {
+        let sync_micros = Arc::new(Recorder::of_micros());
+        Self { dir: dir.to_owned(), active, next_sequence, segment_bytes_max, sync_micros, has_failed: false }
+    }
+
+    /// How long syncs of frames take.
+    pub(super) fn sync_micros(&self) -> &Arc<Recorder> {
+        &self.sync_micros
     }
 
     /// Writes one frame with the parts as its body, and syncs it. Returns the body.
@@ -105,7 +119,8 @@ impl Log {
         let head = FrameHead::new(kind, self.next_sequence, &bytes[FRAME_HEAD_LEN..]);
         bytes[..FRAME_HEAD_LEN].copy_from_slice(&head.encode(self.active.salt));
         let space_max = self.segment_bytes_max;
-        self.guarded(|log| log.active.write(&bytes, space_max))?;
+        let synced_in = self.guarded(|log| log.active.write(&bytes, space_max))?;
+        self.sync_micros.record_time(synced_in);
         self.next_sequence += 1;
         Ok(Bytes::from(bytes).slice(FRAME_HEAD_LEN..))
     }
@@ -149,8 +164,8 @@ impl Segment {
         self.file.seek(SeekFrom::Start(self.len)).map(drop)
     }
 
-    /// Writes a frame and syncs it; makes space up to `space_max` when there is none.
-    fn write(&mut self, frame: &[u8], space_max: u64) -> io::Result<()> {
+    /// Writes a frame and syncs it; makes space up to `space_max` when there is none. Says how long the sync took.
+    fn write(&mut self, frame: &[u8], space_max: u64) -> io::Result<Duration> {
         self.file.write_all(frame)?;
         let end = self.len + frame.len() as u64;
         if end > self.space {
@@ -164,9 +179,10 @@ impl Segment {
             self.file.seek(SeekFrom::Start(end))?;
             self.space = space;
         }
+        let began = Instant::now();
         self.file.sync_data()?;
         self.len = end;
-        Ok(())
+        Ok(began.elapsed())
     }
 }
 

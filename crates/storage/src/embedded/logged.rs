@@ -12,7 +12,8 @@ use super::memory::Memory;
 use super::tree::{self, Tree};
 use crate::engine::{Engine, EngineError, Entries, Visit, Writes, is_whole_run};
 use crate::layout::FORMAT;
-use crate::{Durability, OpenError};
+use crate::stats::Recorder;
+use crate::{Distribution, Durability, OpenError};
 
 /// Sizes, which tests choose small.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,7 @@ pub(super) struct LoggedEngine {
     /// `None` once closed.
     writer: Mutex<Option<Writer>>,
     handover: Mutex<Option<JoinHandle<()>>>,
+    sync_micros: Arc<Recorder>,
 }
 
 /// What the committer writes with.
@@ -69,8 +71,10 @@ impl LoggedEngine {
             .name("store-handover".into())
             .spawn(move || handover.run())
             .map_err(|error| OpenError::Engine(format!("cannot start the handover: {error}")))?;
+        let sync_micros = Arc::clone(log.sync_micros());
         let writer = Writer { log, deferred: Vec::new() };
-        Ok(Self { shared, writer: Mutex::new(Some(writer)), handover: Mutex::new(Some(thread)) })
+        let (writer, handover) = (Mutex::new(Some(writer)), Mutex::new(Some(thread)));
+        Ok(Self { shared, writer, handover, sync_micros })
     }
 
     #[cfg(test)]
@@ -240,6 +244,10 @@ impl Engine for LoggedEngine {
 
     fn recent(&self) -> Option<&dyn Entries> {
         Some(&*self.shared)
+    }
+
+    fn sync_micros(&self) -> Distribution {
+        self.sync_micros.distribution()
     }
 
     fn room_bytes(&self) -> Option<u64> {

@@ -96,7 +96,7 @@ pub(in crate::embedded) fn recover(
     for number in old {
         std::fs::remove_file(dir.join(file_name(number, COMPLETE)))?;
     }
-    let log = Log { dir: dir.to_owned(), active, next_sequence, segment_bytes_max, has_failed: false };
+    let log = Log::new(dir, active, next_sequence, segment_bytes_max);
     Ok(Recovered { log, segments: recovered })
 }
 
