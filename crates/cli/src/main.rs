@@ -5,6 +5,7 @@
 mod append;
 mod appender;
 mod args;
+mod dead_letters;
 mod event_ids;
 mod exec;
 mod failure;
@@ -21,6 +22,7 @@ mod serve;
 mod streams;
 mod tail;
 mod token;
+mod top;
 mod wire;
 
 use std::future::Future;
@@ -74,6 +76,8 @@ async fn run(command: Command) -> u8 {
         Command::Close(args) => conclude(streams::close(&args)).await,
         Command::Delete(args) => conclude(streams::delete(&args)).await,
         Command::List(args) => conclude(streams::list(&args)).await,
+        Command::Top(args) => conclude(top::run(&args)).await,
+        Command::DeadLetters(command) => conclude(dead_letters::run(&command)).await,
     }
 }
 
