@@ -178,6 +178,7 @@ fn limits(settings: &Settings, limits: &mut Limits) {
         (settings.rings_bytes_max, &mut limits.rings_bytes_max),
         (settings.head_bytes_max, &mut limits.head_bytes_max),
         (settings.url_bytes_max, &mut limits.url_bytes_max),
+        (settings.bodies_bytes_max, &mut limits.bodies_bytes_max),
         (settings.unsent_bytes_max, &mut limits.unsent_bytes_max),
         (settings.queued_bytes_max, &mut limits.queued_bytes_max),
     ] {
@@ -219,6 +220,9 @@ fn store_options(settings: &Settings, options: &mut StoreOptions) {
     }
     if let Some(length) = settings.queue_len_max {
         options.queue_len_max = length;
+    }
+    if let Some(size) = settings.queue_bytes_max {
+        options.queue_bytes_max = size.0;
     }
 }
 

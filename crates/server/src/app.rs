@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use durable_sessions_storage::StreamStore;
 use tokio::sync::{Semaphore, watch};
 
+use crate::byte_budget::ByteBudget;
 use crate::config::{AuthConfig, ServerConfig};
 use crate::cors::Cors;
 use crate::fanout::Fanout;
@@ -14,7 +15,6 @@ use crate::request_id::RequestIds;
 use crate::spool::Spool;
 use crate::static_files::StaticFiles;
 use crate::subscriptions::Subscriptions;
-use crate::unsent::Unsent;
 
 /// Shared by all requests of one server.
 pub(crate) struct App {
@@ -28,7 +28,10 @@ pub(crate) struct App {
     pub(crate) subscribers: Arc<Gauge>,
     /// Places for connections; those that are taken are open.
     pub(crate) connections: Arc<Semaphore>,
-    pub(crate) unsent: Arc<Unsent>,
+    /// What waits for slow readers.
+    pub(crate) unsent: Arc<ByteBudget>,
+    /// Bodies of requests that are under way.
+    pub(crate) bodies: Arc<ByteBudget>,
     /// Places for appends that wait for the store.
     pub(crate) retrying: Semaphore,
     pub(crate) spool: Arc<Spool>,

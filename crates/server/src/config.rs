@@ -130,6 +130,7 @@ impl ServerConfig {
             ("connections_max", limits.connections_max),
             ("head_bytes_max", limits.head_bytes_max),
             ("webhook_calls_max", limits.webhook_calls_max),
+            ("bodies_bytes_max", limits.bodies_bytes_max),
             ("unsent_bytes_max", limits.unsent_bytes_max),
             ("append_attempts_max", limits.append_attempts_max as usize),
             ("queued_appends_max", limits.queued_appends_max),
@@ -285,6 +286,9 @@ pub struct Limits {
     pub subscription_streams_max: usize,
     /// Webhooks called at once; more wait.
     pub webhook_calls_max: usize,
+    /// Bodies of requests under way, over all of them; one of unknown length counts as the largest there may be: 503
+    /// beyond.
+    pub bodies_bytes_max: usize,
     /// What may wait for readers that are slower than their streams, over all of them; who needs more is cut.
     pub unsent_bytes_max: usize,
     /// How often an append is tried while the store takes nothing, before it is answered.
@@ -319,6 +323,7 @@ impl Default for Limits {
             subscriptions_max: 1_000,
             subscription_streams_max: 1_000,
             webhook_calls_max: 64,
+            bodies_bytes_max: 256 << 20,
             unsent_bytes_max: 256 << 20,
             append_attempts_max: 5,
             append_retries_max: 1_024,

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use tower::Service as _;
 use tracing::Instrument as _;
 
@@ -98,6 +98,16 @@ impl Gate {
         } else {
             Ok(None)
         };
+        let mut body = self.app.bodies.share();
+        if caller.is_ok() && !body.set(self.body_bytes(request.body())) {
+            return ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Code::StreamUnavailable,
+                "too many request bodies are under way",
+            )
+            .retry_after(1)
+            .into_response();
+        }
         let mut request = request.map(Body::new);
         match caller {
             Ok(Some(caller)) => {
@@ -111,6 +121,13 @@ impl Gate {
             Ok(response) => response,
             Err(never) => match never {},
         }
+    }
+
+    /// How much memory a body may take. It is refused before it is read, so that an overload costs little.
+    fn body_bytes(&self, body: &Incoming) -> usize {
+        let max = self.app.config.limits.body_bytes_max;
+        // Longer ones are refused where they are read.
+        body.size_hint().upper().map_or(max, |length| usize::try_from(length).unwrap_or(max).min(max))
     }
 
     fn admit(&self, request: &Request<Incoming>) -> Result<Option<Caller>, ApiError> {

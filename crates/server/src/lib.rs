@@ -22,6 +22,7 @@ mod app;
 mod append_retry;
 mod auth;
 mod backoff;
+mod byte_budget;
 mod code;
 mod config;
 mod connection;
@@ -51,7 +52,6 @@ mod stream;
 mod subscriptions;
 #[cfg(test)]
 mod testing;
-mod unsent;
 
 pub use code::Code;
 pub use config::{AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig};

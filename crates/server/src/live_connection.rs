@@ -24,11 +24,11 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::sync::watch;
 
 use crate::app::{App, until_draining};
+use crate::byte_budget::Share;
 use crate::fanout::Cut;
 use crate::gate::Gate;
 use crate::metrics::Eviction;
 use crate::socket::{Socket, Stall};
-use crate::unsent::Backlog;
 
 /// Left on a response whose body goes on for long.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,7 @@ pub(crate) struct LiveConnection {
     ended: bool,
     stray_bytes: usize,
     app: Arc<App>,
-    backlog: Backlog,
+    backlog: Share,
     /// Ends the body when the reader takes nothing. `None` for a body that has no such end, and once it was used.
     cut: Option<Cut>,
 }
@@ -113,7 +113,7 @@ impl LiveConnection {
         let (mut parts, body) = response.into_parts();
         let cut = parts.extensions.remove::<Cut>();
         let out = VecDeque::from([Bytes::from(encode_head(&parts))]);
-        let backlog = app.unsent.backlog();
+        let backlog = app.unsent.share();
         Self { socket, body, out, begun: false, ended: false, stray_bytes: 0, app: app.clone(), backlog, cut }
     }
 

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::app::{App, Gauge, Jitter};
+use crate::byte_budget::ByteBudget;
 use crate::config::{InvalidConfig, ServerConfig};
 use crate::connection;
 use crate::cors::Cors;
@@ -26,7 +27,6 @@ use crate::spool::{self, Spool};
 use crate::starting;
 use crate::static_files::StaticFiles;
 use crate::subscriptions::Subscriptions;
-use crate::unsent::Unsent;
 
 /// Connections at a time to the address of metrics.
 const METRICS_CONNECTIONS_MAX: usize = 64;
@@ -150,7 +150,8 @@ impl Server {
             static_files,
             subscribers: Gauge::new(limits.sse_subscribers_max),
             connections: Arc::new(Semaphore::new(limits.connections_max)),
-            unsent: Unsent::new(limits.unsent_bytes_max),
+            unsent: ByteBudget::new(limits.unsent_bytes_max),
+            bodies: ByteBudget::new(limits.bodies_bytes_max),
             retrying: Semaphore::new(limits.append_retries_max),
             spool: Arc::new(spool),
             metrics: Metrics::new(),

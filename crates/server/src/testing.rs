@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use async_trait::async_trait;
 use durable_sessions_protocol::{ContentType, Offset, Retention, StreamPath};
 use durable_sessions_storage::{
-    Append, AppendError, Appended, CreateError, CreateStream, Created, DeleteError, Lifetime, MemoryStore,
-    Page, ReadError, StoreHealth, StoreOptions, StoreStats, StreamHead, StreamStore, TailWatch, Trim,
-    TrimError, Trimmed,
+    Append, AppendError, Appended, CreateError, CreateStream, Created, DeleteError, Lifetime, Page,
+    ReadError, StoreHealth, StoreOptions, StoreStats, StreamHead, StreamStore, TailWatch, Trim, TrimError,
+    Trimmed,
 };
 use tokio::sync::watch;
 
@@ -63,11 +63,9 @@ impl Faults {
 }
 
 struct FaultyStore {
-    inner: MemoryStoreHandle,
+    inner: Arc<dyn StreamStore>,
     faults: Arc<Faults>,
 }
-
-type MemoryStoreHandle = Arc<dyn StreamStore>;
 
 /// An application around a store that fails as it is told, with one JSON stream.
 pub(crate) async fn broken_app(change: impl FnOnce(&mut ServerConfig)) -> (App, Arc<Faults>, StreamPath) {
@@ -75,7 +73,7 @@ pub(crate) async fn broken_app(change: impl FnOnce(&mut ServerConfig)) -> (App, 
         ServerConfig::new("127.0.0.1:0".parse().unwrap(), StoreConfig::Memory, AuthConfig::DevNoAuth);
     change(&mut config);
     let faults = Arc::new(Faults::default());
-    let inner = Arc::new(MemoryStore::open(StoreOptions::default()).unwrap());
+    let inner = StoreConfig::Memory.open(StoreOptions::default()).unwrap();
     let store = Arc::new(FaultyStore { inner, faults: faults.clone() });
     let path: StreamPath = "plain".parse().unwrap();
     store.create(&path, json_stream()).await.unwrap();

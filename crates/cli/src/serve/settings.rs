@@ -168,6 +168,9 @@ settings! {
     /// How long a subscriber may take nothing before it is cut [default: 30s]
     #[arg(long, env = "DURABLE_SESSIONS_SUBSCRIBER_STALL_MAX", value_name = "DURATION", help_heading = "Limits")]
     subscriber_stall_max: Span,
+    /// Bodies of requests under way, over all of them [default: 256MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_BODIES_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    bodies_bytes_max: Size,
     /// What may wait for slow readers, over all of them [default: 256MiB]
     #[arg(long, env = "DURABLE_SESSIONS_UNSENT_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
     unsent_bytes_max: Size,
@@ -198,6 +201,9 @@ settings! {
     /// Appends that may wait for the store [default: 16384]
     #[arg(long, env = "DURABLE_SESSIONS_QUEUE_LEN_MAX", value_name = "N", help_heading = "Limits")]
     queue_len_max: usize,
+    /// The same in bytes [default: 64MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_QUEUE_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    queue_bytes_max: Size,
 }
 
 /// Flags and environment (clap has laid the first over the second), then the file.

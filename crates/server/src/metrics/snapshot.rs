@@ -18,6 +18,7 @@ const MICRO: f64 = 1e-6;
 pub(super) fn look(app: &App) -> Registry {
     let mut snapshot = Snapshot(Registry::with_prefix(PREFIX));
     snapshot.server(app);
+    snapshot.bodies(app);
     snapshot.store(&app.store.stats());
     snapshot.delivery(app);
     snapshot.queued(app);
@@ -55,6 +56,12 @@ impl Snapshot {
         let open = max.saturating_sub(app.connections.available_permits());
         self.gauge("connections", "Connections that are open", open as u64);
         self.gauge("connections_max", "Connections that may be open", max as u64);
+    }
+
+    fn bodies(&mut self, app: &App) {
+        let (held, max) = (app.bodies.bytes() as u64, app.bodies.max() as u64);
+        self.gauge("request_body_bytes", "Bodies of requests that are under way", held);
+        self.gauge("request_body_bytes_max", "Bodies of requests that may be under way", max);
     }
 
     fn store(&mut self, stats: &StoreStats) {

@@ -1,22 +1,23 @@
-//! Bytes that wait for slow readers, over all connections, under one bound. Must not know what they are.
+//! Bytes that many hold, under one bound for all. Must not know what they are.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// The bound and what is held of it.
 #[derive(Debug)]
-pub(crate) struct Unsent {
+pub(crate) struct ByteBudget {
     bytes: AtomicUsize,
     max: usize,
 }
 
-/// What one connection has waiting.
+/// What one of them holds; dropping it gives it back.
 #[derive(Debug)]
-pub(crate) struct Backlog {
-    unsent: Arc<Unsent>,
+pub(crate) struct Share {
+    budget: Arc<ByteBudget>,
     bytes: usize,
 }
 
-impl Unsent {
+impl ByteBudget {
     pub(crate) fn new(max: usize) -> Arc<Self> {
         Arc::new(Self { bytes: AtomicUsize::new(0), max })
     }
@@ -29,26 +30,26 @@ impl Unsent {
         self.max
     }
 
-    pub(crate) fn backlog(self: &Arc<Self>) -> Backlog {
-        Backlog { unsent: Arc::clone(self), bytes: 0 }
+    pub(crate) fn share(self: &Arc<Self>) -> Share {
+        Share { budget: Arc::clone(self), bytes: 0 }
     }
 }
 
-impl Backlog {
-    /// Says how much waits now. `false` when it is more than before, and more than all connections may have: then
-    /// this one has to give way.
+impl Share {
+    /// Says how much it is now. `false` when it is more than before, and more than all may have: then this one has to
+    /// give way.
     pub(crate) fn set(&mut self, bytes: usize) -> bool {
         let before = std::mem::replace(&mut self.bytes, bytes);
         if bytes == before {
             return true;
         }
         let change = bytes.wrapping_sub(before);
-        let all = self.unsent.bytes.fetch_add(change, Ordering::Relaxed).wrapping_add(change);
-        bytes < before || all <= self.unsent.max
+        let all = self.budget.bytes.fetch_add(change, Ordering::Relaxed).wrapping_add(change);
+        bytes < before || all <= self.budget.max
     }
 }
 
-impl Drop for Backlog {
+impl Drop for Share {
     fn drop(&mut self) {
         self.set(0);
     }
@@ -60,15 +61,15 @@ mod tests {
 
     #[test]
     fn who_grows_over_the_bound_gives_way_and_what_it_held_is_free_again() {
-        let unsent = Unsent::new(100);
-        let (mut a, mut b) = (unsent.backlog(), unsent.backlog());
+        let budget = ByteBudget::new(100);
+        let (mut a, mut b) = (budget.share(), budget.share());
         assert!(a.set(60) && b.set(40));
         assert!(!b.set(41));
         assert!(b.set(41), "nothing has changed");
         assert!(b.set(39) && a.set(60));
         drop(a);
-        assert_eq!(unsent.bytes(), 39);
+        assert_eq!(budget.bytes(), 39);
         assert!(b.set(100) && b.set(0));
-        assert_eq!(unsent.bytes(), 0);
+        assert_eq!(budget.bytes(), 0);
     }
 }
