@@ -99,6 +99,12 @@ pub(crate) enum Command {
     /// Check a backup, or a data directory that no server uses: checksums, and whether everything fits together
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
+    /// Show live what a server does, from its metrics
+    #[command(after_help = TOP_EXAMPLES)]
+    Top(TopArgs),
+    /// Look at queued appends that were given up, queue them again, or delete them
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
 }
 
 const BACKUP_EXAMPLES: &str = "\
@@ -216,6 +222,66 @@ Example:
 
 The list is of the session API, which our server has. The Durable Streams protocol knows no list of streams, so against \
 another server this says that there is none.";
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  durable-sessions top
+  durable-sessions top --interval 5s --url http://127.0.0.1:9464
+  durable-sessions top --once
+
+It needs the administrator's token, or the address that the server was given with --metrics-listen. Ctrl-C ends it.";
+
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// How often to look
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub(crate) interval: Duration,
+    /// Look twice, an interval apart, and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// What to do with dead letters.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// List them, oldest first, one JSON object a line
+    #[command(after_help = "Example:\n  durable-sessions dead-letters list | jq -r .id")]
+    List(ListArgs),
+    /// Show one with its payload
+    #[command(after_help = "Example:\n  durable-sessions dead-letters show 17")]
+    Show(DeadLetterArgs),
+    /// Queue them again, behind everything that is queued
+    #[command(
+        after_help = "Examples:\n  durable-sessions dead-letters redrive 17 18\n  durable-sessions dead-letters redrive --all"
+    )]
+    Redrive(DeadLettersArgs),
+    /// Delete them for good
+    #[command(after_help = "Example:\n  durable-sessions dead-letters purge 17")]
+    Purge(DeadLettersArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetterArgs {
+    /// Its id
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeadLettersArgs {
+    /// Their ids
+    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) ids: Vec<String>,
+    /// All there are
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
 
 const CREATE_EXAMPLES: &str = "\
 Examples:

@@ -6,6 +6,7 @@ mod append;
 mod appender;
 mod args;
 mod backup;
+mod dead_letters;
 mod event_ids;
 mod exec;
 mod failure;
@@ -22,6 +23,7 @@ mod serve;
 mod streams;
 mod tail;
 mod token;
+mod top;
 mod wire;
 
 use std::future::Future;
@@ -78,6 +80,8 @@ async fn run(command: Command) -> u8 {
         Command::Backup(args) => conclude(backup::backup(&args)).await,
         Command::Restore(args) => conclude(backup::restore(&args)).await,
         Command::Verify(args) => conclude(backup::verify(&args)).await,
+        Command::Top(args) => conclude(top::run(&args)).await,
+        Command::DeadLetters(command) => conclude(dead_letters::run(&command)).await,
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use durable_sessions_client::protocol::{ContentType, InvalidProducer, OffsetToken, StreamPath};
 use durable_sessions_client::schema::SessionId;
 use durable_sessions_client::{
-    AppendError, BackupDownload, Client, CreateError, CreateOptions, DeleteError, Fork, From as ReadFrom,
-    HeadError, ListError, LiveModes, Page, ReadError, ReconnectConfig, Refusal, SessionFilter,
-    SessionSummary, SubscribeOptions, Unreachable,
+    AppendError, BackupDownload, Client, CreateError, CreateOptions, DeadLetterError, DeadLetterPage,
+    DeleteError, Fork, From as ReadFrom, HeadError, ListError, LiveModes, MetricsError, Page, ReadError,
+    ReconnectConfig, Refusal, SessionFilter, SessionSummary, SubscribeOptions, Swept, Unreachable,
 };
 
 use crate::appender::Appender;
@@ -26,6 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const WAITING_BYTES_MAX: usize = 32 << 20;
 /// Sessions asked for at a time.
 const SESSIONS_PER_PAGE: u32 = 500;
+/// Dead letters asked for at a time.
+const DEAD_LETTERS_PER_PAGE: u32 = 500;
 
 /// One server.
 #[derive(Debug, Clone)]
@@ -281,6 +283,38 @@ impl Remote {
         }
     }
 
+    /// All metrics as the server writes them.
+    pub(crate) async fn metrics(&self) -> Result<String, Failure> {
+        self.client.metrics().await.map_err(|error| self.failure("read", &"the metrics", &error))
+    }
+
+    /// Dead letters after a cursor, oldest first.
+    pub(crate) async fn dead_letters(&self, after: Option<&str>) -> Result<DeadLetterPage, Failure> {
+        let page = self.client.dead_letters(after, DEAD_LETTERS_PER_PAGE).await;
+        page.map_err(|error| self.failure("list", &"the dead letters", &error))
+    }
+
+    /// One dead letter with its payload.
+    pub(crate) async fn dead_letter(
+        &self,
+        id: &str,
+    ) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
+        let letter = self.client.dead_letter(id).await;
+        letter.map_err(|error| self.failure("show", &format_args!("dead letter {id}"), &error))
+    }
+
+    /// Queues one dead letter again, or the oldest of all.
+    pub(crate) async fn redrive(&self, id: Option<&str>) -> Result<Swept, Failure> {
+        let swept = self.client.redrive_dead_letters(id).await;
+        swept.map_err(|error| self.failure("redrive", &letters(id), &error))
+    }
+
+    /// Deletes one dead letter, or the oldest of all.
+    pub(crate) async fn purge(&self, id: Option<&str>) -> Result<Swept, Failure> {
+        let swept = self.client.purge_dead_letters(id).await;
+        swept.map_err(|error| self.failure("purge", &letters(id), &error))
+    }
+
     fn failure(&self, verb: &str, object: &dyn Display, error: &impl Refusing) -> Failure {
         let what = format!("cannot {verb} {object}");
         match error.refusal() {
@@ -291,6 +325,10 @@ impl Remote {
             Some(refusal) => Failure::Refused { what, reason: format!("{error}{}", advice(refusal.status)) },
         }
     }
+}
+
+fn letters(id: Option<&str>) -> String {
+    id.map_or_else(|| "the dead letters".to_owned(), |id| format!("dead letter {id}"))
 }
 
 /// What a person can do about a refusal.
@@ -323,7 +361,7 @@ macro_rules! refusing {
     };
 }
 
-refusing! { AppendError CreateError DeleteError HeadError ListError ReadError }
+refusing! { AppendError CreateError DeadLetterError DeleteError HeadError ListError MetricsError ReadError }
 
 #[cfg(test)]
 mod tests {

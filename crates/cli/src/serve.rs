@@ -2,6 +2,7 @@
 
 mod log;
 mod settings;
+mod systemd;
 mod value;
 
 use std::future::Future;
@@ -95,9 +96,19 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), ServeError> {
     let server = Server::bind(config).await?;
     announce(&server, &description, settings.log_format.unwrap_or_default());
     let (mut first, second) = stop.split();
+    let watchdog = systemd::start(&server);
+    let stopping = async move {
+        first.heard().await;
+        systemd::stopping();
+    };
+    let running = async {
+        let outcome = server.run(stopping).await;
+        drop(watchdog);
+        outcome
+    };
     tokio::select! {
         biased;
-        outcome = server.run(async move { first.heard().await }) => Ok(outcome?),
+        outcome = running => Ok(outcome?),
         () = second => {
             tracing::warn!(error_id = "stopped-hard", "second signal: stopping without waiting");
             Ok(())
@@ -121,6 +132,9 @@ async fn configuration(settings: &Settings) -> Result<ServerConfig, ServeError> 
     };
     let listen = resolve(settings.listen.as_deref().unwrap_or(LISTEN_DEFAULT)).await?;
     let mut config = ServerConfig::new(listen, store, auth);
+    if let Some(address) = &settings.metrics_listen {
+        config.metrics_listen = Some(resolve(address).await?);
+    }
     config.web_root.clone_from(&settings.web_root);
     config.public_url.clone_from(&settings.public_url);
     if let Some(rules) = &settings.retention {
@@ -139,6 +153,10 @@ async fn configuration(settings: &Settings) -> Result<ServerConfig, ServeError> 
         (settings.heartbeat, &mut config.heartbeat),
         (settings.retention_interval, &mut config.retention_interval),
         (settings.shutdown_deadline, &mut config.shutdown_deadline),
+        (settings.reconnect_spread, &mut config.reconnect_spread),
+        (settings.subscriber_stall_max, &mut config.subscriber_stall_max),
+        (settings.queued_retry_first, &mut config.queued_retry_first),
+        (settings.queued_retry_longest, &mut config.queued_retry_longest),
         (settings.header_read_timeout, &mut config.limits.header_read_timeout),
         (settings.body_read_timeout, &mut config.limits.body_read_timeout),
     ] {
@@ -160,6 +178,9 @@ fn limits(settings: &Settings, limits: &mut Limits) {
         (settings.rings_bytes_max, &mut limits.rings_bytes_max),
         (settings.head_bytes_max, &mut limits.head_bytes_max),
         (settings.url_bytes_max, &mut limits.url_bytes_max),
+        (settings.bodies_bytes_max, &mut limits.bodies_bytes_max),
+        (settings.unsent_bytes_max, &mut limits.unsent_bytes_max),
+        (settings.queued_bytes_max, &mut limits.queued_bytes_max),
     ] {
         if let Some(size) = value {
             *field = size.0;
@@ -172,6 +193,17 @@ fn limits(settings: &Settings, limits: &mut Limits) {
         (settings.subscriptions_max, &mut limits.subscriptions_max),
         (settings.subscription_streams_max, &mut limits.subscription_streams_max),
         (settings.webhook_calls_max, &mut limits.webhook_calls_max),
+        (settings.append_retries_max, &mut limits.append_retries_max),
+        (settings.queued_appends_max, &mut limits.queued_appends_max),
+        (settings.dead_letters_max, &mut limits.dead_letters_max),
+    ] {
+        if let Some(number) = value {
+            *field = number;
+        }
+    }
+    for (value, field) in [
+        (settings.append_attempts_max, &mut limits.append_attempts_max),
+        (settings.queued_attempts_max, &mut limits.queued_attempts_max),
     ] {
         if let Some(number) = value {
             *field = number;
@@ -188,6 +220,9 @@ fn store_options(settings: &Settings, options: &mut StoreOptions) {
     }
     if let Some(length) = settings.queue_len_max {
         options.queue_len_max = length;
+    }
+    if let Some(size) = settings.queue_bytes_max {
+        options.queue_bytes_max = size.0;
     }
 }
 
@@ -228,6 +263,7 @@ fn announce(server: &BoundServer, description: &Description, format: LogFormat) 
             "store": store,
             "dataDir": data_dir,
             "auth": auth,
+            "metrics": server.metrics_addr().map(|address| format!("http://{address}/metrics")),
             "version": env!("CARGO_PKG_VERSION"),
         })
         .to_string(),

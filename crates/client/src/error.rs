@@ -194,3 +194,21 @@ operation_error! {
         Invalid if 400 => "invalid: {0}",
     }
 }
+
+operation_error! {
+    /// Why there are no metrics.
+    MetricsError {
+        /// 404, 405 or 501: the server has none, or has them on another address.
+        NoMetrics if 404 | 405 | 501 => "the server has no metrics here: {0}",
+    }
+}
+
+operation_error! {
+    /// Why nothing was learnt about dead letters, or done to them.
+    DeadLetterError {
+        /// 404: there is no such letter, or the server has none.
+        NotFound if 404 => "no such dead letter: {0}",
+        /// 400: the cursor or the limit is invalid.
+        Invalid if 400 => "invalid: {0}",
+    }
+}

@@ -40,6 +40,7 @@
 //! | follow any stream, JSON, text or bytes | [`Client::follow`] | reconnects and resumes |
 //! | list the sessions (our session API only) | [`Client::sessions`] | until answered |
 //! | copy everything a server of ours holds | [`Client::backup`] | until it begins |
+//! | watch a server of ours, and its dead letters | [`Client::metrics`], [`Client::dead_letters`] | until answered |
 //!
 //! # How it behaves
 //!
@@ -62,6 +63,7 @@ mod builder;
 mod create;
 mod error;
 mod http;
+mod operations;
 mod page;
 mod producer;
 mod sessions;
@@ -80,8 +82,10 @@ pub use durable_sessions_client_core::{
     LiveModes, LostInfo, ReconnectConfig, Refused, SubscriptionError,
 };
 pub use error::{
-    AppendError, CreateError, DeleteError, HeadError, ListError, ReadError, Refusal, Unreachable,
+    AppendError, CreateError, DeadLetterError, DeleteError, HeadError, ListError, MetricsError, ReadError,
+    Refusal, Unreachable,
 };
+pub use operations::{DeadLetterPage, Swept};
 pub use page::Page;
 pub use producer::{Producer, ProducerBuilder, ProducerError, ProducerReport};
 pub use sessions::{ListedStatus, SessionFilter, SessionPage, SessionSummary};

@@ -29,6 +29,8 @@ pub const STREAM_FIRST_OFFSET: &str = "stream-first-offset";
 /// How many messages stand before the first one this answer can hold (extension). On a 410 it belongs to
 /// [`STREAM_FIRST_OFFSET`].
 pub const STREAM_MESSAGE_COUNT: &str = "stream-message-count";
+/// What an answer to an append means, when it is less than stored in the stream: `queued` (extension).
+pub const STREAM_DURABILITY: &str = "stream-durability";
 /// Idempotent producer: its id.
 pub const PRODUCER_ID: &str = "producer-id";
 /// Idempotent producer: its epoch.
@@ -46,3 +48,5 @@ pub const QUERY_OFFSET: &str = "offset";
 pub const QUERY_LIVE: &str = "live";
 /// Query parameter: echo of [`STREAM_CURSOR`].
 pub const QUERY_CURSOR: &str = "cursor";
+/// Query parameter of appends: `synced` (as without it) or `queued` (extension).
+pub const QUERY_DURABILITY: &str = "durability";

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use durable_sessions_storage::StreamStore;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
+use crate::byte_budget::ByteBudget;
 use crate::config::{AuthConfig, ServerConfig};
 use crate::cors::Cors;
 use crate::fanout::Fanout;
+use crate::metrics::Metrics;
 use crate::request_id::RequestIds;
+use crate::spool::Spool;
 use crate::static_files::StaticFiles;
 use crate::subscriptions::Subscriptions;
 
@@ -23,6 +26,16 @@ pub(crate) struct App {
     pub(crate) request_ids: RequestIds,
     pub(crate) static_files: Option<StaticFiles>,
     pub(crate) subscribers: Arc<Gauge>,
+    /// Places for connections; those that are taken are open.
+    pub(crate) connections: Arc<Semaphore>,
+    /// What waits for slow readers.
+    pub(crate) unsent: Arc<ByteBudget>,
+    /// Bodies of requests that are under way.
+    pub(crate) bodies: Arc<ByteBudget>,
+    /// Places for appends that wait for the store.
+    pub(crate) retrying: Semaphore,
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) metrics: Metrics,
     pub(crate) jitter: Jitter,
     /// Becomes `true` when the server begins to stop.
     pub(crate) draining: watch::Receiver<bool>,
@@ -80,6 +93,10 @@ impl Gauge {
 
     pub(crate) fn max(&self) -> usize {
         self.max
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     pub(crate) fn try_open(self: &Arc<Self>) -> Option<Slot> {

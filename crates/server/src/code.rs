@@ -72,6 +72,8 @@ pub enum Code {
     Conflict,
     /// A request to a subscription that makes no sense.
     InvalidRequest,
+    /// No such dead letter.
+    DeadLetterNotFound,
     /// No such subscription.
     SubscriptionNotFound,
     /// Another subscription has this id.
@@ -140,6 +142,7 @@ impl Code {
             Self::InvalidFork => "INVALID_FORK",
             Self::Conflict => "CONFLICT",
             Self::InvalidRequest => "INVALID_REQUEST",
+            Self::DeadLetterNotFound => "DEAD_LETTER_NOT_FOUND",
             Self::SubscriptionNotFound => "SUBSCRIPTION_NOT_FOUND",
             Self::SubscriptionAlreadyExists => "SUBSCRIPTION_ALREADY_EXISTS",
             Self::SubscriptionLimit => "SUBSCRIPTION_LIMIT",

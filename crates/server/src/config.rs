@@ -42,6 +42,17 @@ pub struct ServerConfig {
     pub heartbeat: Duration,
     /// How long a shutdown waits for requests in flight.
     pub shutdown_deadline: Duration,
+    /// Over how much time clients are asked to spread their return when the server goes down.
+    pub reconnect_spread: Duration,
+    /// How long a subscriber may take nothing; then it is told where it was, and after as long again cut.
+    pub subscriber_stall_max: Duration,
+    /// An address of its own for `/metrics`, where no token is needed; `/metrics` beside the rest is for the
+    /// administrator.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Wait after the first failure of a queued append; it doubles with each.
+    pub queued_retry_first: Duration,
+    /// Longest wait between two attempts at a queued append.
+    pub queued_retry_longest: Duration,
     /// Bounds of everything else.
     pub limits: Limits,
     /// Bounds of the store.
@@ -65,6 +76,11 @@ impl ServerConfig {
             sse_max_age: Duration::from_secs(60),
             heartbeat: Duration::from_secs(15),
             shutdown_deadline: Duration::from_secs(10),
+            reconnect_spread: Duration::from_secs(5),
+            subscriber_stall_max: Duration::from_secs(30),
+            metrics_listen: None,
+            queued_retry_first: Duration::from_millis(200),
+            queued_retry_longest: Duration::from_secs(30),
             limits: Limits::default(),
             store_options: StoreOptions::default(),
         }
@@ -92,6 +108,9 @@ impl ServerConfig {
             ("retention interval", self.retention_interval),
             ("SSE maximum age", self.sse_max_age),
             ("heartbeat", self.heartbeat),
+            ("subscriber stall maximum", self.subscriber_stall_max),
+            ("first wait of queued appends", self.queued_retry_first),
+            ("longest wait of queued appends", self.queued_retry_longest),
             ("header read timeout", self.limits.header_read_timeout),
             ("body read timeout", self.limits.body_read_timeout),
         ] {
@@ -111,6 +130,13 @@ impl ServerConfig {
             ("connections_max", limits.connections_max),
             ("head_bytes_max", limits.head_bytes_max),
             ("webhook_calls_max", limits.webhook_calls_max),
+            ("bodies_bytes_max", limits.bodies_bytes_max),
+            ("unsent_bytes_max", limits.unsent_bytes_max),
+            ("append_attempts_max", limits.append_attempts_max as usize),
+            ("queued_appends_max", limits.queued_appends_max),
+            ("queued_bytes_max", limits.queued_bytes_max),
+            ("queued_attempts_max", limits.queued_attempts_max as usize),
+            ("dead_letters_max", limits.dead_letters_max),
         ] {
             if value == 0 {
                 return Err(InvalidConfig::Zero(name));
@@ -260,6 +286,23 @@ pub struct Limits {
     pub subscription_streams_max: usize,
     /// Webhooks called at once; more wait.
     pub webhook_calls_max: usize,
+    /// Bodies of requests under way, over all of them; one of unknown length counts as the largest there may be: 503
+    /// beyond.
+    pub bodies_bytes_max: usize,
+    /// What may wait for readers that are slower than their streams, over all of them; who needs more is cut.
+    pub unsent_bytes_max: usize,
+    /// How often an append is tried while the store takes nothing, before it is answered.
+    pub append_attempts_max: u32,
+    /// Appends that wait for the store between two attempts; one more is answered at once.
+    pub append_retries_max: usize,
+    /// Queued appends that have not reached their streams: 503 beyond.
+    pub queued_appends_max: usize,
+    /// The same in bytes, as they are spooled.
+    pub queued_bytes_max: usize,
+    /// How often a queued append is tried before it becomes a dead letter.
+    pub queued_attempts_max: u32,
+    /// Dead letters kept; beyond, what cannot be delivered stays in the queue.
+    pub dead_letters_max: usize,
 }
 
 impl Default for Limits {
@@ -280,6 +323,14 @@ impl Default for Limits {
             subscriptions_max: 1_000,
             subscription_streams_max: 1_000,
             webhook_calls_max: 64,
+            bodies_bytes_max: 256 << 20,
+            unsent_bytes_max: 256 << 20,
+            append_attempts_max: 5,
+            append_retries_max: 1_024,
+            queued_appends_max: 10_000,
+            queued_bytes_max: 256 << 20,
+            queued_attempts_max: 10,
+            dead_letters_max: 10_000,
         }
     }
 }

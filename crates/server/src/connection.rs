@@ -59,7 +59,7 @@ async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
     Ok(length > 0 && PREFACE.starts_with(&head[..length]))
 }
 
-async fn http1(app: &App, gate: Gate, stream: TcpStream) -> Option<LiveConnection> {
+async fn http1(app: &Arc<App>, gate: Gate, stream: TcpStream) -> Option<LiveConnection> {
     let limits = &app.config.limits;
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
@@ -68,7 +68,7 @@ async fn http1(app: &App, gate: Gate, stream: TcpStream) -> Option<LiveConnectio
         .max_buf_size(limits.head_bytes_max)
         .max_headers(HEADERS_MAX)
         .half_close(false);
-    let socket = Socket::new(stream);
+    let socket = Socket::new(stream, app.config.subscriber_stall_max);
     let handover = Handover::new(socket.stall());
     let service = Http1Service { gate, handover: handover.clone() };
     let mut connection = builder.serve_connection(TokioIo::new(socket), service);
@@ -79,11 +79,11 @@ async fn http1(app: &App, gate: Gate, stream: TcpStream) -> Option<LiveConnectio
         () = until_draining(&mut draining) => None,
     };
     if let Some(end) = end {
-        return finish(connection, end);
+        return finish(app, connection, end);
     }
     Pin::new(&mut connection).graceful_shutdown();
     let end = until_end(&mut connection, &handover).await;
-    finish(connection, end)
+    finish(app, connection, end)
 }
 
 type Http1Connection = hyper::server::conn::http1::Connection<TokioIo<Socket>, Http1Service>;
@@ -106,7 +106,7 @@ async fn until_end(connection: &mut Http1Connection, handover: &Handover) -> End
     .await
 }
 
-fn finish(connection: Http1Connection, end: End) -> Option<LiveConnection> {
+fn finish(app: &Arc<App>, connection: Http1Connection, end: End) -> Option<LiveConnection> {
     match end {
         End::Closed(Ok(())) => None,
         End::Closed(Err(error)) => {
@@ -114,7 +114,7 @@ fn finish(connection: Http1Connection, end: End) -> Option<LiveConnection> {
             None
         }
         End::HandedOver(response) => {
-            Some(LiveConnection::new(connection.into_parts().io.into_inner(), response))
+            Some(LiveConnection::new(app, connection.into_parts().io.into_inner(), response))
         }
     }
 }
@@ -136,7 +136,9 @@ async fn http2(app: &App, gate: Gate, stream: TcpStream) {
         .max_concurrent_streams(256)
         .max_send_buf_size(64 << 10)
         .keep_alive_interval(Duration::from_secs(30));
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(Socket::new(stream)), gate));
+    let mut connection = pin!(
+        builder.serve_connection(TokioIo::new(Socket::new(stream, app.config.subscriber_stall_max)), gate)
+    );
     let mut draining = app.draining.clone();
     let ended = tokio::select! {
         biased;

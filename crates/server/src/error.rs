@@ -26,11 +26,16 @@ struct Inner {
     details: Option<Value>,
     fields: Vec<(&'static str, Value)>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    rejection: Option<&'static str>,
 }
 
 /// Left on a response for the access log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ErrorMark(pub(crate) Code);
+
+/// Left on a response for the metrics: why an event was rejected, in the words of the schema.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RejectionMark(pub(crate) &'static str);
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: Code, message: impl Into<Cow<'static, str>>) -> Self {
@@ -42,6 +47,7 @@ impl ApiError {
                 details: None,
                 fields: vec![],
                 headers: vec![],
+                rejection: None,
             }),
         }
     }
@@ -53,6 +59,16 @@ impl ApiError {
     pub(crate) fn details(mut self, details: Value) -> Self {
         self.inner.details = Some(details);
         self
+    }
+
+    /// Says that an event was rejected, and why in the words of the schema.
+    pub(crate) fn rejection(mut self, reason: &'static str) -> Self {
+        self.inner.rejection = Some(reason);
+        self
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        self.inner.code
     }
 
     /// A member the protocol wants beside the code.
@@ -110,11 +126,14 @@ impl ApiError {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let Inner { code, headers: extra, .. } = *self.inner;
+        let Inner { code, headers: extra, rejection, .. } = *self.inner;
         for (name, value) in extra {
             headers.insert(name, value);
         }
         response.extensions_mut().insert(ErrorMark(code));
+        if let Some(reason) = rejection {
+            response.extensions_mut().insert(RejectionMark(reason));
+        }
         response
     }
 }

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use tower::Service as _;
 use tracing::Instrument as _;
 
@@ -29,11 +29,18 @@ use crate::subscriptions::is_public;
 pub(crate) struct Gate {
     app: Arc<App>,
     router: Router,
+    /// Whoever can connect may ask: for the address of metrics, which has nothing else.
+    open: bool,
 }
 
 impl Gate {
     pub(crate) fn new(app: Arc<App>, router: Router) -> Self {
-        Self { app, router }
+        Self { app, router, open: false }
+    }
+
+    /// One that asks nobody who they are.
+    pub(crate) fn open(app: Arc<App>, router: Router) -> Self {
+        Self { app, router, open: true }
     }
 
     pub(crate) async fn handle(mut self, request: Request<Incoming>) -> Response {
@@ -64,6 +71,7 @@ impl Gate {
         if is_api {
             self.app.cors.mark(origin.as_ref(), headers);
         }
+        self.app.metrics.answered(&response);
         span.in_scope(|| log(&response, started));
         response
     }
@@ -85,11 +93,21 @@ impl Gate {
             self.app.cors.mark_preflight(response.headers_mut());
             return response;
         }
-        let caller = if is_protected(path) && !is_public(request.method(), path) {
+        let caller = if is_protected(path) && !self.open && !is_public(request.method(), path) {
             self.admit(&request)
         } else {
             Ok(None)
         };
+        let mut body = self.app.bodies.share();
+        if caller.is_ok() && !body.set(self.body_bytes(request.body())) {
+            return ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Code::StreamUnavailable,
+                "too many request bodies are under way",
+            )
+            .retry_after(1)
+            .into_response();
+        }
         let mut request = request.map(Body::new);
         match caller {
             Ok(Some(caller)) => {
@@ -103,6 +121,13 @@ impl Gate {
             Ok(response) => response,
             Err(never) => match never {},
         }
+    }
+
+    /// How much memory a body may take. It is refused before it is read, so that an overload costs little.
+    fn body_bytes(&self, body: &Incoming) -> usize {
+        let max = self.app.config.limits.body_bytes_max;
+        // Longer ones are refused where they are read.
+        body.size_hint().upper().map_or(max, |length| usize::try_from(length).unwrap_or(max).min(max))
     }
 
     fn admit(&self, request: &Request<Incoming>) -> Result<Option<Caller>, ApiError> {
@@ -127,7 +152,7 @@ impl Gate {
 /// Everything but health, static files, preflights and what subscriptions protect themselves needs a caller, unknown routes included: a stranger learns
 /// nothing about what exists.
 fn is_protected(path: &str) -> bool {
-    ["/v1", "/api"]
+    ["/v1", "/api", "/metrics"]
         .iter()
         .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }

@@ -1,11 +1,12 @@
-//! `/healthz`: the process answers. `/readyz`: it can do its work, so a balancer may send requests.
+//! `/healthz`: the process answers. `/readyz`: what it can do now, and if that is less than all, why. While the store
+//! opens, `starting` answers in their place.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use durable_sessions_storage::{Durability, StoreHealth};
+use durable_sessions_storage::{Durability, StoreHealth, StoreStats};
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use serde_json::json;
@@ -17,27 +18,90 @@ pub(crate) async fn healthz() -> Response {
     ([(CACHE_CONTROL, NO_STORE)], Json(json!({ "status": "ok" }))).into_response()
 }
 
+/// 200 as long as appends are taken, so that a balancer may send requests; 503 otherwise.
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let (status, body) = if app.is_draining() {
-        (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "draining" }))
-    } else {
-        match app.store.health() {
-            StoreHealth::Ready(durability) => {
-                let durability = match durability {
-                    Durability::Synced => "synced",
-                    Durability::Memory => "memory",
-                };
-                (StatusCode::OK, json!({ "status": "ready", "durability": durability }))
-            }
-            // The whole reason may name paths; it is in the log, and this route is public.
-            StoreHealth::Degraded { cause, .. } => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                json!({ "status": "degraded", "reason": "store", "cause": cause.as_str() }),
-            ),
-            StoreHealth::Down(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "down", "reason": "store" }))
-            }
+    let readiness = Readiness::of(&app);
+    let code = if readiness.appends { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut body = json!({
+        "status": readiness.status(),
+        "appends": readiness.appends,
+        "reasons": readiness.reasons,
+    });
+    if let (Some(durability), Some(members)) = (readiness.durability, body.as_object_mut()) {
+        members.insert("durability".to_owned(), durability.into());
+    }
+    (code, [(CACHE_CONTROL, NO_STORE)], Json(body)).into_response()
+}
+
+/// How far the server can be relied upon now. Reasons are stable words: what is behind them may name paths, is in the
+/// log, and this is public.
+struct Readiness {
+    /// Appends are taken.
+    appends: bool,
+    durability: Option<&'static str>,
+    reasons: Vec<&'static str>,
+}
+
+const SHUTTING_DOWN: &str = "shutting-down";
+const STORE_DOWN: &str = "store-down";
+
+impl Readiness {
+    fn of(app: &App) -> Self {
+        let mut reasons = Vec::new();
+        if app.is_draining() {
+            reasons.push(SHUTTING_DOWN);
         }
-    };
-    (status, [(CACHE_CONTROL, NO_STORE)], Json(body)).into_response()
+        let durability = match app.store.health() {
+            StoreHealth::Ready(Durability::Synced) => Some("synced"),
+            StoreHealth::Ready(Durability::Memory) => Some("memory"),
+            StoreHealth::Degraded { cause, .. } => {
+                reasons.push(cause.as_str());
+                None
+            }
+            StoreHealth::Down(_) => {
+                reasons.push(STORE_DOWN);
+                None
+            }
+        };
+        let appends = reasons.is_empty();
+        if is_overloaded(&app.store.stats()) {
+            reasons.push("store-queue-nearly-full");
+        }
+        reasons.extend(app.spool.complaints());
+        Self { appends, durability, reasons }
+    }
+
+    fn status(&self) -> &'static str {
+        match self.reasons.first() {
+            None => "ready",
+            Some(&SHUTTING_DOWN) => "draining",
+            Some(&STORE_DOWN) => "down",
+            Some(_) => "degraded",
+        }
+    }
+}
+
+/// From nine tenths on, some appends are about to be refused.
+fn is_overloaded(stats: &StoreStats) -> bool {
+    let nearly = |now: u64, max: u64| max > 0 && now.saturating_mul(10) >= max.saturating_mul(9);
+    nearly(stats.queue_len, stats.queue_len_max) || nearly(stats.queue_bytes, stats.queue_bytes_max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_nearly_full_by_number_or_by_bytes() {
+        let stats = |len, bytes| StoreStats {
+            queue_len: len,
+            queue_bytes: bytes,
+            queue_len_max: 100,
+            queue_bytes_max: 1_000,
+            ..StoreStats::default()
+        };
+        assert!(!is_overloaded(&stats(89, 899)));
+        assert!(is_overloaded(&stats(90, 0)) && is_overloaded(&stats(0, 900)));
+        assert!(!is_overloaded(&StoreStats::default()));
+    }
 }

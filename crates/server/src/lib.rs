@@ -15,10 +15,14 @@
 //!
 //! This crate must not know an engine by name outside its configuration.
 
+mod admin;
 mod answer;
 mod api;
 mod app;
+mod append_retry;
 mod auth;
+mod backoff;
+mod byte_budget;
 mod code;
 mod config;
 mod connection;
@@ -33,16 +37,21 @@ mod gate;
 mod glob;
 mod health;
 mod live_connection;
+mod metrics;
 mod reached;
 mod request_id;
 mod retention;
 mod router;
 mod server;
 mod socket;
+mod spool;
+mod starting;
 mod static_files;
 mod store_error;
 mod stream;
 mod subscriptions;
+#[cfg(test)]
+mod testing;
 
 pub use code::Code;
 pub use config::{AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig};
@@ -50,4 +59,4 @@ pub use durable_sessions_storage::StoreOptions;
 /// Backups as files, for commands that work without a server.
 pub use durable_sessions_storage::backup;
 pub use retention::{InvalidRetentionRule, RetentionRule};
-pub use server::{BoundServer, RunError, Server, StartError};
+pub use server::{BoundServer, Pulse, RunError, Server, StartError};

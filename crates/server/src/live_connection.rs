@@ -23,8 +23,11 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::sync::watch;
 
-use crate::app::until_draining;
+use crate::app::{App, until_draining};
+use crate::byte_budget::Share;
+use crate::fanout::Cut;
 use crate::gate::Gate;
+use crate::metrics::Eviction;
 use crate::socket::{Socket, Stall};
 
 /// Left on a response whose body goes on for long.
@@ -99,13 +102,19 @@ pub(crate) struct LiveConnection {
     /// The last chunk is among what is to be written.
     ended: bool,
     stray_bytes: usize,
+    app: Arc<App>,
+    backlog: Share,
+    /// Ends the body when the reader takes nothing. `None` for a body that has no such end, and once it was used.
+    cut: Option<Cut>,
 }
 
 impl LiveConnection {
-    pub(crate) fn new(socket: Socket, response: Response) -> Self {
-        let (parts, body) = response.into_parts();
+    pub(crate) fn new(app: &Arc<App>, socket: Socket, response: Response) -> Self {
+        let (mut parts, body) = response.into_parts();
+        let cut = parts.extensions.remove::<Cut>();
         let out = VecDeque::from([Bytes::from(encode_head(&parts))]);
-        Self { socket, body, out, begun: false, ended: false, stray_bytes: 0 }
+        let backlog = app.unsent.share();
+        Self { socket, body, out, begun: false, ended: false, stray_bytes: 0, app: app.clone(), backlog, cut }
     }
 
     /// Sends until the body or the client is at its end, or `kill`.
@@ -125,8 +134,16 @@ impl LiveConnection {
             let gathers = self.out.is_empty() || !std::mem::replace(&mut self.begun, true);
             let idle = gathers && !self.ended && self.gather(cx);
             while !self.out.is_empty() {
-                ready!(self.poll_write(cx))?;
+                match self.poll_write(cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                        self.cut_off(cx, error)?;
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => return self.hold_back(),
+                }
             }
+            self.backlog.set(0);
             if self.ended {
                 return Pin::new(&mut self.socket).poll_shutdown(cx);
             }
@@ -138,10 +155,47 @@ impl LiveConnection {
         }
     }
 
+    /// The reader does not take what is ready. Everything of that is counted; who needs more than there is for all has
+    /// to go, at once: it would have to read before it could be told anything.
+    fn hold_back(&mut self) -> Poll<io::Result<()>> {
+        if self.backlog.set(self.out.iter().map(Bytes::len).sum()) {
+            return Poll::Pending;
+        }
+        self.app.metrics.evicted(Eviction::Memory);
+        tracing::warn!(error_id = "subscriber-cut", reason = "memory", "a slow subscriber is cut");
+        Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()))
+    }
+
+    /// The reader has taken nothing for too long. What was begun is still written, then where it was, then the end;
+    /// if it does not take that either, the connection is dropped. Either way it gives up its place at the stream.
+    fn cut_off(&mut self, cx: &mut Context<'_>, error: io::Error) -> io::Result<()> {
+        let Some(cut) = self.cut.take() else { return Err(error) };
+        self.app.metrics.evicted(Eviction::Stalled);
+        tracing::info!(
+            error_id = "subscriber-cut",
+            reason = "stalled",
+            "a subscriber that does not read is cut"
+        );
+        cut.request();
+        while !self.ended {
+            // A body that was told to end has nothing to wait for.
+            if self.gather_up_to(cx, usize::MAX) && !self.ended {
+                return Err(error);
+            }
+        }
+        self.body = Body::empty();
+        self.socket.forgive();
+        Ok(())
+    }
+
     /// Takes what the body has ready as one chunk. `true` when the body waits for more.
     fn gather(&mut self, cx: &mut Context<'_>) -> bool {
+        self.gather_up_to(cx, SLICES_MAX - 2)
+    }
+
+    fn gather_up_to(&mut self, cx: &mut Context<'_>, slices_max: usize) -> bool {
         let (first, mut length, mut idle) = (self.out.len(), 0, false);
-        while length < CHUNK_BYTES_MAX && self.out.len() < SLICES_MAX - 2 {
+        while length < CHUNK_BYTES_MAX && self.out.len() < slices_max {
             match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Pending => {
                     idle = true;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use http::{Request, StatusCode};
 
 use crate::api;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::{Code, health, stream};
+use crate::{Code, health, metrics, stream};
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -21,7 +21,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api", any(missing))
         .route("/api/sessions", get(api::list_sessions).fallback(only_get))
         .route("/api/backup", get(api::backup).fallback(only_get))
+        .route("/api/dead-letters", get(api::list_dead_letters).delete(api::purge_dead_letters))
+        .route("/api/dead-letters/redrive", post(api::redrive_dead_letters))
+        .route("/api/dead-letters/{id}", get(api::show_dead_letter).delete(api::purge_dead_letter))
+        .route("/api/dead-letters/{id}/redrive", post(api::redrive_dead_letter))
         .route("/api/{*path}", any(missing_api))
+        .route("/metrics", get(metrics::metrics).fallback(only_get))
         .route("/healthz", get(health::healthz).fallback(only_get))
         .route("/readyz", get(health::readyz).fallback(only_get))
         .fallback(file)

@@ -5,25 +5,31 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use durable_sessions_storage::{OpenError, ReadError};
+use durable_sessions_storage::{OpenError, ReadError, StoreHealth, StreamStore};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::app::{App, Gauge, Jitter};
+use crate::byte_budget::ByteBudget;
 use crate::config::{InvalidConfig, ServerConfig};
 use crate::connection;
 use crate::cors::Cors;
 use crate::fanout::Fanout;
 use crate::gate::Gate;
+use crate::metrics::{self, Metrics};
 use crate::request_id::RequestIds;
 use crate::retention;
 use crate::router::router;
+use crate::spool::{self, Spool};
+use crate::starting;
 use crate::static_files::StaticFiles;
 use crate::subscriptions::Subscriptions;
 
+/// Connections at a time to the address of metrics.
+const METRICS_CONNECTIONS_MAX: usize = 64;
 /// How long accepting pauses when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What is left of the shutdown deadline for connections that had to be cut.
@@ -37,6 +43,8 @@ pub struct Server;
 pub struct BoundServer {
     listener: TcpListener,
     local_addr: SocketAddr,
+    /// For `/metrics` without a token, if it was asked for.
+    metrics: Option<(TcpListener, SocketAddr)>,
     app: Arc<App>,
     drain: watch::Sender<bool>,
 }
@@ -69,6 +77,9 @@ pub enum StartError {
     /// The store opened, but its subscriptions cannot be read.
     #[error("cannot read the subscriptions: {0}")]
     Subscriptions(#[source] ReadError),
+    /// The store opened, but not the queued appends of an earlier run.
+    #[error("cannot open the queued appends: {0}")]
+    Queued(String),
 }
 
 impl StartError {
@@ -102,29 +113,62 @@ impl Server {
             None => None,
         };
         // Before the store: a second server with the same command line fails on its port, not on a lock.
-        let listen = |source| StartError::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-        let local_addr = listener.local_addr().map_err(listen)?;
-        let store = config.store.open(config.store_options.clone())?;
+        let (listener, local_addr) = listen(config.listen).await?;
+        let metrics = match config.metrics_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
         let (drain, draining) = watch::channel(false);
+        let (place, options) = (config.store.clone(), config.store_options.clone());
+        let opening = tokio::task::spawn_blocking(move || place.open(options));
+        let app = starting::answer_while(&listener, async {
+            let store =
+                opening.await.unwrap_or_else(|_| Err(OpenError::Engine("opening it panicked".into())))?;
+            Self::assemble(config, store, static_files, draining).await
+        })
+        .await?;
+        Ok(BoundServer { listener, local_addr, metrics, app: Arc::new(app), drain })
+    }
+
+    /// Everything around a store.
+    pub(crate) async fn assemble(
+        config: ServerConfig,
+        store: Arc<dyn StreamStore>,
+        static_files: Option<StaticFiles>,
+        draining: watch::Receiver<bool>,
+    ) -> Result<App, StartError> {
         let subscriptions = Subscriptions::open(&config, store.clone(), draining.clone())
             .await
             .map_err(StartError::Subscriptions)?;
+        let spool = Spool::new(&config);
+        spool.open_if_used().await.map_err(|error| StartError::Queued(error.to_string()))?;
         let limits = &config.limits;
-        let app = Arc::new(App {
+        Ok(App {
             fanout: Fanout::new(limits.ring_bytes_max, limits.rings_bytes_max),
             cors: Cors::new(config.cors.clone()),
             request_ids: RequestIds::new(),
             static_files,
             subscribers: Gauge::new(limits.sse_subscribers_max),
+            connections: Arc::new(Semaphore::new(limits.connections_max)),
+            unsent: ByteBudget::new(limits.unsent_bytes_max),
+            bodies: ByteBudget::new(limits.bodies_bytes_max),
+            retrying: Semaphore::new(limits.append_retries_max),
+            spool: Arc::new(spool),
+            metrics: Metrics::new(),
             jitter: Jitter::new(),
             subscriptions,
             draining,
             store,
             config,
-        });
-        Ok(BoundServer { listener, local_addr, app, drain })
+        })
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let local_addr = listener.local_addr().map_err(failed)?;
+    Ok((listener, local_addr))
 }
 
 impl BoundServer {
@@ -134,16 +178,31 @@ impl BoundServer {
         self.local_addr
     }
 
+    /// Where metrics are served without a token, if they are.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(_, address)| *address)
+    }
+
+    /// Something to ask from another task whether the server does its work.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        Pulse(Arc::downgrade(&self.app))
+    }
+
     /// Answers until `shutdown` is done; then stops accepting, lets SSE answers end after what is pending,
     /// finishes requests in flight within the deadline, and makes the store durable.
     ///
     /// # Errors
     /// [`RunError`] when the listening socket fails; the store is shut down then as well.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
-        let Self { listener, app, drain, .. } = self;
-        let places = Arc::new(Semaphore::new(app.config.limits.connections_max));
+        let Self { listener, metrics, app, drain, .. } = self;
+        let places = app.connections.clone();
         let (kill, killed) = watch::channel(false);
         let keeping = tokio::spawn(retention::keep(app.clone()));
+        let delivering = tokio::spawn(spool::deliver(app.clone()));
+        // To the very end: what is watched most while a server stops is how it does.
+        let watched = metrics.map(|(listener, _)| tokio::spawn(serve_metrics(listener, app.clone())));
         let gate = Gate::new(app.clone(), router(app.clone()));
         let accepting = accept(&listener, &app, &gate, &places, &killed);
         let outcome = {
@@ -165,10 +224,48 @@ impl BoundServer {
             let _ = tokio::time::timeout(KILL_GRACE, places.acquire_many(all)).await;
         }
         keeping.abort();
+        let delivering_abort = delivering.abort_handle();
+        if tokio::time::timeout(KILL_GRACE, delivering).await.is_err() {
+            // What was under way is delivered again after the next start, and recognised.
+            delivering_abort.abort();
+        }
+        app.spool.shutdown().await;
         app.store.shutdown().await;
+        if let Some(watched) = watched {
+            watched.abort();
+        }
         tracing::info!("stopped");
         outcome
     }
+}
+
+/// Whether a server does its work, for watchdogs.
+#[derive(Clone)]
+pub struct Pulse(Weak<App>);
+
+impl std::fmt::Debug for Pulse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Pulse").field(&self.beats()).finish()
+    }
+}
+
+impl Pulse {
+    /// `false` once the store is lost for good, so that only a restart helps. A store that takes no appends for a
+    /// while is not that.
+    #[must_use]
+    pub fn beats(&self) -> bool {
+        let Some(app) = self.0.upgrade() else { return true };
+        app.is_draining() || !matches!(app.store.health(), StoreHealth::Down(_))
+    }
+}
+
+/// Serves metrics on their own address until it is aborted.
+async fn serve_metrics(listener: TcpListener, app: Arc<App>) {
+    let places = Arc::new(Semaphore::new(METRICS_CONNECTIONS_MAX));
+    let (_kill, killed) = watch::channel(false);
+    let gate = Gate::open(app.clone(), metrics::router(app.clone()));
+    let error = accept(&listener, &app, &gate, &places, &killed).await;
+    tracing::error!(error_id = "metrics-accept-failed", %error, "metrics are served no more");
 }
 
 /// Accepts for ever; returns when the listening socket is of no use any more.

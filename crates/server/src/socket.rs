@@ -12,9 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-/// A peer that takes nothing for this long is gone or hostile; its connection is dropped.
-const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
-
 /// Whether the last write could not be finished, for those who do not own the socket.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stall(Arc<AtomicBool>);
@@ -29,12 +26,19 @@ impl Stall {
 pub(crate) struct Socket {
     stream: TcpStream,
     stall: Stall,
+    /// A peer that takes nothing for this long is gone, slow or hostile: writing fails with `TimedOut`.
+    stall_max: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, stall: Stall::default(), stalled: None }
+    pub(crate) fn new(stream: TcpStream, stall_max: Duration) -> Self {
+        Self { stream, stall: Stall::default(), stall_max, stalled: None }
+    }
+
+    /// Gives the peer as much time again.
+    pub(crate) fn forgive(&mut self) {
+        self.stalled = None;
     }
 
     pub(crate) fn stall(&self) -> Stall {
@@ -49,7 +53,7 @@ impl Socket {
             return written;
         }
         self.stall.0.store(true, Ordering::Relaxed);
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_STALL_MAX)));
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.stall_max)));
         stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }

@@ -39,7 +39,7 @@ async fn on_a_full_disk_appends_are_507_and_reads_and_deletions_go_on() {
     let ready = full.get("/readyz").await;
     assert_eq!(ready.status, 503);
     assert_eq!(ready.json()["status"], "degraded");
-    assert_eq!(ready.json()["cause"], "storage-full");
+    assert_eq!(ready.json()["reasons"][0], "storage-full");
     assert_eq!(full.get(STREAM).await.body, "[1,2]");
     assert_eq!(full.send(request("DELETE", "/v1/stream/k")).await.status, 204);
     assert_eq!(full.get("/v1/stream/k").await.status, 404);

@@ -242,6 +242,7 @@ async fn a_shutdown_ends_streams_cleanly_and_answers_what_waits() {
     assert_eq!(sse.next().await, Item::Data(b"[\"last\"]".to_vec()));
     sse.control().await;
     assert_eq!(sse.next().await, Item::Comment("server shutting down".into()));
+    assert!(matches!(sse.next().await, Item::Retry(0..=5_000)));
     assert_eq!(sse.next().await, Item::End);
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
     socket.write_all(b"1").await.unwrap();

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use crate::Durability;
+use crate::{Distribution, Durability};
 
 /// Why an engine failed. The text is for operators.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -45,6 +45,11 @@ pub(crate) trait Engine: Entries {
     /// there from the oldest on: what is committed after one that is there, is there too.
     fn recent(&self) -> Option<&dyn Entries> {
         None
+    }
+
+    /// Microseconds that each sync took. Empty where nothing is synced.
+    fn sync_micros(&self) -> Distribution {
+        Distribution::default()
     }
 
     /// Bytes that still fit, when there is a ceiling. Nothing of it is for changes that give something back.

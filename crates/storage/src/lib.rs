@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `store`, `batch`, `retention`, `tail_watch`, `error` | the trait, its types and its rules |
 //! | `semantics` | what streams mean: admission of appends, lifetimes; pure |
+//! | `stats` | what a store has done, as numbers |
 //! | `local` | a store in this process: queue, committer, windows, reads, forks |
 //! | `layout` | keys and values as they are persisted |
 //! | `engine`, `memory`, `embedded` | sorted maps with atomic batches: in RAM, and a log in front of fjall in a directory |
@@ -39,6 +40,7 @@ mod options;
 mod plant;
 mod retention;
 mod semantics;
+mod stats;
 mod store;
 mod tail_watch;
 
@@ -51,6 +53,7 @@ pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use options::{Clock, ManualClock, StoreOptions, SystemClock};
 pub use retention::{Trim, Trimmed};
+pub use stats::{Distribution, StoreStats};
 pub use store::{
     Append, Appended, AttributesChange, CreateStream, Created, DegradedCause, Durability, Fork, Lifetime,
     Page, StoreHealth, StreamHead, StreamStore, Tail,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::backup::{BackupError, Export};
-use crate::{AppendError, Batch, CreateError, DeleteError, ReadError, TailWatch, Trim, TrimError, Trimmed};
+use crate::{
+    AppendError, Batch, CreateError, DeleteError, ReadError, StoreStats, TailWatch, Trim, TrimError, Trimmed,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use durable_sessions_protocol::{
@@ -121,6 +123,9 @@ pub trait StreamStore: Send + Sync + 'static {
 
     /// Whether appends are accepted, and if not, why.
     fn health(&self) -> StoreHealth;
+
+    /// What it has done since it was opened, and what it holds. Cheap enough to be asked every second.
+    fn stats(&self) -> StoreStats;
 
     /// Stops accepting, makes everything pending durable, and releases the medium. Idempotent.
     async fn shutdown(&self);

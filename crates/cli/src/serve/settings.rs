@@ -102,6 +102,18 @@ settings! {
     /// How long a shutdown waits for requests in flight [default: 10s]
     #[arg(long, env = "DURABLE_SESSIONS_SHUTDOWN_DEADLINE", value_name = "DURATION")]
     shutdown_deadline: Span,
+    /// Over how much time clients are asked to spread their return at a shutdown [default: 5s]
+    #[arg(long, env = "DURABLE_SESSIONS_RECONNECT_SPREAD", value_name = "DURATION")]
+    reconnect_spread: Span,
+    /// An address of its own for /metrics, where no token is needed
+    #[arg(long, env = "DURABLE_SESSIONS_METRICS_LISTEN", value_name = "HOST:PORT")]
+    metrics_listen: String,
+    /// First wait of a queued append that failed; it doubles with each failure [default: 200ms]
+    #[arg(long, env = "DURABLE_SESSIONS_QUEUED_RETRY_FIRST", value_name = "DURATION")]
+    queued_retry_first: Span,
+    /// Longest wait between two attempts at a queued append [default: 30s]
+    #[arg(long, env = "DURABLE_SESSIONS_QUEUED_RETRY_LONGEST", value_name = "DURATION")]
+    queued_retry_longest: Span,
     /// How log lines look, and the line about the address [default: text]
     #[arg(long, env = "DURABLE_SESSIONS_LOG_FORMAT")]
     log_format: LogFormat,
@@ -153,6 +165,33 @@ settings! {
     /// Webhooks called at once [default: 64]
     #[arg(long, env = "DURABLE_SESSIONS_WEBHOOK_CALLS_MAX", value_name = "N", help_heading = "Limits")]
     webhook_calls_max: usize,
+    /// How long a subscriber may take nothing before it is cut [default: 30s]
+    #[arg(long, env = "DURABLE_SESSIONS_SUBSCRIBER_STALL_MAX", value_name = "DURATION", help_heading = "Limits")]
+    subscriber_stall_max: Span,
+    /// Bodies of requests under way, over all of them [default: 256MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_BODIES_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    bodies_bytes_max: Size,
+    /// What may wait for slow readers, over all of them [default: 256MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_UNSENT_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    unsent_bytes_max: Size,
+    /// How often an append is tried while the store takes nothing [default: 5]
+    #[arg(long, env = "DURABLE_SESSIONS_APPEND_ATTEMPTS_MAX", value_name = "N", help_heading = "Limits")]
+    append_attempts_max: u32,
+    /// Appends that wait for the store between two attempts [default: 1024]
+    #[arg(long, env = "DURABLE_SESSIONS_APPEND_RETRIES_MAX", value_name = "N", help_heading = "Limits")]
+    append_retries_max: usize,
+    /// Queued appends that have not reached their streams [default: 10000]
+    #[arg(long, env = "DURABLE_SESSIONS_QUEUED_APPENDS_MAX", value_name = "N", help_heading = "Limits")]
+    queued_appends_max: usize,
+    /// The same in bytes [default: 256MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_QUEUED_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    queued_bytes_max: Size,
+    /// How often a queued append is tried before it becomes a dead letter [default: 10]
+    #[arg(long, env = "DURABLE_SESSIONS_QUEUED_ATTEMPTS_MAX", value_name = "N", help_heading = "Limits")]
+    queued_attempts_max: u32,
+    /// Dead letters that are kept [default: 10000]
+    #[arg(long, env = "DURABLE_SESSIONS_DEAD_LETTERS_MAX", value_name = "N", help_heading = "Limits")]
+    dead_letters_max: usize,
     /// What the memory store may hold [default: 1GiB]
     #[arg(long, env = "DURABLE_SESSIONS_MEMORY_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
     memory_bytes_max: Size,
@@ -162,6 +201,9 @@ settings! {
     /// Appends that may wait for the store [default: 16384]
     #[arg(long, env = "DURABLE_SESSIONS_QUEUE_LEN_MAX", value_name = "N", help_heading = "Limits")]
     queue_len_max: usize,
+    /// The same in bytes [default: 64MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_QUEUE_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    queue_bytes_max: Size,
 }
 
 /// Flags and environment (clap has laid the first over the second), then the file.

@@ -20,6 +20,9 @@ use crate::stream::unix_secs;
 /// Ends of subscribers' lives are rounded up to this, so that many share one wake-up of the hub.
 const DEADLINE_STEP: Duration = Duration::from_millis(250);
 
+/// About how much a subscriber takes at once: what it holds is no part of the ring's bound any more.
+const TAKE_BYTES_MAX: usize = 256 << 10;
+
 /// Why a hub is over. Its subscribers end after what is pending.
 #[derive(Debug, Clone)]
 pub(crate) enum Ending {
@@ -35,7 +38,7 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub(crate) enum Take {
     /// Send these, and then this control event if the stream has ended with them.
-    Frames(Vec<Frame>, Option<Ending>),
+    Frames { frames: Vec<Frame>, at_tail: bool, ending: Option<Ending> },
     /// Read from storage: the ring does not have it.
     Behind,
     /// Send a comment; this is the number of the heartbeat.
@@ -70,7 +73,18 @@ struct Inner {
 
 struct Seat {
     deadline: Instant,
+    /// Up to where it has taken.
+    next: Offset,
     waker: Option<Waker>,
+}
+
+/// How far the subscribers of a hub are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Lag {
+    /// Those that have something left to take.
+    pub(super) lagging: u64,
+    /// The largest distance to the tail.
+    pub(super) max: u64,
 }
 
 /// A place of one subscriber in a hub.
@@ -104,12 +118,12 @@ impl Hub {
     }
 
     /// Takes a seat, with the number of the last heartbeat; `None` when the hub is over.
-    pub(crate) fn join(&self, deadline: Instant) -> Option<(SeatIndex, u32)> {
+    pub(crate) fn join(&self, deadline: Instant, next: Offset) -> Option<(SeatIndex, u32)> {
         let mut inner = self.lock();
         if inner.ending.is_some() {
             return None;
         }
-        let seat = Seat { deadline, waker: None };
+        let seat = Seat { deadline, next, waker: None };
         let index = match inner.free.pop() {
             Some(index) => index,
             None => {
@@ -155,9 +169,17 @@ impl Hub {
     /// What comes after `next`; keeps the waker when there is nothing.
     pub(crate) fn take(&self, seat: SeatIndex, next: Offset, heartbeats_seen: u32, waker: &Waker) -> Take {
         let mut inner = self.lock();
-        if next < inner.ring.tail() {
-            return match inner.ring.since(next) {
-                Some(frames) => Take::Frames(frames, inner.ending.clone()),
+        if let Some(Some(seat)) = inner.seats.get_mut(seat.0 as usize) {
+            seat.next = next;
+        }
+        let tail = inner.ring.tail();
+        if next < tail {
+            return match inner.ring.since(next, TAKE_BYTES_MAX) {
+                Some(frames) => {
+                    let at_tail = frames.last().is_some_and(|newest| newest.end == tail);
+                    let ending = inner.ending.clone().filter(|_| at_tail);
+                    Take::Frames { frames, at_tail, ending }
+                }
                 // Who lags is not read to in the last moments; the client resumes from its cursor.
                 None if matches!(inner.ending, Some(Ending::Draining)) => Take::End(Ending::Draining),
                 None => Take::Behind,
@@ -176,6 +198,15 @@ impl Hub {
             }
         }
         Take::Idle
+    }
+
+    pub(super) fn lag(&self) -> Lag {
+        let inner = self.lock();
+        let tail = inner.ring.tail().position();
+        let behind = inner.seats.iter().flatten().map(|seat| tail.saturating_sub(seat.next.position()));
+        behind
+            .filter(|&behind| behind > 0)
+            .fold(Lag::default(), |lag, behind| Lag { lagging: lag.lagging + 1, max: lag.max.max(behind) })
     }
 
     fn tail(&self) -> Offset {

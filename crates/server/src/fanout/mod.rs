@@ -16,7 +16,7 @@ use crate::app::{App, Slot};
 use hub::{Hub, SeatIndex};
 
 pub(crate) use frames::{Framing, Standing, encode_control, encode_data};
-pub(crate) use subscriber::Subscriber;
+pub(crate) use subscriber::{Cut, Subscriber};
 
 /// The hubs of all streams with live subscribers.
 pub(crate) struct Fanout {
@@ -24,6 +24,19 @@ pub(crate) struct Fanout {
     ring_bytes_max: usize,
     rings_bytes_max: usize,
     rings_bytes: AtomicUsize,
+}
+
+/// How live delivery stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Standings {
+    /// Streams with subscribers.
+    pub(crate) hubs: u64,
+    /// Subscribers that have something left to take.
+    pub(crate) lagging: u64,
+    /// How far the last of them is behind, in units of its stream.
+    pub(crate) lag_max: u64,
+    /// Encoded frames that are kept.
+    pub(crate) ring_bytes: u64,
 }
 
 impl Fanout {
@@ -98,6 +111,21 @@ impl Fanout {
         if hubs.get(&hub.path).is_some_and(|found| Arc::ptr_eq(found, hub)) {
             hubs.remove(&hub.path);
         }
+    }
+
+    /// How live delivery stands. Looks at every subscriber: for metrics, not for every request.
+    pub(crate) fn standing(&self) -> Standings {
+        let hubs: Vec<_> = self.lock().values().cloned().collect();
+        let mut standings = Standings {
+            hubs: hubs.len() as u64,
+            ring_bytes: self.rings_bytes.load(Ordering::Relaxed) as u64,
+            ..Standings::default()
+        };
+        for lag in hubs.iter().map(|hub| hub.lag()) {
+            standings.lagging += lag.lagging;
+            standings.lag_max = standings.lag_max.max(lag.max);
+        }
+        standings
     }
 
     /// How large a ring of `own` bytes may be now. Over the common bound every ring shrinks to its newest frame.

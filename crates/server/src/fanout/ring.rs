@@ -111,20 +111,31 @@ impl Ring {
         }
     }
 
-    /// Everything from `next` to the tail, or `None` when the ring does not have it (any more) as whole frames.
-    pub(crate) fn since(&self, next: Offset) -> Option<Vec<Frame>> {
+    /// What comes after `next`, at least one frame and at most about `bytes_max` bytes; `None` when the ring does not
+    /// have it (any more) as whole frames.
+    pub(crate) fn since(&self, next: Offset, bytes_max: usize) -> Option<Vec<Frame>> {
         let first = self.frames.partition_point(|frame| frame.end <= next);
-        let frames: Vec<_> = self.frames.range(first..).cloned().collect();
+        let mut bytes = 0;
+        let fits = |frame: &&Frame| {
+            let is_first = bytes == 0;
+            bytes += frame.len();
+            is_first || bytes <= bytes_max
+        };
+        let frames: Vec<_> = self.frames.range(first..).take_while(fits).cloned().collect();
         (frames.first()?.start == next).then_some(frames)
     }
 }
 
-/// Frames as pieces of the answer's body: the last one stands at the tail, the others do not. With `last`, that
-/// is the control event of the last frame instead. Small frames are copied into one piece, so that one write
-/// carries everything pending.
-pub(crate) fn pieces(frames: &[Frame], last: Option<Bytes>) -> Vec<Bytes> {
+/// Frames as pieces of the answer's body: the last one stands at the tail if `at_tail`, the others do not. With
+/// `last`, that is the control event of the last frame instead. Small frames are copied into one piece, so that one
+/// write carries everything pending.
+pub(crate) fn pieces(frames: &[Frame], at_tail: bool, last: Option<Bytes>) -> Vec<Bytes> {
     let Some((newest, older)) = frames.split_last() else { return last.into_iter().collect() };
-    let standing = if last.is_some() { Standing::Closed } else { Standing::UpToDate };
+    let standing = match (&last, at_tail) {
+        (Some(_), _) => Standing::Closed,
+        (None, true) => Standing::UpToDate,
+        (None, false) => Standing::Behind,
+    };
     let parts = older
         .iter()
         .flat_map(|frame| frame.with_control(Standing::Behind))
@@ -171,14 +182,16 @@ mod tests {
         ring.push(frame(10, &["1", "2"]));
         ring.push(frame(12, &["3"]));
         assert_eq!(ring.tail(), Offset::new(13));
-        assert_eq!(ring.since(Offset::new(10)).map(|frames| frames.len()), Some(2));
-        assert_eq!(ring.since(Offset::new(12)).map(|frames| frames.len()), Some(1));
+        assert_eq!(ring.since(Offset::new(10), 9_999).map(|frames| frames.len()), Some(2));
+        assert_eq!(ring.since(Offset::new(12), 9_999).map(|frames| frames.len()), Some(1));
         for not_there in [0, 9, 11, 13, 14] {
-            assert!(ring.since(Offset::new(not_there)).is_none(), "{not_there}");
+            assert!(ring.since(Offset::new(not_there), 9_999).is_none(), "{not_there}");
         }
+        // A large one is given all the same.
+        assert_eq!(ring.since(Offset::new(10), 1).map(|frames| frames.len()), Some(1));
         ring.trim(1);
-        assert!(ring.since(Offset::new(10)).is_none());
-        assert!(ring.since(Offset::new(12)).is_some());
+        assert!(ring.since(Offset::new(10), 9_999).is_none());
+        assert!(ring.since(Offset::new(12), 9_999).is_some());
         ring.clear();
         assert_eq!((ring.bytes(), ring.tail()), (0, Offset::new(13)));
     }
@@ -186,11 +199,13 @@ mod tests {
     #[test]
     fn only_the_last_of_many_frames_says_up_to_date() {
         let frames = [frame(0, &["1"]), frame(1, &["2"])];
-        let joined = pieces(&frames, None).concat();
+        let joined = pieces(&frames, true, None).concat();
         let text = String::from_utf8(joined).unwrap();
         let said: Vec<_> = text.split("event: control").map(|part| part.contains("upToDate")).collect();
         assert_eq!(said, [false, false, true]);
-        let closed = pieces(&frames, Some(Bytes::from_static(b"END"))).concat();
+        let behind = String::from_utf8(pieces(&frames, false, None).concat()).unwrap();
+        assert!(behind.matches("event: control").count() == 2 && !behind.contains("upToDate"), "{behind}");
+        let closed = pieces(&frames, true, Some(Bytes::from_static(b"END"))).concat();
         assert!(closed.ends_with(b"[2]\n\nEND"));
         assert!(!String::from_utf8(closed).unwrap().contains("upToDate"));
     }

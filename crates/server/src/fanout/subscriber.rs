@@ -5,11 +5,12 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use durable_sessions_protocol::{LiveCursor, Offset};
+use durable_sessions_protocol::{LiveCursor, Offset, sse};
 use durable_sessions_storage::{Page, ReadError};
 use http_body::Frame as BodyFrame;
 
@@ -20,7 +21,21 @@ use crate::app::{App, Slot};
 use crate::stream::unix_secs;
 
 const PING: Bytes = Bytes::from_static(b": ping\n\n");
-const SHUTTING_DOWN: Bytes = Bytes::from_static(b": server shutting down\n\n");
+const CUT: &str = "cut off: too slow a reader; the control event says where it was";
+
+/// How whoever sends an answer tells it to come to its end: it is for a reader that takes nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cut(Arc<AtomicBool>);
+
+impl Cut {
+    pub(crate) fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 type Reading = Pin<Box<dyn Future<Output = Result<Page, ReadError>> + Send>>;
 
@@ -33,6 +48,7 @@ pub(crate) struct Subscriber {
     deadline: Instant,
     heartbeats_seen: u32,
     finished: bool,
+    cut: Cut,
     /// A cursor beyond the current interval, because the client echoed one that is not behind it.
     own_cursor: u64,
     /// Encoded, not yet taken by the connection.
@@ -51,7 +67,7 @@ impl Subscriber {
         own_cursor: u64,
     ) -> Result<Self, Slot> {
         let deadline = super::hub::deadline(app.config.sse_max_age, app.jitter.next());
-        let Some((seat, heartbeats_seen)) = hub.join(deadline) else { return Err(slot) };
+        let Some((seat, heartbeats_seen)) = hub.join(deadline, first.from) else { return Err(slot) };
         let mut subscriber = Self {
             app: app.clone(),
             hub,
@@ -60,6 +76,7 @@ impl Subscriber {
             deadline,
             heartbeats_seen,
             finished: false,
+            cut: Cut::default(),
             own_cursor,
             pending: VecDeque::new(),
             reading: None,
@@ -95,7 +112,7 @@ impl Subscriber {
     }
 
     /// Frames shared with the other subscribers.
-    fn send_frames(&mut self, frames: &[Frame], ending: Option<Ending>) {
+    fn send_frames(&mut self, frames: &[Frame], at_tail: bool, ending: Option<Ending>) {
         if let Some(newest) = frames.last() {
             self.next = newest.end;
         }
@@ -108,7 +125,7 @@ impl Subscriber {
             Some(Ending::Gone | Ending::Draining) | None => None,
         };
         if frames.iter().all(|frame| frame.cursor >= self.own_cursor) {
-            self.pending.extend(pieces(frames, last));
+            self.pending.extend(pieces(frames, at_tail, last));
             return;
         }
         let mut out = Vec::new();
@@ -119,7 +136,7 @@ impl Subscriber {
                 self.pending.push_back(control.clone());
                 continue;
             }
-            let standing = if is_last { Standing::UpToDate } else { Standing::Behind };
+            let standing = if is_last && at_tail { Standing::UpToDate } else { Standing::Behind };
             out.clear();
             encode_control(
                 &mut out,
@@ -136,9 +153,35 @@ impl Subscriber {
         self.finished = true;
         match ending {
             Ending::Closed(control) => self.pending.push_back(control),
-            Ending::Draining => self.pending.push_back(SHUTTING_DOWN),
+            Ending::Draining => self.pending.push_back(self.going_down()),
             Ending::Gone => {}
         }
+    }
+
+    /// Asks each client to come back at another time, or all of them would at the same.
+    fn going_down(&self) -> Bytes {
+        let spread_ms = u64::try_from(self.app.config.reconnect_spread.as_millis()).unwrap_or(u64::MAX);
+        let wait_ms = self.app.jitter.next() % spread_ms.saturating_add(1).max(1);
+        let mut out = Vec::with_capacity(64);
+        sse::encode_comment(&mut out, "server shutting down");
+        sse::encode_retry(&mut out, u32::try_from(wait_ms).unwrap_or(u32::MAX));
+        Bytes::from(out)
+    }
+
+    /// The end for a reader that is too slow: where it was, so that it can go on from there.
+    fn cut_off(&mut self) {
+        self.finished = true;
+        self.reading = None;
+        let mut out = Vec::with_capacity(256);
+        sse::encode_comment(&mut out, CUT);
+        let cursor = self.own_cursor.max(LiveCursor::answer(unix_secs(), None, 0).number());
+        encode_control(&mut out, self.hub.framing, self.next, cursor, Standing::Behind);
+        self.pending.push_back(Bytes::from(out));
+    }
+
+    /// For whoever sends this.
+    pub(crate) fn cut(&self) -> Cut {
+        self.cut.clone()
     }
 
     fn read_on(&mut self) {
@@ -168,6 +211,10 @@ impl http_body::Body for Subscriber {
             if this.finished {
                 return Poll::Ready(None);
             }
+            if this.cut.is_requested() {
+                this.cut_off();
+                continue;
+            }
             if let Some(reading) = &mut this.reading {
                 match std::task::ready!(reading.as_mut().poll(cx)) {
                     Ok(page) if !page.rows.is_empty() => this.send_page(&page),
@@ -178,8 +225,11 @@ impl http_body::Body for Subscriber {
                 continue;
             }
             match this.hub.take(this.seat, this.next, this.heartbeats_seen, cx.waker()) {
-                Take::Frames(frames, ending) => this.send_frames(&frames, ending),
-                Take::Behind => this.read_on(),
+                Take::Frames { frames, at_tail, ending } => this.send_frames(&frames, at_tail, ending),
+                Take::Behind => {
+                    this.app.metrics.catch_ups.inc();
+                    this.read_on();
+                }
                 Take::Heartbeat(number) => {
                     this.heartbeats_seen = number;
                     this.pending.push_back(PING);

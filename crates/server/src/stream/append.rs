@@ -8,15 +8,16 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderName, Request, StatusCode};
 
 use super::target::Target;
-use super::{body, headers, messages};
+use super::{body, headers, messages, queued};
 use crate::Code;
 use crate::answer::{NO_STORE, TRUE, number_value, offset_value};
 use crate::app::App;
+use crate::append_retry;
 use crate::error::ApiError;
 use crate::store_error::StoreError as _;
-use crate::subscriptions;
 
 pub(crate) async fn append(app: &App, target: &Target, request: Request<Body>) -> Result<Response, ApiError> {
+    let durability = queued::Durability::of_query(request.uri().query())?;
     let given = request.headers();
     let close = headers::closes(given);
     let producer = headers::producer(given)?;
@@ -46,10 +47,14 @@ pub(crate) async fn append(app: &App, target: &Target, request: Request<Body>) -
         }
     };
 
+    if durability == queued::Durability::Queued {
+        return queued::accept(app, target, content_type.zip(batch), producer, close || stream_seq.is_some())
+            .await;
+    }
     let has_data = batch.is_some();
     let append = Append { content_type, batch, close, producer, stream_seq, attributes: None };
     let appended =
-        subscriptions::append(app, &target.path, append).await.map_err(|e| e.answer(target.namespace))?;
+        append_retry::append(app, &target.path, append).await.map_err(|e| e.answer(target.namespace))?;
     Ok(answer(&appended, has_data))
 }
 

@@ -46,7 +46,7 @@ pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Re
         read::open(&*app.store, &target, query.from, limit).await.map_err(|e| e.answer(target.namespace))?;
     let framing = Framing::of(&first.content_type);
     let cursor = LiveCursor::answer(unix_secs(), query.cursor.as_deref(), app.jitter.next());
-    let mut goes_on = false;
+    let mut cut = None;
     let body = if page::is_final(&first) {
         Body::from_stream(futures::stream::iter([Ok::<_, std::convert::Infallible>(final_page(
             framing, &first,
@@ -57,12 +57,13 @@ pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Re
             .subscribe(app, &target.path, slot, &first, cursor.number())
             .await
             .map_err(|e| e.answer(target.namespace))?;
-        goes_on = true;
+        cut = Some(subscriber.cut());
         Body::new(subscriber)
     };
     let mut response = Response::new(body);
-    if goes_on {
+    if let Some(cut) = cut {
         response.extensions_mut().insert(Live);
+        response.extensions_mut().insert(cut);
     }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

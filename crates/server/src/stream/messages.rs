@@ -74,13 +74,14 @@ fn check_events(body: &[u8]) -> Result<(), ApiError> {
 }
 
 fn invalid_event(rejection: &Rejection, index: Option<u32>) -> ApiError {
-    ApiError::bad_request(Code::InvalidEvent, rejection.to_string()).details(json!({
+    let reason = rejection.code.as_str();
+    ApiError::bad_request(Code::InvalidEvent, rejection.to_string()).rejection(reason).details(json!({
         "eventType": rejection.event_type,
         "path": rejection.path,
         "expected": rejection.expected,
         "came": rejection.came,
         "index": index,
-        "reason": rejection.code.as_str(),
+        "reason": reason,
     }))
 }
 

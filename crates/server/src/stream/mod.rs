@@ -13,6 +13,7 @@ mod long_poll;
 mod messages;
 mod page;
 mod query;
+mod queued;
 mod read;
 mod retention;
 mod target;

@@ -156,6 +156,8 @@ pub enum Item {
     Data(Vec<u8>),
     Control(Control),
     Comment(String),
+    /// Milliseconds.
+    Retry(u64),
     End,
 }
 
@@ -178,6 +180,7 @@ impl Sse {
                 Some(SseItem::Comment(text)) => {
                     return Item::Comment(String::from_utf8_lossy(text).trim().to_owned());
                 }
+                Some(SseItem::Retry(wait_ms)) => return Item::Retry(wait_ms),
                 Some(other) => panic!("unexpected {other:?}"),
                 None if self.ended => return Item::End,
                 None => {}
@@ -214,7 +217,7 @@ impl Sse {
                     }
                     self.control().await;
                 }
-                Item::Control(_) | Item::Comment(_) => {}
+                Item::Control(_) | Item::Comment(_) | Item::Retry(_) => {}
                 Item::End => panic!("ended after {} of {count} messages", messages.len()),
             }
         }

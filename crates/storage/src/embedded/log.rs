@@ -42,10 +42,13 @@ pub(super) use recovery::{Recovered, RecoveryError, clear_unfinished_creation, r
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::disk::{Disk, DiskFile};
+use crate::stats::Recorder;
 use frame::{FRAME_HEAD_LEN, FrameHead, Kind, SEGMENT_HEAD_LEN, SegmentHead};
 
 /// The writing end of a log.
@@ -55,6 +58,7 @@ pub(super) struct Log {
     active: Segment,
     next_sequence: u64,
     segment_bytes_max: u64,
+    sync_micros: Arc<Recorder>,
     /// What the file holds is not known after an error, so nothing is written behind it.
     has_failed: bool,
     /// There was no space for a group. What there is then may be used up, by whoever gives something back.
@@ -96,8 +100,21 @@ impl Log {
     }
 
     fn new(disk: Disk, dir: &Path, active: Segment, next_sequence: u64, segment_bytes_max: u64) -> Self {
-        let dir = dir.to_owned();
-        Self { disk, dir, active, next_sequence, segment_bytes_max, has_failed: false, is_full: false }
+        Self {
+            disk,
+            dir: dir.to_owned(),
+            active,
+            next_sequence,
+            segment_bytes_max,
+            sync_micros: Arc::new(Recorder::of_micros()),
+            has_failed: false,
+            is_full: false,
+        }
+    }
+
+    /// How long syncs of frames take.
+    pub(super) fn sync_micros(&self) -> &Arc<Recorder> {
+        &self.sync_micros
     }
 
     /// Writes one frame with the parts as its body, and syncs it. Returns the body.
@@ -162,10 +179,11 @@ impl Log {
         }
         let head = FrameHead::new(kind, self.next_sequence, &bytes[FRAME_HEAD_LEN..]);
         bytes[..FRAME_HEAD_LEN].copy_from_slice(&head.encode(self.active.salt));
-        self.guarded(|log| {
+        let synced_in = self.guarded(|log| {
             log.make_space(log.active.len + bytes.len() as u64)?;
             log.active.write(&bytes).map_err(WriteError::from)
         })?;
+        self.sync_micros.record_time(synced_in);
         self.next_sequence += 1;
         Ok(Bytes::from(bytes).slice(FRAME_HEAD_LEN..))
     }
@@ -308,12 +326,13 @@ impl Segment {
         Ok(())
     }
 
-    /// Writes a frame into its space, and syncs it.
-    fn write(&mut self, frame: &[u8]) -> io::Result<()> {
+    /// Writes a frame into its space, and syncs it. Says how long the sync took.
+    fn write(&mut self, frame: &[u8]) -> io::Result<Duration> {
         self.file.write_all_at(frame, self.len)?;
+        let began = Instant::now();
         self.file.sync_data()?;
         self.len += frame.len() as u64;
-        Ok(())
+        Ok(began.elapsed())
     }
 }
 

@@ -15,7 +15,8 @@ use super::recent::{Ascending, Recent, merged};
 use super::tree::{self, Tree};
 use crate::engine::{Engine, EngineError, Entries, Snapshot, Visit, Writes, is_whole_run};
 use crate::layout::FORMAT;
-use crate::{Durability, OpenError};
+use crate::stats::Recorder;
+use crate::{Distribution, Durability, OpenError};
 
 /// Sizes, which tests choose small.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,7 @@ pub(super) struct LoggedEngine {
     /// `None` once closed.
     writer: Mutex<Option<Writer>>,
     handover: Mutex<Option<JoinHandle<()>>>,
+    sync_micros: Arc<Recorder>,
 }
 
 /// What the committer writes with.
@@ -86,8 +88,10 @@ impl LoggedEngine {
             .spawn(move || handover.run())
             .map_err(|error| OpenError::Engine(format!("cannot start the handover: {error}")))?;
         let free_bytes_min = sizes.free_bytes_min;
+        let sync_micros = Arc::clone(log.sync_micros());
         let writer = Writer { log, deferred: Vec::new(), disk: disk.clone(), log_dir, free_bytes_min };
-        Ok(Self { shared, writer: Mutex::new(Some(writer)), handover: Mutex::new(Some(thread)) })
+        let (writer, handover) = (Mutex::new(Some(writer)), Mutex::new(Some(thread)));
+        Ok(Self { shared, writer, handover, sync_micros })
     }
 
     #[cfg(test)]
@@ -384,6 +388,10 @@ impl Engine for LoggedEngine {
 
     fn recent(&self) -> Option<&dyn Entries> {
         Some(&*self.shared)
+    }
+
+    fn sync_micros(&self) -> Distribution {
+        self.sync_micros.distribution()
     }
 
     fn room_bytes(&self) -> Option<u64> {

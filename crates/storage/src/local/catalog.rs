@@ -42,6 +42,10 @@ impl Catalog {
         self.read().by_path.get(path).cloned()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.read().by_path.len()
+    }
+
     pub(super) fn insert(&self, stream: &Arc<Stream>) {
         let mut maps = self.write();
         maps.by_path.insert(stream.path.clone(), Arc::clone(stream));

@@ -197,9 +197,13 @@ impl Committer {
         let committed = if self.group.writes.is_empty() {
             Ok(())
         } else {
-            self.shared.engine.commit(&self.group.writes, true)
+            let began = Instant::now();
+            let committed = self.shared.engine.commit(&self.group.writes, true);
+            self.shared.counts.committed(self.group.effects.len(), began.elapsed());
+            committed
         };
         if let Err(error) = committed {
+            self.shared.counts.failed();
             let failure = self.fail(&error);
             for answer in self.group.answers.drain(..) {
                 answer.fail(&failure);
@@ -214,12 +218,27 @@ impl Committer {
         let mut watched = Vec::new();
         let now_ms = self.group.now_ms;
         let mut effects = std::mem::take(&mut self.group.effects);
+        self.count(&effects);
         for effect in effects.drain(..) {
             self.publish(effect, now_ms, &mut watched);
         }
         self.group.effects = effects;
         self.delivery.deliver(Parcel { answers: std::mem::take(&mut self.group.answers), watched });
         self.windows.shrink();
+    }
+
+    /// Counted by group, so that an append costs no atomic operation of its own.
+    fn count(&self, effects: &[Effect]) {
+        let batches = effects.iter().filter_map(|effect| match effect {
+            Effect::Appended { batch, .. } => batch.as_ref(),
+            Effect::Created { initial, .. } => initial.as_ref().map(|(_, batch)| batch),
+            Effect::Trimmed { .. } | Effect::Released { .. } | Effect::Removed { .. } => None,
+        });
+        let (appends, bytes) =
+            batches.fold((0, 0), |(count, bytes), batch| (count + 1, bytes + batch.body().len() as u64));
+        if appends > 0 {
+            self.shared.counts.appended(appends, bytes);
+        }
     }
 
     fn publish(&mut self, effect: Effect, now_ms: i64, watched: &mut Vec<Arc<Stream>>) {

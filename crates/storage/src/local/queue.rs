@@ -1,6 +1,7 @@
 //! The bounded queue between callers and the committer. Must not know what operations do.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -76,8 +77,18 @@ pub(super) enum Taken {
 pub(super) struct Queue {
     pending: Mutex<Pending>,
     arrived: Condvar,
+    refused: AtomicU64,
     len_max: usize,
     bytes_max: usize,
+}
+
+/// How full a queue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Depth {
+    pub(super) len: usize,
+    pub(super) bytes: usize,
+    /// Operations that found no place so far.
+    pub(super) refused: u64,
 }
 
 #[derive(Default)]
@@ -91,7 +102,13 @@ struct Pending {
 
 impl Queue {
     pub(super) fn new(len_max: usize, bytes_max: usize) -> Self {
-        Self { pending: Mutex::default(), arrived: Condvar::new(), len_max, bytes_max }
+        Self {
+            pending: Mutex::default(),
+            arrived: Condvar::new(),
+            refused: AtomicU64::new(0),
+            len_max,
+            bytes_max,
+        }
     }
 
     pub(super) fn push(&self, operation: Operation) -> Result<(), Refused> {
@@ -103,6 +120,8 @@ impl Queue {
         // One that is larger than the bound alone gets its turn when nothing else is pending.
         let too_many_bytes = pending.bytes + bytes > self.bytes_max && !pending.operations.is_empty();
         if pending.operations.len() >= self.len_max || too_many_bytes {
+            drop(pending);
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Refused::Full);
         }
         pending.bytes += bytes;
@@ -149,6 +168,15 @@ impl Queue {
             (false, _) => Taken::Operations,
             (true, true) => Taken::Stopped,
             (true, false) => Taken::Nothing,
+        }
+    }
+
+    pub(super) fn depth(&self) -> Depth {
+        let pending = lock(&self.pending);
+        Depth {
+            len: pending.operations.len(),
+            bytes: pending.bytes,
+            refused: self.refused.load(Ordering::Relaxed),
         }
     }
 

@@ -22,9 +22,11 @@ use super::{lock, open};
 use crate::backup::{BackupError, Export};
 use crate::engine::{Engine, EngineError};
 use crate::semantics::{AppendLimits, Deletion};
+use crate::stats::CommitCounts;
 use crate::{
     Append, AppendError, Appended, CreateError, CreateStream, Created, DegradedCause, DeleteError, OpenError,
-    Page, ReadError, StoreHealth, StoreOptions, StreamHead, StreamStore, TailWatch, Trim, TrimError, Trimmed,
+    Page, ReadError, StoreHealth, StoreOptions, StoreStats, StreamHead, StreamStore, TailWatch, Trim,
+    TrimError, Trimmed,
 };
 
 /// Streams in this process, on the engine it was opened with: `MemoryStore::open`, `EmbeddedStore::open`.
@@ -44,6 +46,7 @@ pub(super) struct Shared {
     /// One of the constants below; the reason is in `reason`.
     state: AtomicU8,
     reason: Mutex<Arc<str>>,
+    pub(super) counts: CommitCounts,
     engine_reads: Arc<Semaphore>,
     exports: Arc<Semaphore>,
     ended: watch::Sender<bool>,
@@ -160,6 +163,7 @@ impl LocalStore {
             queue: Queue::new(options.queue_len_max, options.queue_bytes_max),
             state: AtomicU8::new(READY),
             reason: Mutex::new("".into()),
+            counts: CommitCounts::new(),
             engine_reads: Arc::new(Semaphore::new(options.engine_reads_max)),
             exports: Arc::new(Semaphore::new(1)),
             ended: watch::Sender::new(false),
@@ -394,6 +398,23 @@ impl StreamStore for LocalStore {
             GIVEN_UP => degraded(DegradedCause::RecoveryGivenUp),
             _ => StoreHealth::Down(lock(&self.shared.reason).clone()),
         }
+    }
+
+    fn stats(&self) -> StoreStats {
+        let Shared { queue, catalog, options, engine, counts, .. } = &*self.shared;
+        let depth = queue.depth();
+        let mut stats = StoreStats {
+            refused_overloaded: depth.refused,
+            streams: catalog.len() as u64,
+            queue_len: depth.len as u64,
+            queue_bytes: depth.bytes as u64,
+            queue_len_max: options.queue_len_max as u64,
+            queue_bytes_max: options.queue_bytes_max as u64,
+            sync_micros: engine.sync_micros(),
+            ..StoreStats::default()
+        };
+        counts.report(&mut stats);
+        stats
     }
 
     async fn shutdown(&self) {

@@ -36,6 +36,9 @@ async fn a_full_queue_refuses_by_number_and_by_bytes() {
             let refused = case.0.create(&path("b"), json_stream()).await;
             assert!(matches!(refused, Err(CreateError::Overloaded)));
         }
+        let full = case.0.stats();
+        assert_eq!((full.queue_len, full.queue_len_max), (fitting as u64, 3));
+        assert!(full.refused_overloaded >= 3 && full.queue_bytes > 0, "{full:?}");
         engine.release();
         assert!(at_work.await.unwrap().is_ok());
         for append in waiting {
@@ -43,6 +46,11 @@ async fn a_full_queue_refuses_by_number_and_by_bytes() {
         }
         assert!(case.append("a", one(text)).await.is_ok());
     }
+    let stats = case.0.stats();
+    assert_eq!((stats.streams, stats.appends, stats.queue_len, stats.failed_commits), (1, 12, 0, 0));
+    let groups: u64 = stats.group_lens.counts.iter().sum();
+    assert!((2..=13).contains(&groups) && stats.group_lens.sum == 13, "{stats:?}");
+    assert_eq!(stats.commit_micros.counts.iter().sum::<u64>(), groups);
 }
 
 #[tokio::test]

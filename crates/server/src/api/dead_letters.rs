@@ -1,0 +1,208 @@
+//! `/api/dead-letters`: queued appends that were given up, for the administrator to look at, queue again or delete.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use http::header::CACHE_CONTROL;
+use serde_json::{Value, json};
+
+use crate::Code;
+use crate::admin::Admin;
+use crate::answer::NO_STORE;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::spool::{LetterError, id_text, parse_id};
+
+const LIMIT_DEFAULT: usize = 100;
+const LIMIT_MAX: usize = 1_000;
+/// Dead letters that one request queues again or deletes; the answer says whether there are more.
+const SWEEP_LEN: usize = 1_000;
+
+impl From<LetterError> for ApiError {
+    fn from(error: LetterError) -> Self {
+        match error {
+            LetterError::NotFound => {
+                Self::new(StatusCode::NOT_FOUND, Code::DeadLetterNotFound, "there is no such dead letter")
+            }
+            LetterError::Full => {
+                let message = "too many appends are queued";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, message).retry_after(2)
+            }
+            LetterError::Unavailable(reason) => {
+                tracing::error!(
+                    error_id = "dead-letters-unavailable",
+                    reason,
+                    "dead letters are unavailable"
+                );
+                let message = "dead letters are unavailable";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, message).retry_after(5)
+            }
+        }
+    }
+}
+
+fn respond(outcome: Result<Value, ApiError>) -> Response {
+    match outcome {
+        Ok(data) => ([(CACHE_CONTROL, NO_STORE)], Json(json!({ "ok": true, "data": data }))).into_response(),
+        Err(error) => error.into_api_response(),
+    }
+}
+
+/// The administrator's request, or the refusal in the envelope of this API.
+type Asked = Result<Admin, ApiError>;
+
+pub(crate) async fn list_dead_letters(
+    admin: Asked,
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let list = async {
+        admin?;
+        let (limit, after) = parse(query.as_deref())?;
+        let mut letters = app.spool.letters(after, limit + 1).await?;
+        let more = letters.len() > limit;
+        letters.truncate(limit);
+        let next = letters.last().filter(|_| more).map(|(id, _)| id_text(*id));
+        let letters: Vec<_> = letters.iter().map(|(id, letter)| letter.summary(*id)).collect();
+        Ok(json!({ "deadLetters": letters, "nextCursor": next }))
+    };
+    respond(list.await)
+}
+
+pub(crate) async fn show_dead_letter(
+    admin: Asked,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Response {
+    let show = async {
+        admin?;
+        let id = parse_id(&id).ok_or(LetterError::NotFound)?;
+        Ok(app.spool.letter(id).await?.whole(id))
+    };
+    respond(show.await)
+}
+
+pub(crate) async fn redrive_dead_letter(
+    admin: Asked,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Response {
+    let redrive = async {
+        admin?;
+        redrive(&app, parse_id(&id).ok_or(LetterError::NotFound)?).await?;
+        Ok(json!({ "redriven": 1, "more": false }))
+    };
+    respond(redrive.await)
+}
+
+pub(crate) async fn purge_dead_letter(
+    admin: Asked,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Response {
+    let purge = async {
+        admin?;
+        purge(&app, parse_id(&id).ok_or(LetterError::NotFound)?).await?;
+        Ok(json!({ "purged": 1, "more": false }))
+    };
+    respond(purge.await)
+}
+
+pub(crate) async fn redrive_dead_letters(admin: Asked, State(app): State<Arc<App>>) -> Response {
+    let all = async {
+        admin?;
+        let (done, more) = sweep(&app, Change::Redrive).await?;
+        Ok(json!({ "redriven": done, "more": more }))
+    };
+    respond(all.await)
+}
+
+pub(crate) async fn purge_dead_letters(admin: Asked, State(app): State<Arc<App>>) -> Response {
+    let all = async {
+        admin?;
+        let (done, more) = sweep(&app, Change::Purge).await?;
+        Ok(json!({ "purged": done, "more": more }))
+    };
+    respond(all.await)
+}
+
+async fn redrive(app: &App, id: u64) -> Result<(), LetterError> {
+    app.spool.redrive(id).await?;
+    app.metrics.dead_letters_redriven.inc();
+    tracing::info!(dead_letter = id_text(id), "a dead letter is queued again");
+    Ok(())
+}
+
+async fn purge(app: &App, id: u64) -> Result<(), LetterError> {
+    app.spool.purge(id).await?;
+    app.metrics.dead_letters_purged.inc();
+    tracing::warn!(error_id = "dead-letter-purged", dead_letter = id_text(id), "a dead letter is deleted");
+    Ok(())
+}
+
+/// What is done to dead letters.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Redrive,
+    Purge,
+}
+
+/// Does something to the oldest dead letters: to how many, and whether there are more. A queue that fills on the way
+/// is an end, not a failure of what was done.
+async fn sweep(app: &App, change: Change) -> Result<(usize, bool), LetterError> {
+    let ids = app.spool.letter_ids(SWEEP_LEN + 1).await?;
+    let mut done = 0;
+    for &id in ids.iter().take(SWEEP_LEN) {
+        let changed = match change {
+            Change::Redrive => redrive(app, id).await,
+            Change::Purge => purge(app, id).await,
+        };
+        match changed {
+            Ok(()) => done += 1,
+            Err(LetterError::NotFound) => {}
+            Err(LetterError::Full) if done > 0 => return Ok((done, true)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((done, ids.len() > SWEEP_LEN))
+}
+
+fn parse(query: Option<&str>) -> Result<(usize, Option<u64>), ApiError> {
+    let (mut limit, mut after) = (LIMIT_DEFAULT, None);
+    for pair in query.unwrap_or_default().split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match name {
+            "limit" => {
+                let given = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+                limit = given.ok_or_else(|| {
+                    let message = format!("limit must be a number from 1 to {LIMIT_MAX}");
+                    ApiError::bad_request(Code::InvalidParameter, message)
+                })?;
+            }
+            "after" => {
+                let given = parse_id(value);
+                let bad = || ApiError::bad_request(Code::InvalidCursor, "after is not a cursor of this list");
+                after = Some(given.ok_or_else(bad)?);
+            }
+            _ => {}
+        }
+    }
+    Ok((limit, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_have_bounds() {
+        assert_eq!(parse(None).unwrap(), (100, None));
+        assert_eq!(parse(Some("after=7&limit=2")).unwrap(), (2, Some(7)));
+        for bad in ["limit=0", "limit=1001", "limit=x", "after=", "after=a"] {
+            assert!(parse(Some(bad)).is_err(), "{bad}");
+        }
+    }
+}

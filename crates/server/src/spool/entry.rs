@@ -1,0 +1,152 @@
+//! A queued append, as it is spooled. Must not know where.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use durable_sessions_protocol::{ContentType, ProducerClaim, ProducerEpoch, ProducerSeq, StreamPath};
+use durable_sessions_storage::Batch;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// What the spool is given: everything was checked that can be checked before it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct QueuedAppend {
+    pub(crate) path: StreamPath,
+    pub(crate) content_type: ContentType,
+    pub(crate) batch: Batch,
+    /// The caller's own claim, if it made one: then its repetition is recognised as well.
+    pub(crate) producer: Option<ProducerClaim>,
+}
+
+/// The same in a form that is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entry {
+    pub(crate) path: String,
+    pub(crate) content_type: String,
+    pub(crate) body: Body,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) producer: Option<Claim>,
+    /// Unix milliseconds.
+    pub(crate) accepted_at_ms: i64,
+    /// The dead letter that this was, if it is tried anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<u64>,
+}
+
+/// Messages as they were sent, or bytes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Body {
+    Json(Box<RawValue>),
+    Base64(String),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    id: String,
+    epoch: u64,
+    seq: u64,
+}
+
+/// An entry that cannot be read back: it was written by a newer version, or damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the queued append cannot be read back: {0}")]
+pub(crate) struct Unreadable(pub(crate) &'static str);
+
+impl Entry {
+    pub(crate) fn new(append: &QueuedAppend, accepted_at_ms: i64) -> Result<Self, Unreadable> {
+        let body = if append.content_type.is_json() {
+            let text = [b"[", append.batch.body().as_ref(), b"]"].concat();
+            let text = String::from_utf8(text).map_err(|_| Unreadable("not UTF-8"))?;
+            Body::Json(RawValue::from_string(text).map_err(|_| Unreadable("not JSON"))?)
+        } else {
+            Body::Base64(STANDARD.encode(append.batch.body()))
+        };
+        Ok(Self {
+            path: append.path.as_str().to_owned(),
+            content_type: append.content_type.as_str().to_owned(),
+            body,
+            producer: append.producer.as_ref().map(|claim| Claim {
+                id: claim.id.as_str().to_owned(),
+                epoch: claim.epoch.number(),
+                seq: claim.seq.number(),
+            }),
+            accepted_at_ms,
+            origin: None,
+        })
+    }
+
+    pub(crate) fn encode(&self) -> Result<Bytes, Unreadable> {
+        serde_json::to_vec(self).map(Bytes::from).map_err(|_| Unreadable("not serialised"))
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+        serde_json::from_slice(bytes).map_err(|_| Unreadable("not an entry"))
+    }
+
+    pub(crate) fn path(&self) -> Result<StreamPath, Unreadable> {
+        self.path.parse().map_err(|_| Unreadable("path"))
+    }
+
+    /// The append that was queued.
+    pub(crate) fn append(&self) -> Result<QueuedAppend, Unreadable> {
+        let batch = match &self.body {
+            Body::Json(messages) => {
+                let body = Bytes::copy_from_slice(messages.get().as_bytes());
+                let split = durable_sessions_protocol::json::split_messages(&body)
+                    .map_err(|_| Unreadable("messages"))?;
+                Batch::joined_messages(Bytes::copy_from_slice(split.joined(&body)), split.ends)
+            }
+            Body::Base64(text) => {
+                Batch::bytes(Bytes::from(STANDARD.decode(text).map_err(|_| Unreadable("base64"))?))
+            }
+        };
+        let producer = match &self.producer {
+            None => None,
+            Some(Claim { id, epoch, seq }) => Some(ProducerClaim {
+                id: id.parse().map_err(|_| Unreadable("producer"))?,
+                epoch: ProducerEpoch::new(*epoch).map_err(|_| Unreadable("epoch"))?,
+                seq: ProducerSeq::new(*seq).map_err(|_| Unreadable("sequence"))?,
+            }),
+        };
+        Ok(QueuedAppend {
+            path: self.path()?,
+            content_type: self.content_type.parse().map_err(|_| Unreadable("content type"))?,
+            batch: batch.map_err(|_| Unreadable("batch"))?,
+            producer,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queued(content_type: ContentType, batch: Batch) -> QueuedAppend {
+        let producer = ProducerClaim {
+            id: "p".parse().unwrap(),
+            epoch: ProducerEpoch::new(3).unwrap(),
+            seq: ProducerSeq::new(4).unwrap(),
+        };
+        QueuedAppend { path: "sessions/a".parse().unwrap(), content_type, batch, producer: Some(producer) }
+    }
+
+    #[test]
+    fn messages_and_bytes_come_back_as_they_were() {
+        let text = Bytes::from_static(b"{\"a\": 1.0e3 , \"b\":\"\\u00e9\"},[ 1, 2]");
+        let first = text.windows(2).position(|pair| pair == b",[").unwrap();
+        let ends = [first, text.len()].map(|end| u32::try_from(end).unwrap());
+        let json = Batch::joined_messages(text.clone(), ends.to_vec()).unwrap();
+        let bytes = Batch::bytes(Bytes::from_static(b"\0\xff\n")).unwrap();
+        for append in [queued(ContentType::json(), json), queued("text/plain".parse().unwrap(), bytes)] {
+            let stored = Entry::new(&append, 5).unwrap().encode().unwrap();
+            let back = Entry::decode(&stored).unwrap();
+            assert_eq!(back.accepted_at_ms, 5);
+            let back = back.append().unwrap();
+            assert_eq!((&back.batch, &back.path), (&append.batch, &append.path));
+            assert_eq!((&back.content_type, &back.producer), (&append.content_type, &append.producer));
+        }
+        assert!(Entry::decode(b"{}").is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! Which queued append is next: one lane for each stream, in order within it. Pure: it holds places in the queue, not
+//! what is there, and time is given to it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
+
+use durable_sessions_protocol::StreamPath;
+
+/// Everything that has not reached its stream.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    lanes: HashMap<StreamPath, Lane>,
+    /// Every place that is still needed, with the bytes there.
+    places: BTreeMap<u64, u64>,
+    bytes: u64,
+    end: u64,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    places: BTreeSet<u64>,
+    failures: Failures,
+    /// Not before this.
+    due: Option<Instant>,
+    /// The first one is being delivered.
+    busy: bool,
+}
+
+/// What became of the first one of a lane so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Failures {
+    pub(super) count: u32,
+    /// Unix milliseconds of the first attempt.
+    pub(super) first_attempt_at_ms: i64,
+    /// Of one attempt nobody knows whether it reached the stream.
+    pub(super) uncertain: bool,
+}
+
+impl Lanes {
+    /// Puts a place at its end of the lane.
+    pub(super) fn add(&mut self, path: &StreamPath, place: u64, bytes: u64) {
+        self.hold(place, bytes);
+        self.lanes.entry(path.clone()).or_default().places.insert(place);
+    }
+
+    /// One that may be tried now, which is busy from then on.
+    pub(super) fn start(&mut self, now: Instant) -> Option<(StreamPath, u64, Failures)> {
+        // The oldest of those that may go, so that no lane waits for others for ever.
+        let free = self.lanes.iter().filter(|(_, lane)| !lane.busy && lane.due.is_none_or(|due| due <= now));
+        let (place, path) = free
+            .filter_map(|(path, lane)| lane.places.first().map(|&place| (place, path)))
+            .min_by_key(|(place, _)| *place)?;
+        let path = path.clone();
+        let lane = self.lanes.get_mut(&path)?;
+        lane.busy = true;
+        lane.due = None;
+        Some((path, place, lane.failures))
+    }
+
+    /// The first one of a lane is needed no more.
+    pub(super) fn finish(&mut self, path: &StreamPath, place: u64) {
+        if let Some(bytes) = self.places.remove(&place) {
+            self.bytes -= bytes;
+        }
+        if let Some(lane) = self.lanes.get_mut(path) {
+            lane.places.remove(&place);
+            (lane.failures, lane.busy, lane.due) = (Failures::default(), false, None);
+            if lane.places.is_empty() {
+                self.lanes.remove(path);
+            }
+        }
+    }
+
+    /// The first one of a lane is to be tried again.
+    pub(super) fn postpone(&mut self, path: &StreamPath, due: Instant, failures: Failures) {
+        if let Some(lane) = self.lanes.get_mut(path) {
+            (lane.failures, lane.busy, lane.due) = (failures, false, Some(due));
+        }
+    }
+
+    /// When the next one may be tried that may not be tried yet.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.lanes.values().filter(|lane| !lane.busy).filter_map(|lane| lane.due).min()
+    }
+
+    /// The first place that is needed.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.places.first_key_value().map(|(&place, _)| place)
+    }
+
+    /// Keeps a place that belongs to no lane.
+    pub(super) fn hold(&mut self, place: u64, bytes: u64) {
+        if self.places.insert(place, bytes).is_none() {
+            self.bytes += bytes;
+        }
+        self.end = self.end.max(place + 1);
+    }
+
+    /// Behind the last place that was ever added.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.places.len() as u64
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn path(name: &str) -> StreamPath {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn a_lane_that_waits_holds_up_no_other() {
+        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        for (name, place) in [("a", 0), ("a", 1), ("b", 2)] {
+            lanes.add(&path(name), place, 10);
+        }
+        assert_eq!(lanes.start(now).unwrap().1, 0);
+        assert_eq!(lanes.start(now).unwrap().1, 2);
+        assert!(lanes.start(now).is_none(), "1 comes after 0");
+        let due = now + Duration::from_secs(1);
+        let failures = Failures { count: 1, first_attempt_at_ms: 7, uncertain: false };
+        lanes.postpone(&path("a"), due, failures);
+        lanes.finish(&path("b"), 2);
+        assert!(lanes.start(now).is_none());
+        assert_eq!(
+            (lanes.next_due(), lanes.first(), lanes.len(), lanes.bytes()),
+            (Some(due), Some(0), 2, 20)
+        );
+        assert_eq!(lanes.start(due), Some((path("a"), 0, failures)));
+        lanes.finish(&path("a"), 0);
+        assert_eq!(lanes.start(now), Some((path("a"), 1, Failures::default())));
+        lanes.finish(&path("a"), 1);
+        assert_eq!((lanes.first(), lanes.len(), lanes.bytes()), (None, 0, 0));
+    }
+
+    proptest! {
+        /// Whatever fails in between, each stream gets its own in order, each once.
+        #[test]
+        fn each_lane_is_in_order(queued in prop::collection::vec(0u8..4, 1..60), fails in prop::collection::vec(any::<bool>(), 200)) {
+            let (mut lanes, mut now) = (Lanes::default(), Instant::now());
+            for (place, name) in queued.iter().enumerate() {
+                lanes.add(&path(&name.to_string()), place as u64, 1);
+            }
+            let mut fails = fails.into_iter();
+            let mut delivered: Vec<(StreamPath, u64)> = Vec::new();
+            while lanes.len() > 0 {
+                let Some((path, place, failures)) = lanes.start(now) else {
+                    now = lanes.next_due().unwrap();
+                    continue;
+                };
+                if fails.next() == Some(true) {
+                    lanes.postpone(&path, now + Duration::from_secs(1), failures);
+                } else {
+                    lanes.finish(&path, place);
+                    delivered.push((path, place));
+                }
+            }
+            prop_assert_eq!(delivered.len(), queued.len());
+            for name in 0..4u8 {
+                let own: Vec<_> = delivered.iter().filter(|(at, _)| *at == path(&name.to_string())).map(|(_, place)| *place).collect();
+                prop_assert!(own.is_sorted());
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Queued appends: taken at once, durable in a queue of their own, and brought to their streams in the background; what
+//! cannot be brought there is kept as a dead letter. Must not know HTTP, nor what events are.
+//!
+//! ```text
+//!   accept --> reserve room --> queue (a stream of a store of its own, synced) --> "202, not yet in its stream"
+//!                                 |
+//!                                 v   one lane per stream, in order; the first of a lane is tried until
+//!                               deliver --> the stream           it is there, or
+//!                                       --> dead letter          refused for good, or failed `queued_attempts_max` times
+//! ```
+//!
+//! The store of its own lies beside the streams' (`spool/` in the data directory), is opened when it is first needed,
+//! and takes appends while that of the streams does not. In memory it is gone with the process, as the streams are.
+//!
+//! Each entry is written to its stream as a producer that only this entry has, so an entry that was delivered, and is
+//! delivered again after a crash, is recognised by the stream. An entry that came with a claim of a producer keeps it.
+//!
+//! | bound | outcome |
+//! |---|---|
+//! | `queued_appends_max`, `queued_bytes_max` | refused, 503 with `Retry-After` |
+//! | `queued_attempts_max` | becomes a dead letter |
+//! | `dead_letters_max` | the lane stands still until there is room, and readiness says so |
+
+mod dead_letter;
+mod deliver;
+mod entry;
+mod lanes;
+mod letters;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use durable_sessions_protocol::{ContentType, Offset, Retention, StreamPath};
+use durable_sessions_storage::{
+    Append, AppendError, Batch, Clock, CreateStream, Lifetime, OpenError, ReadError, StoreOptions,
+    StreamStore,
+};
+use tokio::sync::{Notify, OnceCell};
+
+pub(crate) use dead_letter::{id_text, parse_id};
+pub(crate) use deliver::deliver;
+pub(crate) use entry::QueuedAppend;
+use entry::{Entry, Unreadable};
+pub(crate) use letters::LetterError;
+use state::State;
+
+use crate::config::{ServerConfig, StoreConfig};
+
+/// The stream with the queue, in the spool's own store.
+const QUEUE: &str = "queue";
+/// Dead letters are streams of their own below this.
+const DEAD: &str = "dead/";
+/// Read at a time when the queue is looked through at opening.
+const LOAD_BYTES: usize = 1 << 20;
+
+pub(crate) struct Spool {
+    place: StoreConfig,
+    options: StoreOptions,
+    opened: OnceCell<Opened>,
+    state: Mutex<State>,
+    /// Something was added, or may be tried.
+    changed: Notify,
+}
+
+struct Opened {
+    store: Arc<dyn StreamStore>,
+    queue: StreamPath,
+    /// What the producers of entries begin with: another one for each spool there ever was, so that its places mean
+    /// nothing to streams that know another.
+    producer_prefix: String,
+}
+
+/// How much is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Depth {
+    pub(crate) entries: u64,
+    pub(crate) bytes: u64,
+    pub(crate) dead_letters: u64,
+}
+
+/// Why nothing was queued.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum AcceptError {
+    /// There is no room.
+    #[error("too many appends are queued")]
+    Full,
+    /// The payload cannot be kept.
+    #[error(transparent)]
+    Unfit(#[from] Unreadable),
+    /// The spool's own store does not work.
+    #[error("the queue is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// Why the spool did not open.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpoolError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("cannot read the queued appends: {0}")]
+    Read(String),
+}
+
+impl Spool {
+    pub(crate) fn new(config: &ServerConfig) -> Self {
+        let limits = &config.limits;
+        let options = StoreOptions {
+            queue_len_max: 1_024,
+            queue_bytes_max: 16 << 20,
+            // Entries are read once, one by one.
+            tail_window_bytes: 0,
+            producers_cached_max: 1,
+            engine_reads_max: 4,
+            // Twice, for what is being given back.
+            memory_bytes_max: 2 * limits.queued_bytes_max as u64 + (16 << 20),
+            log_segment_bytes: 4 << 20,
+            block_cache_bytes: 1 << 20,
+            ..config.store_options.clone()
+        };
+        Self {
+            place: config.store.beside("spool"),
+            options,
+            opened: OnceCell::new(),
+            state: Mutex::new(State::new(limits)),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Opens what an earlier run left.
+    pub(crate) async fn open_if_used(&self) -> Result<(), SpoolError> {
+        match &self.place {
+            StoreConfig::Embedded { dir } if dir.exists() => self.opened().await.map(drop),
+            StoreConfig::Embedded { .. } | StoreConfig::Memory => Ok(()),
+        }
+    }
+
+    // Nothing that runs under the lock can panic half way through a change.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn opened(&self) -> Result<&Opened, SpoolError> {
+        self.opened.get_or_try_init(|| self.open()).await
+    }
+
+    async fn open(&self) -> Result<Opened, SpoolError> {
+        let (place, options) = (self.place.clone(), self.options.clone());
+        let store = tokio::task::spawn_blocking(move || place.open(options))
+            .await
+            .map_err(|_| SpoolError::Read("opening it panicked".into()))??;
+        let failed = |error: &dyn std::fmt::Display| SpoolError::Read(error.to_string());
+        let queue: StreamPath = QUEUE.parse().map_err(|error| failed(&error))?;
+        let created = store.create(&queue, json_stream(None)).await.map_err(|error| failed(&error))?;
+        let opened = Opened {
+            producer_prefix: format!("durable-sessions-spool-{}", created.head.created_at_ms),
+            store,
+            queue,
+        };
+        self.load(&opened, created.head.first_offset).await.map_err(|error| failed(&error))?;
+        Ok(opened)
+    }
+
+    /// Finds what has not reached its stream, and what is dead.
+    async fn load(&self, opened: &Opened, first: Offset) -> Result<(), ReadError> {
+        let mut dead = std::collections::HashSet::new();
+        letters::for_each_id(&*opened.store, |id| {
+            dead.insert(id);
+        })
+        .await?;
+        self.state().dead_letters = dead.len() as u64;
+        let mut at = first;
+        loop {
+            let page = opened.store.read(&opened.queue, at, LOAD_BYTES).await?;
+            if page.rows.is_empty() {
+                return Ok(());
+            }
+            let mut state = self.state();
+            for (place, message) in (at.position()..).zip(page.rows.iter().flat_map(Batch::messages)) {
+                // Given up and not taken from the queue, when the process ended between the two.
+                if dead.contains(&place) {
+                    continue;
+                }
+                match Entry::decode(&message).and_then(|entry| entry.path()) {
+                    Ok(path) => state.lanes.add(&path, place, message.len() as u64),
+                    Err(error) => {
+                        tracing::error!(
+                            error_id = "queued-append-unreadable", place, %error, "a queued append is kept and not delivered"
+                        );
+                        state.unreadable = true;
+                        state.lanes.hold(place, message.len() as u64);
+                    }
+                }
+            }
+            drop(state);
+            at = page.next;
+        }
+    }
+
+    /// Queues an append: it is durable when this answers, and comes to its stream later. Gives its place.
+    ///
+    /// What it is for the stream, whether that exists and is open, and whether its events are valid, is the caller's
+    /// to check before: what the stream refuses later becomes a dead letter.
+    ///
+    /// # Errors
+    /// [`AcceptError`].
+    pub(crate) async fn accept(self: &Arc<Self>, append: &QueuedAppend) -> Result<u64, AcceptError> {
+        let entry = Entry::new(append, self.now_ms())?;
+        self.put(append.path.clone(), &entry).await
+    }
+
+    async fn put(self: &Arc<Self>, path: StreamPath, entry: &Entry) -> Result<u64, AcceptError> {
+        let bytes = entry.encode()?;
+        let len = bytes.len() as u64;
+        let batch = Batch::message(bytes).map_err(|_| Unreadable("too long"))?;
+        let reservation = self.state().reserve(len).ok_or(AcceptError::Full)?;
+        let spool = Arc::clone(self);
+        // A caller that goes away does not leave an entry behind that nobody knows of.
+        let written = tokio::spawn(async move {
+            let written = spool.write(batch).await;
+            let mut state = spool.state();
+            state.release(reservation);
+            if let Ok(place) = written {
+                state.lanes.add(&path, place, len);
+            }
+            drop(state);
+            spool.changed.notify_one();
+            written
+        });
+        written.await.unwrap_or_else(|_| Err(AcceptError::Unavailable("writing it panicked".into())))
+    }
+
+    async fn write(&self, batch: Batch) -> Result<u64, AcceptError> {
+        let opened = self.opened().await.map_err(|error| AcceptError::Unavailable(error.to_string()))?;
+        let append = Append { batch: Some(batch), ..Append::default() };
+        match opened.store.append(&opened.queue, append).await {
+            Ok(appended) => Ok(appended.next_offset.position().saturating_sub(1)),
+            Err(AppendError::Overloaded | AppendError::Full(_)) => Err(AcceptError::Full),
+            Err(error) => Err(AcceptError::Unavailable(error.to_string())),
+        }
+    }
+
+    pub(crate) fn depth(&self) -> Depth {
+        let state = self.state();
+        Depth { entries: state.lanes.len(), bytes: state.lanes.bytes(), dead_letters: state.dead_letters }
+    }
+
+    /// What keeps it from doing all it is for, in the words of readiness.
+    pub(crate) fn complaints(&self) -> Vec<&'static str> {
+        let state = self.state();
+        let mut complaints = Vec::new();
+        if state.is_full() {
+            complaints.push("queued-appends-full");
+        }
+        if state.dead_letters_full() {
+            complaints.push("dead-letters-full");
+        }
+        if state.unreadable {
+            complaints.push("queued-append-unreadable");
+        }
+        complaints
+    }
+
+    /// Makes what is queued durable, and lets go of the files.
+    pub(crate) async fn shutdown(&self) {
+        if let Some(opened) = self.opened.get() {
+            opened.store.shutdown().await;
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        Clock::now_ms(&*self.options.clock)
+    }
+}
+
+/// Streams of the spool hold one JSON text per row.
+fn json_stream(initial: Option<Batch>) -> CreateStream {
+    CreateStream {
+        content_type: Some(ContentType::json()),
+        lifetime: Lifetime::Unlimited,
+        retention: Retention::NONE,
+        initial,
+        closed: false,
+        fork: None,
+        attributes: None,
+    }
+}
+
+impl StoreConfig {
+    /// Another store of the same kind, below its directory.
+    fn beside(&self, name: &str) -> Self {
+        match self {
+            Self::Embedded { dir } => Self::Embedded { dir: PathBuf::from(dir).join(name) },
+            Self::Memory => Self::Memory,
+        }
+    }
+}

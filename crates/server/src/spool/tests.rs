@@ -1,0 +1,192 @@
+//! The spool around a store that fails: order, attempts, dead letters, restarts, bounds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use durable_sessions_protocol::{ContentType, Offset, StreamPath};
+use durable_sessions_storage::{Append, Batch, StreamStore};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::app::App;
+use crate::testing::{Fault, broken_app, json_stream};
+
+fn queued(path: &StreamPath, text: &str) -> QueuedAppend {
+    let batch = Batch::message(Bytes::copy_from_slice(text.as_bytes())).unwrap();
+    QueuedAppend { path: path.clone(), content_type: ContentType::json(), batch, producer: None }
+}
+
+async fn content(store: &dyn StreamStore, path: &StreamPath) -> Vec<String> {
+    let page = store.read(path, Offset::ZERO, usize::MAX).await.unwrap();
+    let messages = page.rows.iter().flat_map(Batch::messages);
+    messages.map(|message| String::from_utf8(message.to_vec()).unwrap()).collect()
+}
+
+fn start(app: &Arc<App>) -> JoinHandle<()> {
+    tokio::spawn(deliver(app.clone()))
+}
+
+/// The clock of the runtime is paused in these tests and leaps ahead; patience is that of the real one.
+async fn until(condition: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it never comes to that");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn queued_appends_come_in_order_through_failures() {
+    let (app, faults, path) = broken_app(|_| {}).await;
+    let app = Arc::new(app);
+    let other: StreamPath = "other".parse().unwrap();
+    app.store.create(&other, json_stream()).await.unwrap();
+    for text in ["1", "2", "3"] {
+        app.spool.accept(&queued(&path, text)).await.unwrap();
+    }
+    app.spool.accept(&queued(&other, "4")).await.unwrap();
+    assert_eq!(app.spool.depth().entries, 4);
+    // Written, and nobody knows: the second attempt is recognised.
+    faults.set(Fault::LostAnswer, 3);
+    let delivering = start(&app);
+    until(|| app.spool.depth().entries == 0).await;
+    assert_eq!(content(&*app.store, &path).await, ["1", "2", "3"]);
+    assert_eq!(content(&*app.store, &other).await, ["4"]);
+    assert!(faults.appends() >= 7, "{}", faults.appends());
+    assert_eq!(app.spool.depth(), Depth { entries: 0, bytes: 0, dead_letters: 0 });
+    // What is done is taken from the queue.
+    let opened = app.spool.opened.get().unwrap();
+    for _ in 0..1_000 {
+        if opened.store.head(&opened.queue).await.unwrap().first_offset == Offset::new(4) {
+            delivering.abort();
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the queue is not trimmed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_takes_nothing_is_waited_for_and_costs_no_attempt() {
+    let (app, faults, path) = broken_app(|config| config.limits.queued_attempts_max = 2).await;
+    let app = Arc::new(app);
+    faults.set(Fault::Unready, 50);
+    app.spool.accept(&queued(&path, "1")).await.unwrap();
+    let delivering = start(&app);
+    until(|| app.spool.depth().entries == 0).await;
+    assert_eq!((content(&*app.store, &path).await, faults.appends()), (vec!["1".to_owned()], 1));
+    assert_eq!(app.spool.depth().dead_letters, 0);
+    delivering.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_delivered_is_kept_and_may_be_tried_again_or_deleted() {
+    let (app, faults, path) = broken_app(|config| config.limits.queued_attempts_max = 3).await;
+    let app = Arc::new(app);
+    faults.set(Fault::Overloaded, 3);
+    let first = app.spool.accept(&queued(&path, "{\"a\":1}")).await.unwrap();
+    app.spool.accept(&queued(&path, "2")).await.unwrap();
+    let delivering = start(&app);
+    until(|| app.spool.depth().entries == 0).await;
+    // The rest of the lane goes on.
+    assert_eq!(content(&*app.store, &path).await, ["2"]);
+    let letters = app.spool.letters(None, 10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    let (id, letter) = &letters[0];
+    assert_eq!((*id, letter.attempts, letter.reason.code.as_str()), (first, 3, "STREAM_UNAVAILABLE"));
+    assert!(!letter.uncertain && letter.failed_at_ms >= letter.first_attempt_at_ms);
+    let whole = app.spool.letter(*id).await.unwrap().whole(*id);
+    assert_eq!(whole["messages"], serde_json::json!([{ "a": 1 }]));
+    assert_eq!(whole["path"], "plain");
+
+    // Twice at once is once.
+    let (one, two) = tokio::join!(app.spool.redrive(*id), app.spool.redrive(*id));
+    assert!(one.is_ok() || two.is_ok());
+    until(|| app.spool.depth().entries == 0).await;
+    assert_eq!(content(&*app.store, &path).await, ["2", "{\"a\":1}"]);
+    assert_eq!(app.spool.depth().dead_letters, 0);
+    assert!(matches!(app.spool.letter(*id).await, Err(LetterError::NotFound)));
+
+    // Refused for good: no second attempt.
+    app.store.append(&path, Append { close: true, ..Append::default() }).await.unwrap();
+    let closed = app.spool.accept(&queued(&path, "3")).await.unwrap();
+    until(|| app.spool.depth().entries == 0).await;
+    let letter = app.spool.letter(closed).await.unwrap();
+    assert_eq!((letter.attempts, letter.reason.code.as_str()), (1, "STREAM_CLOSED"));
+    app.spool.purge(closed).await.unwrap();
+    assert!(matches!(app.spool.purge(closed).await, Err(LetterError::NotFound)));
+    assert_eq!(app.spool.depth().dead_letters, 0);
+    delivering.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_dropped_when_dead_letters_are_full() {
+    let (app, faults, path) = broken_app(|config| {
+        config.limits.queued_attempts_max = 1;
+        config.limits.dead_letters_max = 1;
+    })
+    .await;
+    let app = Arc::new(app);
+    faults.set(Fault::Overloaded, 3);
+    for text in ["1", "2"] {
+        app.spool.accept(&queued(&path, text)).await.unwrap();
+    }
+    let delivering = start(&app);
+    until(|| faults.appends() >= 3).await;
+    assert_eq!((app.spool.depth().entries, app.spool.depth().dead_letters), (1, 1));
+    assert_eq!(app.spool.complaints(), ["dead-letters-full"]);
+    let id = app.spool.letter_ids(1).await.unwrap()[0];
+    app.spool.purge(id).await.unwrap();
+    until(|| app.spool.depth().entries == 0).await;
+    assert_eq!(content(&*app.store, &path).await, ["2"]);
+    assert!(app.spool.complaints().is_empty());
+    delivering.abort();
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses() {
+    let (app, _, path) = broken_app(|config| config.limits.queued_appends_max = 2).await;
+    let app = Arc::new(app);
+    for text in ["1", "2"] {
+        app.spool.accept(&queued(&path, text)).await.unwrap();
+    }
+    assert!(matches!(app.spool.accept(&queued(&path, "3")).await, Err(AcceptError::Full)));
+    assert_eq!(app.spool.complaints(), ["queued-appends-full"]);
+}
+
+#[tokio::test]
+async fn what_is_queued_survives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = |config: &mut crate::ServerConfig| {
+        config.store = StoreConfig::Embedded { dir: dir.path().to_owned() };
+        config.limits.queued_attempts_max = 1;
+    };
+    let (before, _, path) = broken_app(config).await;
+    let gone: StreamPath = "gone".parse().unwrap();
+    for (path, text) in [(&path, "1"), (&gone, "2"), (&path, "3")] {
+        before.spool.accept(&queued(path, text)).await.unwrap();
+    }
+    before.spool.shutdown().await;
+    drop(before);
+    // The streams of this test are in memory, and new; only the spool is what it was.
+    let (app, _, path) = broken_app(config).await;
+    let app = Arc::new(app);
+    assert_eq!(app.spool.depth().entries, 3);
+    let delivering = start(&app);
+    let done = async {
+        while app.spool.depth().entries > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), done).await.unwrap();
+    assert_eq!(content(&*app.store, &path).await, ["1", "3"]);
+    assert_eq!(app.spool.depth().dead_letters, 1);
+    delivering.abort();
+    app.spool.shutdown().await;
+    drop(app);
+    let (after, _, _) = broken_app(config).await;
+    assert_eq!((after.spool.depth().entries, after.spool.depth().dead_letters), (0, 1));
+    assert_eq!(after.spool.letters(None, 5).await.unwrap()[0].1.reason.code, "STREAM_NOT_FOUND");
+    after.spool.shutdown().await;
+}
