@@ -50,6 +50,14 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
+    pub(crate) fn code(&self) -> Code {
+        self.inner.code
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.inner.status
+    }
+
     pub(crate) fn details(mut self, details: Value) -> Self {
         self.inner.details = Some(details);
         self

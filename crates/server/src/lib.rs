@@ -33,11 +33,13 @@ mod gate;
 mod glob;
 mod health;
 mod live_connection;
+mod presence;
 mod reached;
 mod request_id;
 mod retention;
 mod router;
 mod server;
+mod session;
 mod socket;
 mod static_files;
 mod store_error;
@@ -45,7 +47,9 @@ mod stream;
 mod subscriptions;
 
 pub use code::Code;
-pub use config::{AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig};
+pub use config::{
+    AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig, UnknownEvents,
+};
 pub use durable_sessions_storage::StoreOptions;
 pub use retention::{InvalidRetentionRule, RetentionRule};
 pub use server::{BoundServer, RunError, Server, StartError};

@@ -19,7 +19,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1", any(missing))
         .route("/v1/{*path}", any(missing))
         .route("/api", any(missing))
-        .route("/api/sessions", get(api::list_sessions).fallback(only_get))
+        .merge(api::routes().method_not_allowed_fallback(other_method))
         .route("/api/{*path}", any(missing_api))
         .route("/healthz", get(health::healthz).fallback(only_get))
         .route("/readyz", get(health::readyz).fallback(only_get))
@@ -33,6 +33,15 @@ async fn missing() -> ApiError {
 
 async fn missing_api() -> Response {
     ApiError::not_found().into_api_response()
+}
+
+async fn other_method() -> Response {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        Code::MethodNotAllowed,
+        "this route does not know the method",
+    )
+    .into_api_response()
 }
 
 async fn only_get() -> ApiError {

@@ -18,9 +18,11 @@ use crate::connection;
 use crate::cors::Cors;
 use crate::fanout::Fanout;
 use crate::gate::Gate;
+use crate::presence::{self, Presence};
 use crate::request_id::RequestIds;
 use crate::retention;
 use crate::router::router;
+use crate::session::{Directory, EventIds, EventRules};
 use crate::static_files::StaticFiles;
 use crate::subscriptions::Subscriptions;
 
@@ -69,6 +71,9 @@ pub enum StartError {
     /// The store opened, but its subscriptions cannot be read.
     #[error("cannot read the subscriptions: {0}")]
     Subscriptions(#[source] ReadError),
+    /// The store opened, but its sessions cannot be read.
+    #[error("cannot read the sessions: {0}")]
+    Sessions(#[source] ReadError),
 }
 
 impl StartError {
@@ -111,6 +116,10 @@ impl Server {
             .await
             .map_err(StartError::Subscriptions)?;
         let limits = &config.limits;
+        let sessions = Directory::open(&*store, limits.sessions_max).await.map_err(StartError::Sessions)?;
+        let presence =
+            Presence::new(config.presence_ttl, limits.presence_users_max, limits.presence_connections_max);
+        presence.take_up(&sessions, config.store_options.clock.now_ms());
         let app = Arc::new(App {
             fanout: Fanout::new(limits.ring_bytes_max, limits.rings_bytes_max),
             cors: Cors::new(config.cors.clone()),
@@ -119,6 +128,14 @@ impl Server {
             subscribers: Gauge::new(limits.sse_subscribers_max),
             jitter: Jitter::new(),
             subscriptions,
+            sessions,
+            presence,
+            event_rules: EventRules::new(
+                config.custom_events.clone(),
+                config.unknown_events,
+                config.event_types.clone(),
+            ),
+            event_ids: EventIds::new(limits.event_ids_max, limits.event_ids_cached_max),
             draining,
             store,
             config,
@@ -144,6 +161,7 @@ impl BoundServer {
         let places = Arc::new(Semaphore::new(app.config.limits.connections_max));
         let (kill, killed) = watch::channel(false);
         let keeping = tokio::spawn(retention::keep(app.clone()));
+        let watching = tokio::spawn(presence::watch(app.clone()));
         let gate = Gate::new(app.clone(), router(app.clone()));
         let accepting = accept(&listener, &app, &gate, &places, &killed);
         let outcome = {
@@ -165,6 +183,7 @@ impl BoundServer {
             let _ = tokio::time::timeout(KILL_GRACE, places.acquire_many(all)).await;
         }
         keeping.abort();
+        watching.abort();
         app.store.shutdown().await;
         tracing::info!("stopped");
         outcome

@@ -1,5 +1,20 @@
-//! The session API under `/api`: success and failure envelopes, one module per resource.
+//! The session API under `/api`: success and failure envelopes, one module per resource. Each handler asks `permission`
+//! before it says anything about what exists.
 
+mod document;
+mod envelope;
+mod event_source;
+mod export;
+mod history;
+mod pages;
+pub(crate) mod permission;
+mod presence;
+mod publish;
+mod session_list;
+mod session_view;
 mod sessions;
+mod summary;
+mod written_form;
 
-pub(crate) use sessions::list_sessions;
+pub(crate) use document::routes;
+pub(crate) use permission::Action;
