@@ -17,7 +17,9 @@ use durable_sessions_protocol::{Offset, ReadFrom, StreamPath, sse};
 use durable_sessions_storage::{Page, ReadError};
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
+use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::document::Failure;
 use super::envelope::{Answer, Query, SessionPath, position};
@@ -35,6 +37,17 @@ use crate::stream::{self, Namespace};
 const RETRY_MS: u32 = 1000;
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
+/// One frame of the answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventSourceFrame {
+    /// The cursor behind the event; absent from frames that are not stored.
+    id: Option<String>,
+    /// `ephemeral` for what is not stored; absent otherwise, which is `message` to a browser.
+    event: Option<String>,
+    /// A wire event, or what is said about the connection: `{"type":"connected"}`, `{"type":"closed"}`.
+    data: String,
+}
+
 /// Streams a session's events to an `EventSource`.
 #[utoipa::path(
     get,
@@ -48,7 +61,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame seen; goes before `offset`."),
     ),
     responses(
-        (status = 200, description = "Server-sent events. `data` is one wire event each, `id` the cursor behind it.", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Server-sent events. `data` is one wire event each, `id` the cursor behind it.", body = EventSourceFrame, content_type = "text/event-stream"),
         (status = 204, description = "The session is closed, and everything was seen."),
         (status = 400, description = "INVALID_SESSION_ID, INVALID_CURSOR, INVALID_PARAMETER", body = Failure),
         (status = 401, description = "UNAUTHORIZED", body = Failure),

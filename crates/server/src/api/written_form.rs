@@ -350,7 +350,7 @@ mod tests {
             ),
             (
                 r#"{"type":"my:own","data":{ "n":1.50 },"meta":{}}"#,
-                r#""my:own","timestamp":7,"data":{ "n":1.50 },"meta":{"#,
+                r#""my:own","timestamp":7,"data":{ "n":1.50 },"meta":{}"#,
             ),
         ] {
             assert_eq!(one(form), event, "{form}");

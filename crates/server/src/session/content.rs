@@ -105,7 +105,7 @@ impl EventRules {
                 *parser = Parser::with_custom(self.custom.clone());
                 *id = self.id;
             }
-            parser.parse_messages(body, &mut |verdict| reading.visit(verdict))
+            parser.parse_messages(body, &mut |verdict| reading.visit(&verdict))
         });
         let Reading { refused, spans, mut content, .. } = reading;
         let count = parsed.map_err(|rejection| not_json(body, &rejection))?;
@@ -134,9 +134,9 @@ struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    fn visit(&mut self, verdict: Verdict<'_, '_>) {
+    fn visit(&mut self, verdict: &Verdict<'_, '_>) {
         if self.refused.is_none()
-            && let Err(error) = self.take(&verdict)
+            && let Err(error) = self.take(verdict)
         {
             self.refused = Some(error);
         }

@@ -148,10 +148,9 @@ impl Directory {
         limit: usize,
         may_see: impl Fn(&Entry) -> bool,
     ) -> ListPage {
-        let start = match (after, filter.to_ms) {
-            (Some(after), _) => Bound::Excluded((Reverse(after.created_at_ms), path_of(&after.id))),
-            (None, _) => Bound::Unbounded,
-        };
+        let start = after.map_or(Bound::Unbounded, |after| {
+            Bound::Excluded((Reverse(after.created_at_ms), path_of(&after.id)))
+        });
         let maps = self.read();
         let mut entries: Vec<Arc<Entry>> = Vec::new();
         for (looked_at, entry) in
@@ -236,7 +235,6 @@ impl std::str::FromStr for ListCursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use durable_sessions_protocol::{ContentType, Offset, Retention};
     use durable_sessions_storage::Lifetime;
 
@@ -257,7 +255,7 @@ mod tests {
             created_at_ms,
             updated_at_ms: created_at_ms,
             forked_from: None,
-            attributes: Some(Bytes::from(row.encode())),
+            attributes: Some(row.encode()),
             attributes_version: version,
         }
     }

@@ -90,6 +90,7 @@ async fn write(
         session::look(app, &target.path).await?
     };
     for event in ephemeral {
+        app.presence.observe(&target.path, &event.event);
         app.fanout.pass_on(&target.path, &event.user_id, &event.event);
     }
     Ok(appended)

@@ -102,6 +102,7 @@ async fn every_bad_request_has_its_answer_and_changes_nothing() {
         assert_eq!(said["ok"], false, "{what}");
         assert!(said["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{what}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
+        assert_eq!(answer.header("allow").is_some(), *status == 405, "{what}");
     }
     assert_eq!(server.get("/api/sessions").await.json(), before);
 }

@@ -2,13 +2,14 @@
 //! who wants the waiting over with.
 
 use crate::report::Stopped;
-use crate::tools::{browsers, cargo_tools, node};
+use crate::tools::{browsers, cargo_tools, node, python_tools};
 use crate::workbench::Workbench;
 
 pub(super) fn everything(bench: &Workbench) -> Result<(), Stopped> {
     for_building(bench)?;
     for_testing(bench)?;
     node::packages(bench, &bench.checkout.conformance_tests())?;
+    python_tools::schemathesis(bench)?;
     node::packages(bench, &bench.checkout.browser_tests())
 }
 

@@ -77,7 +77,7 @@ impl Markdown {
                 self.say(out, &format!("{} {how}\n{output}", inline(&call.tool)));
             }
             Payload::TerminalInput(terminal) => {
-                self.say(out, &block("console", &format!("$ {}", terminal.data)))
+                self.say(out, &block("console", &format!("$ {}", terminal.data)));
             }
             Payload::TerminalOutput(terminal) | Payload::TerminalError(terminal) => {
                 self.say(out, &block("console", &terminal.data));
@@ -184,6 +184,8 @@ fn block(language: &str, text: &str) -> String {
     let shown: String = text
         .chars()
         .take(TOOL_CHARS_MAX)
+        // Line ends of terminals.
+        .filter(|c| *c != '\r')
         .map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c })
         .collect();
     let cut = text.chars().nth(TOOL_CHARS_MAX).map_or("", |_| "\n[cut here; the JSON export has all of it]");
