@@ -10,66 +10,66 @@ use serde_json::{Value, json};
 
 use crate::common::{Answer, TestServer, request_with, within};
 
-pub const JSON: (&str, &str) = ("content-type", "application/json");
+pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 
-pub async fn call(server: &TestServer, method: &str, path: &str, body: &Value) -> Answer {
+pub(crate) async fn call(server: &TestServer, method: &str, path: &str, body: &Value) -> Answer {
     server.send(request_with(method, path, &[JSON], &body.to_string())).await
 }
 
 /// The `data` of a success.
-pub async fn ok(server: &TestServer, method: &str, path: &str, body: &Value) -> Value {
+pub(crate) async fn ok(server: &TestServer, method: &str, path: &str, body: &Value) -> Value {
     let answer = call(server, method, path, body).await;
     let said = answer.json();
     assert!(answer.status.is_success() && said["ok"] == true, "{method} {path}: {} {said}", answer.status);
     said["data"].clone()
 }
 
-pub async fn get(server: &TestServer, path: &str) -> Value {
+pub(crate) async fn get(server: &TestServer, path: &str) -> Value {
     ok(server, "GET", path, &Value::Null).await
 }
 
-pub async fn new_session(server: &TestServer, id: &str) -> Value {
+pub(crate) async fn new_session(server: &TestServer, id: &str) -> Value {
     ok(server, "POST", "/api/sessions", &json!({ "id": id, "projectId": "p" })).await
 }
 
 /// Publishes, and what was answered.
-pub async fn publish(server: &TestServer, id: &str, body: Value) -> Value {
+pub(crate) async fn publish(server: &TestServer, id: &str, body: Value) -> Value {
     let answer = call(server, "POST", &format!("/api/streams?sessionId={id}"), &body).await;
     assert_eq!(answer.status, 200, "{body}: {}", answer.text());
     answer.json()
 }
 
 /// What a session's stream holds.
-pub async fn stored(server: &TestServer, id: &str) -> Vec<Value> {
+pub(crate) async fn stored(server: &TestServer, id: &str) -> Vec<Value> {
     let answer = server.get(&format!("/v1/stream/sessions/{id}?offset=-1")).await;
     answer.json().as_array().unwrap().clone()
 }
 
-pub fn types(events: &[Value]) -> Vec<&str> {
+pub(crate) fn types(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["type"].as_str().unwrap()).collect()
 }
 
-pub fn embedded(dir: &tempfile::TempDir) -> impl FnOnce(&mut ServerConfig) + use<> {
+pub(crate) fn embedded(dir: &tempfile::TempDir) -> impl FnOnce(&mut ServerConfig) + use<> {
     let dir = dir.path().to_owned();
     |config| config.store = StoreConfig::Embedded { dir }
 }
 
 /// Frames as a plain `EventSource` gets them.
-pub struct Source {
+pub(crate) struct Source {
     body: Incoming,
     decoder: SseDecoder,
-    pub last_id: Option<String>,
+    pub(crate) last_id: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Frame {
-    pub event: String,
-    pub id: Option<String>,
-    pub data: Value,
+pub(crate) struct Frame {
+    pub(crate) event: String,
+    pub(crate) id: Option<String>,
+    pub(crate) data: Value,
 }
 
 impl Source {
-    pub async fn open(server: &TestServer, path: &str, last_id: Option<&str>) -> Self {
+    pub(crate) async fn open(server: &TestServer, path: &str, last_id: Option<&str>) -> Self {
         let mut request = Request::get(path);
         if let Some(id) = last_id {
             request = request.header("last-event-id", id);
@@ -82,7 +82,7 @@ impl Source {
     }
 
     /// The next frame, `None` at the end; comments are passed over.
-    pub async fn next(&mut self) -> Option<Frame> {
+    pub(crate) async fn next(&mut self) -> Option<Frame> {
         loop {
             match self.decoder.next_item() {
                 Some(SseItem::Frame(frame)) => {
@@ -103,7 +103,7 @@ impl Source {
     }
 
     /// The `data` of the next frame, which must be there.
-    pub async fn data(&mut self) -> Value {
+    pub(crate) async fn data(&mut self) -> Value {
         self.next().await.expect("the stream ended").data
     }
 }
