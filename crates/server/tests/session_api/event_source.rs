@@ -99,6 +99,23 @@ async fn the_end_is_said_and_who_comes_back_is_told_to_stop() {
 }
 
 #[tokio::test]
+async fn who_asks_for_the_head_gets_it_and_does_not_stay() {
+    let server = TestServer::start_with(|config| config.limits.sse_subscribers_max = 1).await;
+    new_session(&server, "a").await;
+    for _ in 0..3 {
+        let head = server.send(request("HEAD", "/api/sessions/a/stream")).await;
+        assert_eq!((head.status.as_u16(), head.header("content-type")), (200, Some("text/event-stream")));
+        assert!(head.body.is_empty());
+    }
+    assert_eq!(server.send(request("HEAD", "/api/sessions/b/stream")).await.status, 404);
+    let _one = Source::open(&server, "/api/sessions/a/stream", None).await;
+    let refused = server.get("/api/sessions/a/stream").await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (503, "TOO_MANY_CONNECTIONS"));
+    assert_eq!(refused.json()["error"]["details"]["fallback"], "long-poll");
+    assert!(refused.header("retry-after").is_some());
+}
+
+#[tokio::test]
 async fn silence_is_filled_with_pings() {
     let server = TestServer::start_with(|config| config.heartbeat = Duration::from_millis(30)).await;
     new_session(&server, "a").await;
