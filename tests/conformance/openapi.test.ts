@@ -52,5 +52,6 @@ function schemathesis(): Promise<{ code: number | null; output: string }> {
 test('every answer is one that the document describes', { timeout: LIMIT_MS }, async () => {
   const { code, output } = await schemathesis()
   expect(code, output).toBe(0)
-  expect(output).toContain('No issues found')
+  // Something was asked, and nothing of it failed.
+  expect(output).toMatch(/[1-9]\d* generated, [1-9]\d* passed/)
 })
