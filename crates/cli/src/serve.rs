@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 use durable_sessions_server::{
     AuthConfig, BoundServer, CorsOrigins, Limits, RunError, Server, ServerConfig, StartError, StoreConfig,
-    StoreOptions,
+    StoreOptions, UnknownEvents,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use settings::{LogFormat, StoreKind};
+use settings::{LogFormat, StoreKind, UnknownEventsKind};
 pub(crate) use settings::{ServeArgs, Settings};
 
 /// The default port of the protocol, on this machine only.
@@ -147,10 +147,17 @@ async fn configuration(settings: &Settings) -> Result<ServerConfig, ServeError> 
             CorsOrigins::List(origins.clone())
         };
     }
+    config.unknown_events = match settings.unknown_events.unwrap_or_default() {
+        UnknownEventsKind::Accept => UnknownEvents::Accept,
+        UnknownEventsKind::AcceptRegistered => UnknownEvents::AcceptRegistered,
+        UnknownEventsKind::Reject => UnknownEvents::Reject,
+    };
+    config.event_types = settings.event_type.clone().unwrap_or_default();
     for (value, field) in [
         (settings.long_poll_timeout, &mut config.long_poll_timeout),
         (settings.sse_max_age, &mut config.sse_max_age),
         (settings.heartbeat, &mut config.heartbeat),
+        (settings.presence_ttl, &mut config.presence_ttl),
         (settings.retention_interval, &mut config.retention_interval),
         (settings.shutdown_deadline, &mut config.shutdown_deadline),
         (settings.reconnect_spread, &mut config.reconnect_spread),
@@ -196,6 +203,11 @@ fn limits(settings: &Settings, limits: &mut Limits) {
         (settings.append_retries_max, &mut limits.append_retries_max),
         (settings.queued_appends_max, &mut limits.queued_appends_max),
         (settings.dead_letters_max, &mut limits.dead_letters_max),
+        (settings.sessions_max, &mut limits.sessions_max),
+        (settings.event_ids_max, &mut limits.event_ids_max),
+        (settings.event_ids_cached_max, &mut limits.event_ids_cached_max),
+        (settings.presence_users_max, &mut limits.presence_users_max),
+        (settings.presence_connections_max, &mut limits.presence_connections_max),
     ] {
         if let Some(number) = value {
             *field = number;

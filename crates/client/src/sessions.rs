@@ -21,7 +21,7 @@ pub struct SessionFilter {
     pub limit: Option<u32>,
 }
 
-/// Some sessions, in order of id.
+/// Some sessions, the newest first.
 #[derive(Debug, Clone)]
 pub struct SessionPage {
     /// The sessions.

@@ -65,7 +65,9 @@ payloads! {
         /// Since when, in Unix milliseconds.
         joined_at: u64 = "joinedAt";
         /// When last heard of, in Unix milliseconds.
-        last_seen: u64 = "lastSeen";
+        last_seen_at: u64 = "lastSeenAt";
+        /// How many connections the user has open: tabs, devices.
+        connections: u64 = "connections";
     }
 }
 
@@ -93,11 +95,43 @@ impl SessionStatus {
             _ => false,
         }
     }
+
+    /// What a session of this status becomes when something is written to it: work has begun, so `idle` and
+    /// `initializing` become `active` by the steps they may take. Every other status stays.
+    #[must_use]
+    pub const fn when_written(self) -> Self {
+        match self {
+            Self::Idle | Self::Initializing => Self::Active,
+            other => other,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whether allowed steps lead from one to the other.
+    fn leads_to(from: SessionStatus, to: SessionStatus) -> bool {
+        let mut reached = vec![from];
+        for _ in SessionStatus::ALL {
+            for step in SessionStatus::ALL {
+                if reached.iter().any(|at| at.may_become(*step)) {
+                    reached.push(*step);
+                }
+            }
+        }
+        reached.contains(&to)
+    }
+
+    #[test]
+    fn shortcuts_are_made_of_allowed_steps() {
+        for from in SessionStatus::ALL {
+            assert!(leads_to(*from, from.when_written()), "{from}");
+            assert!(leads_to(*from, SessionStatus::Closed), "{from}");
+        }
+        assert!(!leads_to(SessionStatus::Closed, SessionStatus::Active));
+    }
 
     #[test]
     fn every_cell_of_the_status_table() {

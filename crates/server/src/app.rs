@@ -11,7 +11,9 @@ use crate::config::{AuthConfig, ServerConfig};
 use crate::cors::Cors;
 use crate::fanout::Fanout;
 use crate::metrics::Metrics;
+use crate::presence::Presence;
 use crate::request_id::RequestIds;
+use crate::session::{Directory, EventIds, EventRules};
 use crate::spool::Spool;
 use crate::static_files::StaticFiles;
 use crate::subscriptions::Subscriptions;
@@ -22,6 +24,10 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn StreamStore>,
     pub(crate) fanout: Fanout,
     pub(crate) subscriptions: Arc<Subscriptions>,
+    pub(crate) sessions: Directory,
+    pub(crate) event_rules: EventRules,
+    pub(crate) event_ids: EventIds,
+    pub(crate) presence: Presence,
     pub(crate) cors: Cors,
     pub(crate) request_ids: RequestIds,
     pub(crate) static_files: Option<StaticFiles>,

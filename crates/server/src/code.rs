@@ -20,6 +20,16 @@ pub enum Code {
     InvalidEvent,
     /// A pagination cursor this server did not hand out.
     InvalidCursor,
+    /// The session's status cannot change that way.
+    InvalidTransition,
+    /// No such channel, or none that can be written to.
+    InvalidChannel,
+    /// The session API takes JSON only.
+    UnsupportedMediaType,
+    /// A presence in the name of somebody else.
+    PresenceIdentityMismatch,
+    /// The event was valid and could not be published.
+    PublishFailed,
     /// No or wrong credentials.
     Unauthorized,
     /// The caller may not do this.
@@ -116,6 +126,11 @@ impl Code {
             Self::InvalidJson => ErrorCode::InvalidJson.code(),
             Self::InvalidEvent => ErrorCode::InvalidEvent.code(),
             Self::InvalidCursor => ErrorCode::InvalidCursor.code(),
+            Self::InvalidTransition => ErrorCode::InvalidTransition.code(),
+            Self::InvalidChannel => ErrorCode::InvalidChannel.code(),
+            Self::UnsupportedMediaType => ErrorCode::UnsupportedMediaType.code(),
+            Self::PresenceIdentityMismatch => ErrorCode::PresenceIdentityMismatch.code(),
+            Self::PublishFailed => ErrorCode::PublishFailed.code(),
             Self::Unauthorized => ErrorCode::Unauthorized.code(),
             Self::Forbidden => ErrorCode::Forbidden.code(),
             Self::PayloadTooLarge => ErrorCode::PayloadTooLarge.code(),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use durable_sessions_schema::CustomEvents;
 use durable_sessions_storage::{EmbeddedStore, MemoryStore, OpenError, StoreOptions, StreamStore};
 use subtle::ConstantTimeEq as _;
 
@@ -40,6 +41,14 @@ pub struct ServerConfig {
     pub sse_max_age: Duration,
     /// Longest silence on an SSE answer; a comment is sent after it.
     pub heartbeat: Duration,
+    /// What happens to written session events of types that are not in the catalogue.
+    pub unknown_events: UnknownEvents,
+    /// Event types of the application, registered by name; a name that ends in `*` stands for all that begin so.
+    pub event_types: Vec<String>,
+    /// Event types of the application with their shapes, which are checked like the catalogue's.
+    pub custom_events: CustomEvents,
+    /// After which silence a connection's presence is over.
+    pub presence_ttl: Duration,
     /// How long a shutdown waits for requests in flight.
     pub shutdown_deadline: Duration,
     /// Over how much time clients are asked to spread their return when the server goes down.
@@ -75,6 +84,10 @@ impl ServerConfig {
             long_poll_timeout: Duration::from_secs(30),
             sse_max_age: Duration::from_secs(60),
             heartbeat: Duration::from_secs(15),
+            unknown_events: UnknownEvents::Accept,
+            event_types: Vec::new(),
+            custom_events: CustomEvents::new(),
+            presence_ttl: Duration::from_secs(60),
             shutdown_deadline: Duration::from_secs(10),
             reconnect_spread: Duration::from_secs(5),
             subscriber_stall_max: Duration::from_secs(30),
@@ -111,6 +124,7 @@ impl ServerConfig {
             ("subscriber stall maximum", self.subscriber_stall_max),
             ("first wait of queued appends", self.queued_retry_first),
             ("longest wait of queued appends", self.queued_retry_longest),
+            ("presence TTL", self.presence_ttl),
             ("header read timeout", self.limits.header_read_timeout),
             ("body read timeout", self.limits.body_read_timeout),
         ] {
@@ -137,6 +151,11 @@ impl ServerConfig {
             ("queued_bytes_max", limits.queued_bytes_max),
             ("queued_attempts_max", limits.queued_attempts_max as usize),
             ("dead_letters_max", limits.dead_letters_max),
+            ("sessions_max", limits.sessions_max),
+            ("event_ids_max", limits.event_ids_max),
+            ("event_ids_cached_max", limits.event_ids_cached_max),
+            ("presence_users_max", limits.presence_users_max),
+            ("presence_connections_max", limits.presence_connections_max),
         ] {
             if value == 0 {
                 return Err(InvalidConfig::Zero(name));
@@ -303,6 +322,29 @@ pub struct Limits {
     pub queued_attempts_max: u32,
     /// Dead letters kept; beyond, what cannot be delivered stays in the queue.
     pub dead_letters_max: usize,
+    /// Sessions there may be: 507 beyond.
+    pub sessions_max: usize,
+    /// Newest events of a session among which an event id is recognised as written before; older ones are not.
+    pub event_ids_max: usize,
+    /// Event ids remembered over all sessions; those of sessions not written to lately are read again when needed.
+    pub event_ids_cached_max: usize,
+    /// Users present in one session: 429 beyond.
+    pub presence_users_max: usize,
+    /// Connections present in all sessions: 429 beyond.
+    pub presence_connections_max: usize,
+}
+
+/// What happens to written session events of types that are neither in the catalogue nor among
+/// [`ServerConfig::custom_events`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownEvents {
+    /// They are stored as they are.
+    #[default]
+    Accept,
+    /// Those whose type begins with `x-`, or is among [`ServerConfig::event_types`], are stored; others are refused.
+    AcceptRegistered,
+    /// They are refused.
+    Reject,
 }
 
 impl Default for Limits {
@@ -331,6 +373,11 @@ impl Default for Limits {
             queued_bytes_max: 256 << 20,
             queued_attempts_max: 10,
             dead_letters_max: 10_000,
+            sessions_max: 1_000_000,
+            event_ids_max: 4_096,
+            event_ids_cached_max: 500_000,
+            presence_users_max: 200,
+            presence_connections_max: 50_000,
         }
     }
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use crate::CorsOrigins;
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 const MAX_AGE_SECS: HeaderValue = HeaderValue::from_static("7200");
 
 /// The two lists of headers and the rule about origins, built once.

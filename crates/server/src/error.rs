@@ -56,6 +56,14 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
+    pub(crate) fn code(&self) -> Code {
+        self.inner.code
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.inner.status
+    }
+
     pub(crate) fn details(mut self, details: Value) -> Self {
         self.inner.details = Some(details);
         self
@@ -65,10 +73,6 @@ impl ApiError {
     pub(crate) fn rejection(mut self, reason: &'static str) -> Self {
         self.inner.rejection = Some(reason);
         self
-    }
-
-    pub(crate) fn code(&self) -> Code {
-        self.inner.code
     }
 
     /// A member the protocol wants beside the code.

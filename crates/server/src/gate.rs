@@ -83,7 +83,7 @@ impl Gate {
         let max = self.app.config.limits.url_bytes_max;
         if length > max {
             let message = format!("the request target is longer than {max} bytes");
-            return ApiError::new(StatusCode::URI_TOO_LONG, Code::UriTooLong, message).into_response();
+            return refuse(path, ApiError::new(StatusCode::URI_TOO_LONG, Code::UriTooLong, message));
         }
         let preflight = request.method() == Method::OPTIONS
             && origin.is_some()
@@ -115,7 +115,7 @@ impl Gate {
                 request.extensions_mut().insert(caller);
             }
             Ok(None) => {}
-            Err(error) => return error.into_response(),
+            Err(error) => return refuse(request.uri().path(), error),
         }
         match self.router.call(request).await {
             Ok(response) => response,
@@ -155,6 +155,12 @@ fn is_protected(path: &str) -> bool {
     ["/v1", "/api", "/metrics"]
         .iter()
         .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// In the envelope of the part of the URL space that was asked.
+fn refuse(path: &str, error: ApiError) -> Response {
+    let api = path.strip_prefix("/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if api { error.into_api_response() } else { error.into_response() }
 }
 
 fn is_health(path: &str) -> bool {

@@ -38,11 +38,13 @@ mod glob;
 mod health;
 mod live_connection;
 mod metrics;
+mod presence;
 mod reached;
 mod request_id;
 mod retention;
 mod router;
 mod server;
+mod session;
 mod socket;
 mod spool;
 mod starting;
@@ -54,7 +56,9 @@ mod subscriptions;
 mod testing;
 
 pub use code::Code;
-pub use config::{AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig};
+pub use config::{
+    AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig, UnknownEvents,
+};
 pub use durable_sessions_storage::StoreOptions;
 /// Backups as files, for commands that work without a server.
 pub use durable_sessions_storage::backup;

@@ -19,12 +19,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1", any(missing))
         .route("/v1/{*path}", any(missing))
         .route("/api", any(missing))
-        .route("/api/sessions", get(api::list_sessions).fallback(only_get))
         .route("/api/backup", get(api::backup).fallback(only_get))
         .route("/api/dead-letters", get(api::list_dead_letters).delete(api::purge_dead_letters))
         .route("/api/dead-letters/redrive", post(api::redrive_dead_letters))
         .route("/api/dead-letters/{id}", get(api::show_dead_letter).delete(api::purge_dead_letter))
         .route("/api/dead-letters/{id}/redrive", post(api::redrive_dead_letter))
+        .merge(api::routes().method_not_allowed_fallback(other_method))
         .route("/api/{*path}", any(missing_api))
         .route("/metrics", get(metrics::metrics).fallback(only_get))
         .route("/healthz", get(health::healthz).fallback(only_get))
@@ -39,6 +39,15 @@ async fn missing() -> ApiError {
 
 async fn missing_api() -> Response {
     ApiError::not_found().into_api_response()
+}
+
+async fn other_method() -> Response {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        Code::MethodNotAllowed,
+        "this route does not know the method",
+    )
+    .into_api_response()
 }
 
 async fn only_get() -> ApiError {

@@ -20,9 +20,11 @@ use crate::cors::Cors;
 use crate::fanout::Fanout;
 use crate::gate::Gate;
 use crate::metrics::{self, Metrics};
+use crate::presence::{self, Presence};
 use crate::request_id::RequestIds;
 use crate::retention;
 use crate::router::router;
+use crate::session::{Directory, EventIds, EventRules};
 use crate::spool::{self, Spool};
 use crate::starting;
 use crate::static_files::StaticFiles;
@@ -80,6 +82,9 @@ pub enum StartError {
     /// The store opened, but not the queued appends of an earlier run.
     #[error("cannot open the queued appends: {0}")]
     Queued(String),
+    /// The store opened, but its sessions cannot be read.
+    #[error("cannot read the sessions: {0}")]
+    Sessions(#[source] ReadError),
 }
 
 impl StartError {
@@ -143,6 +148,10 @@ impl Server {
         let spool = Spool::new(&config);
         spool.open_if_used().await.map_err(|error| StartError::Queued(error.to_string()))?;
         let limits = &config.limits;
+        let sessions = Directory::open(&*store, limits.sessions_max).await.map_err(StartError::Sessions)?;
+        let presence =
+            Presence::new(config.presence_ttl, limits.presence_users_max, limits.presence_connections_max);
+        presence.take_up(&sessions, config.store_options.clock.now_ms());
         Ok(App {
             fanout: Fanout::new(limits.ring_bytes_max, limits.rings_bytes_max),
             cors: Cors::new(config.cors.clone()),
@@ -157,6 +166,14 @@ impl Server {
             metrics: Metrics::new(),
             jitter: Jitter::new(),
             subscriptions,
+            sessions,
+            presence,
+            event_rules: EventRules::new(
+                config.custom_events.clone(),
+                config.unknown_events,
+                config.event_types.clone(),
+            ),
+            event_ids: EventIds::new(limits.event_ids_max, limits.event_ids_cached_max),
             draining,
             store,
             config,
@@ -203,6 +220,7 @@ impl BoundServer {
         let delivering = tokio::spawn(spool::deliver(app.clone()));
         // To the very end: what is watched most while a server stops is how it does.
         let watched = metrics.map(|(listener, _)| tokio::spawn(serve_metrics(listener, app.clone())));
+        let watching = tokio::spawn(presence::watch(app.clone()));
         let gate = Gate::new(app.clone(), router(app.clone()));
         let accepting = accept(&listener, &app, &gate, &places, &killed);
         let outcome = {
@@ -224,6 +242,7 @@ impl BoundServer {
             let _ = tokio::time::timeout(KILL_GRACE, places.acquire_many(all)).await;
         }
         keeping.abort();
+        watching.abort();
         let delivering_abort = delivering.abort_handle();
         if tokio::time::timeout(KILL_GRACE, delivering).await.is_err() {
             // What was under way is delivered again after the next start, and recognised.

@@ -8,12 +8,16 @@ use serde_json::json;
 use crate::Code;
 use crate::answer::{TRUE, number_value};
 use crate::error::ApiError;
+use crate::presence::PresenceError;
+use crate::session::ChangeError;
 use crate::stream::Namespace;
 
 /// After how many seconds a full queue is worth another try: one commit takes milliseconds.
 const OVERLOAD_RETRY_SECS: u32 = 1;
 /// After how many seconds a failed medium is: the store tries to recover all the time.
 const UNAVAILABLE_RETRY_SECS: u32 = 5;
+/// After how many seconds somebody may have gone.
+const PRESENCE_RETRY_SECS: u32 = 10;
 
 /// After how many seconds a full store is worth another try: it looks for room every second.
 const FULL_RETRY_SECS: u32 = 10;
@@ -151,6 +155,32 @@ impl StoreError for ReadError {
             }
             Self::Unavailable(reason) => unavailable(&reason),
         }
+    }
+}
+
+impl StoreError for ChangeError {
+    fn answer(self, namespace: Namespace) -> ApiError {
+        match self {
+            Self::Read(error) => error.answer(namespace),
+            Self::Append(error) => error.answer(namespace),
+            Self::Transition(why) => {
+                ApiError::new(StatusCode::CONFLICT, Code::InvalidTransition, why.to_string())
+                    .details(json!({ "from": why.from.as_str(), "to": why.to.as_str() }))
+            }
+        }
+    }
+}
+
+impl StoreError for PresenceError {
+    fn answer(self, namespace: Namespace) -> ApiError {
+        let message = self.to_string();
+        let max = match self {
+            Self::Change(error) => return error.answer(namespace),
+            Self::UsersMax(max) | Self::ConnectionsMax(max) => max,
+        };
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyConnections, message)
+            .retry_after(PRESENCE_RETRY_SECS)
+            .details(json!({ "limit": max }))
     }
 }
 

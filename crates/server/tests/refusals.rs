@@ -77,7 +77,7 @@ const TABLE: &[Row] = &[
     ("an API route there is not",  "GET",    "/api/nothing",                              &[],     "",                 404, "NOT_FOUND",             "route"),
     ("a list page of nothing",     "GET",    "/api/sessions?limit=0",                     &[],     "",                 400, "INVALID_PARAMETER",     "limit"),
     ("a cursor of another list",   "GET",    "/api/sessions?after=a%20b",                 &[],     "",                 400, "INVALID_CURSOR",        "cursor"),
-    ("a list that is posted to",   "POST",   "/api/sessions",                             &[JSON], "{}",               405, "METHOD_NOT_ALLOWED",    "method"),
+    ("a list that is put",         "PUT",    "/api/sessions",                             &[JSON], "{}",               405, "METHOD_NOT_ALLOWED",    "method"),
 ];
 
 #[tokio::test]

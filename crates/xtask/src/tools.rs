@@ -6,4 +6,5 @@ pub(crate) mod browsers;
 pub(crate) mod cargo_tools;
 mod debian_toolchain;
 pub(crate) mod node;
+pub(crate) mod python_tools;
 pub(crate) mod wasm_toolchain;

@@ -1169,7 +1169,11 @@ export interface PresenceEntry {
     /**
      * When last heard of, in Unix milliseconds.
      */
-    lastSeen: number;
+    lastSeenAt: number;
+    /**
+     * How many connections the user has open: tabs, devices.
+     */
+    connections: number;
 }
 
 /** Streaming text. */

@@ -29,6 +29,19 @@ pub(crate) enum StoreKind {
     Memory,
 }
 
+/// What happens to session events of types that are not in the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum UnknownEventsKind {
+    /// Stored as they are
+    #[default]
+    Accept,
+    /// Stored when the type begins with x- or is among --event-type, else refused
+    AcceptRegistered,
+    /// Refused
+    Reject,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -99,6 +112,15 @@ settings! {
     /// Longest silence on an SSE answer [default: 15s]
     #[arg(long, env = "DURABLE_SESSIONS_HEARTBEAT", value_name = "DURATION")]
     heartbeat: Span,
+    /// What happens to session events of types that are not in the catalogue [default: accept]
+    #[arg(long, env = "DURABLE_SESSIONS_UNKNOWN_EVENTS")]
+    unknown_events: UnknownEventsKind,
+    /// Event types of the application, for --unknown-events accept-registered; one that ends in * stands for all that begin so
+    #[arg(long, env = "DURABLE_SESSIONS_EVENT_TYPE", value_delimiter = ',', value_name = "TYPE")]
+    event_type: Vec<String>,
+    /// After which silence a connection's presence is over [default: 1m]
+    #[arg(long, env = "DURABLE_SESSIONS_PRESENCE_TTL", value_name = "DURATION")]
+    presence_ttl: Span,
     /// How long a shutdown waits for requests in flight [default: 10s]
     #[arg(long, env = "DURABLE_SESSIONS_SHUTDOWN_DEADLINE", value_name = "DURATION")]
     shutdown_deadline: Span,
@@ -192,6 +214,21 @@ settings! {
     /// Dead letters that are kept [default: 10000]
     #[arg(long, env = "DURABLE_SESSIONS_DEAD_LETTERS_MAX", value_name = "N", help_heading = "Limits")]
     dead_letters_max: usize,
+    /// Sessions there may be [default: 1000000]
+    #[arg(long, env = "DURABLE_SESSIONS_SESSIONS_MAX", value_name = "N", help_heading = "Limits")]
+    sessions_max: usize,
+    /// Newest events of a session among which a repeated event id is recognised [default: 4096]
+    #[arg(long, env = "DURABLE_SESSIONS_EVENT_IDS_MAX", value_name = "N", help_heading = "Limits")]
+    event_ids_max: usize,
+    /// Event ids remembered over all sessions [default: 500000]
+    #[arg(long, env = "DURABLE_SESSIONS_EVENT_IDS_CACHED_MAX", value_name = "N", help_heading = "Limits")]
+    event_ids_cached_max: usize,
+    /// Users present in one session [default: 200]
+    #[arg(long, env = "DURABLE_SESSIONS_PRESENCE_USERS_MAX", value_name = "N", help_heading = "Limits")]
+    presence_users_max: usize,
+    /// Connections present in all sessions [default: 50000]
+    #[arg(long, env = "DURABLE_SESSIONS_PRESENCE_CONNECTIONS_MAX", value_name = "N", help_heading = "Limits")]
+    presence_connections_max: usize,
     /// What the memory store may hold [default: 1GiB]
     #[arg(long, env = "DURABLE_SESSIONS_MEMORY_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
     memory_bytes_max: Size,

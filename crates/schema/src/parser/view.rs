@@ -157,6 +157,12 @@ impl<'j, 'p> EventView<'j, 'p> {
         self.span.of(self.text)
     }
 
+    /// Where the event stands in the whole text, in bytes.
+    #[must_use]
+    pub fn range(&self) -> core::ops::Range<usize> {
+        self.span.start as usize..self.span.end as usize
+    }
+
     /// The whole text that the event stands in.
     #[must_use]
     pub fn text(&self) -> &'j [u8] {

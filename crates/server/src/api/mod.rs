@@ -1,12 +1,27 @@
-//! The session API under `/api`: success and failure envelopes, one module per resource.
+//! The session API under `/api`: success and failure envelopes, one module per resource. Each handler asks `permission`
+//! before it says anything about what exists.
 
 mod backup;
 mod dead_letters;
+mod document;
+mod envelope;
+mod event_source;
+mod export;
+mod history;
+mod pages;
+pub(crate) mod permission;
+mod presence;
+mod publish;
+mod session_list;
+mod session_view;
 mod sessions;
+mod summary;
+mod written_form;
 
 pub(crate) use backup::backup;
 pub(crate) use dead_letters::{
     list_dead_letters, purge_dead_letter, purge_dead_letters, redrive_dead_letter, redrive_dead_letters,
     show_dead_letter,
 };
-pub(crate) use sessions::list_sessions;
+pub(crate) use document::routes;
+pub(crate) use permission::Action;

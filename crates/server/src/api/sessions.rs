@@ -1,136 +1,322 @@
-//! `GET /api/sessions`: the sessions there are, in order of id, page by page.
+//! `/api/sessions` and `/api/sessions/{id}`: create, look, change, close, delete.
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::{RawQuery, State};
-use axum::response::{IntoResponse as _, Response};
-use durable_sessions_protocol::{Offset, StreamPath};
-use durable_sessions_schema::{SessionId, SessionStatus};
-use durable_sessions_storage::StreamHead;
-use http::header::CACHE_CONTROL;
-use serde::Serialize;
-use serde_json::json;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use durable_sessions_protocol::{ContentType, Retention};
+use durable_sessions_schema::{AgentId, ProjectId, SessionStatus, TITLE_CHARS_MAX, TaskId};
+use durable_sessions_storage::{CreateStream, Lifetime};
+use http::{Request, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::document::Failure;
+use super::envelope::{Answer, SessionPath, json_body, parse, session_id, success};
+use super::permission::{self, Action, Ownership};
+use super::session_view::{SessionView, SessionWithPresenceView, StatusShape};
 use crate::Code;
-use crate::answer::NO_STORE;
 use crate::app::App;
+use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::session::{self, Found, SessionRow, Step};
 use crate::store_error::StoreError as _;
-use crate::stream::{Namespace, percent_decode};
+use crate::stream::Namespace;
 
-const PREFIX: &str = "sessions/";
-const LIMIT_DEFAULT: usize = 100;
-const LIMIT_MAX: usize = 1000;
-
-/// One session as the list shows it.
-#[derive(Debug, Serialize)]
+/// A session to create.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct SessionRow {
+pub(crate) struct NewSession {
+    /// 1 to 100 letters, digits, '-' or '_'; made up when absent.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,100}$")]
+    id: Option<String>,
+    /// The project it belongs to.
+    #[schema(value_type = String, min_length = 1, max_length = 256)]
+    project_id: ProjectId,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 256)]
+    task_id: Option<TaskId>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 256)]
+    agent_id: Option<AgentId>,
+    #[schema(max_length = 500)]
+    title: Option<String>,
+}
+
+/// What of a session is to change. What is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SessionChange {
+    /// Must follow the status it has: idle, initializing, active, paused or active again, closing, closed; error from
+    /// any but closed, and active from error.
+    #[schema(value_type = Option<StatusShape>)]
+    status: Option<SessionStatus>,
+    #[schema(max_length = 500)]
+    title: Option<String>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 256)]
+    task_id: Option<TaskId>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 256)]
+    agent_id: Option<AgentId>,
+}
+
+/// A session.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionAnswer {
+    ok: bool,
+    data: SessionView,
+}
+
+/// A session and who is there.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionWithPresenceAnswer {
+    ok: bool,
+    data: SessionWithPresenceView,
+}
+
+/// That a session is gone.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeletedAnswer {
+    ok: bool,
+    data: Deleted,
+}
+
+/// Which session is gone.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Deleted {
     id: String,
-    status: SessionStatus,
-    closed: bool,
-    event_count: u64,
-    /// Where a reader that wants only what comes next begins.
-    cursor: String,
-    /// Where the history begins, once something of it was given up.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first_cursor: Option<String>,
-    /// What the stream asks to be kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retention: Option<String>,
-    /// Unix milliseconds.
-    created_at: i64,
-    updated_at: i64,
+    deleted: bool,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct ListQuery {
-    limit: usize,
-    after: Option<StreamPath>,
-}
-
-pub(crate) async fn list_sessions(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
-    match list(&app, query.as_deref()).await {
-        Ok(response) => response,
-        Err(error) => error.into_api_response(),
-    }
-}
-
-async fn list(app: &App, query: Option<&str>) -> Result<Response, ApiError> {
-    let ListQuery { limit, after } = ListQuery::parse(query)?;
-    // One more than asked for tells whether there is a next page.
-    let mut found =
-        app.store.list(PREFIX, after.as_ref(), limit + 1).await.map_err(|e| e.answer(Namespace::Sessions))?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let sessions: Vec<_> = found.iter().filter_map(|(path, head)| row(path, head)).collect();
-    let next = if more { sessions.last().map(|session| session.id.clone()) } else { None };
-    let body = json!({ "ok": true, "data": { "sessions": sessions, "nextCursor": next } });
-    Ok(([(CACHE_CONTROL, NO_STORE)], Json(body)).into_response())
-}
-
-fn row(path: &StreamPath, head: &StreamHead) -> Option<SessionRow> {
-    let status = match (head.closed, head.next_offset.position()) {
-        (true, _) => SessionStatus::Closed,
-        (false, 0) => SessionStatus::Idle,
-        (false, _) => SessionStatus::Active,
+/// Creates a session.
+///
+/// The same session as `PUT /v1/stream/sessions/{id}` creates, which leaves `projectId` null. One that exists with the
+/// same values is confirmed with 200, so that a request may be sent again.
+#[utoipa::path(
+    post,
+    path = "/api/sessions",
+    tag = "sessions",
+    operation_id = "createSession",
+    request_body = NewSession,
+    responses(
+        (status = 201, description = "Created.", body = SessionAnswer),
+        (status = 200, description = "It exists with these values.", body = SessionAnswer),
+        (status = 400, description = "INVALID_JSON, INVALID_REQUEST, INVALID_SESSION_ID", body = Failure),
+        (status = 401, description = "UNAUTHORIZED", body = Failure),
+        (status = 403, description = "FORBIDDEN", body = Failure),
+        (status = 409, description = "STREAM_EXISTS: with other values. STREAM_GONE: forks of a deleted session keep its content.", body = Failure),
+        (status = 413, description = "PAYLOAD_TOO_LARGE", body = Failure),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE", body = Failure),
+        (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
+        (status = 507, description = "STORAGE_FULL", body = Failure),
+    ),
+)]
+pub(crate) async fn create_session(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    request: Request<Body>,
+) -> Answer {
+    let body = json_body(&app, request).await?;
+    let new: NewSession = parse(&body)?;
+    check_title(new.title.as_deref())?;
+    let id = match &new.id {
+        Some(id) => session_id(id)?,
+        None => session::fresh_session_id(),
     };
-    Some(SessionRow {
-        id: path.child_of("sessions")?.to_owned(),
-        status,
-        closed: head.closed,
-        event_count: head.next_offset.position(),
-        cursor: head.next_offset.to_string(),
-        first_cursor: (head.first_offset > Offset::ZERO).then(|| head.first_offset.to_string()),
-        retention: (!head.retention.is_none()).then(|| head.retention.to_string()),
-        created_at: head.created_at_ms,
-        updated_at: head.updated_at_ms,
-    })
+    let path = session::path_of(&id);
+    match app.sessions.get(&path) {
+        Some(entry) => {
+            permission::require(&caller, Action::Read, Ownership::Session { path: &path, row: &entry.row })?;
+        }
+        None => {
+            let absent = Ownership::Absent { path: &path, project: Some(&new.project_id) };
+            permission::require(&caller, Action::Create, absent)?;
+        }
+    }
+    let row = SessionRow {
+        project_id: Some(new.project_id),
+        task_id: new.task_id,
+        agent_id: new.agent_id,
+        title: new.title,
+        ..SessionRow::new(Some(permission::subject(&caller).to_owned()))
+    };
+    let create = CreateStream {
+        content_type: Some(ContentType::json()),
+        lifetime: Lifetime::Unlimited,
+        retention: Retention::NONE,
+        initial: None,
+        closed: false,
+        fork: None,
+        attributes: None,
+    };
+    let created =
+        session::create(&app, &path, create, &row).await.map_err(|e| e.answer(Namespace::Sessions))?;
+    let existing = SessionRow::of_head(&created.head);
+    let same = existing.project_id == row.project_id
+        && existing.task_id == row.task_id
+        && existing.agent_id == row.agent_id
+        && existing.title == row.title;
+    if !created.is_new && !same {
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            Code::StreamExists,
+            "a session with this id and other values exists",
+        )
+        .into());
+    }
+    let status = if created.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    success(status, SessionView::new(id.as_str(), &existing, &created.head))
 }
 
-impl ListQuery {
-    fn parse(query: Option<&str>) -> Result<Self, ApiError> {
-        let (mut limit, mut after) = (LIMIT_DEFAULT, None);
-        for pair in query.unwrap_or_default().split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            match name {
-                "limit" => {
-                    limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or_else(
-                        || {
-                            ApiError::bad_request(
-                                Code::InvalidParameter,
-                                format!("limit must be a number from 1 to {LIMIT_MAX}"),
-                            )
-                        },
-                    )?;
-                }
-                "after" => after = Some(parse_after(value)?),
-                _ => {}
-            }
+/// Shows a session and who is there.
+#[utoipa::path(
+    get,
+    path = "/api/sessions/{id}",
+    tag = "sessions",
+    operation_id = "getSession",
+    params(("id" = String, Path, description = "The session.", pattern = "^[A-Za-z0-9_-]{1,100}$")),
+    responses(
+        (status = 200, description = "The session.", body = SessionWithPresenceAnswer),
+        (status = 400, description = "INVALID_SESSION_ID", body = Failure),
+        (status = 401, description = "UNAUTHORIZED", body = Failure),
+        (status = 403, description = "FORBIDDEN", body = Failure),
+        (status = 404, description = "SESSION_NOT_FOUND", body = Failure),
+        (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
+    ),
+)]
+pub(crate) async fn get_session(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    SessionPath { id, path }: SessionPath,
+) -> Answer {
+    permission::require_at(&app, &caller, Action::Read, &path).await?;
+    let found = session::find(&app, &path).await.map_err(|e| e.answer(Namespace::Sessions))?;
+    let presence = app.presence.entries(&path);
+    success(StatusCode::OK, SessionWithPresenceView { session: SessionView::of(&id, &found), presence })
+}
+
+/// Changes a session's status or what is said about it.
+///
+/// Becoming `closed` closes its stream in the same step.
+#[utoipa::path(
+    patch,
+    path = "/api/sessions/{id}",
+    tag = "sessions",
+    operation_id = "changeSession",
+    params(("id" = String, Path, description = "The session.", pattern = "^[A-Za-z0-9_-]{1,100}$")),
+    request_body = SessionChange,
+    responses(
+        (status = 200, description = "The session as it is now.", body = SessionAnswer),
+        (status = 400, description = "INVALID_JSON, INVALID_REQUEST, INVALID_SESSION_ID", body = Failure),
+        (status = 401, description = "UNAUTHORIZED", body = Failure),
+        (status = 403, description = "FORBIDDEN", body = Failure),
+        (status = 404, description = "SESSION_NOT_FOUND", body = Failure),
+        (status = 409, description = "INVALID_TRANSITION", body = Failure),
+        (status = 413, description = "PAYLOAD_TOO_LARGE", body = Failure),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE", body = Failure),
+        (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
+        (status = 507, description = "STORAGE_FULL", body = Failure),
+    ),
+)]
+pub(crate) async fn change_session(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    SessionPath { id, path }: SessionPath,
+    request: Request<Body>,
+) -> Answer {
+    // Who may do neither is told so whatever the body says, and whether the session is there or not.
+    permission::require_at(&app, &caller, Action::Close, &path).await?;
+    let body = json_body(&app, request).await?;
+    let change: SessionChange = parse(&body)?;
+    check_title(change.title.as_deref())?;
+    if change.title.is_some() || change.task_id.is_some() || change.agent_id.is_some() {
+        permission::require_at(&app, &caller, Action::Manage, &path).await?;
+    }
+    let found = session::change(&app, &path, move |found, now_ms| change.plan(found, now_ms)).await;
+    let found = found.map_err(|e| e.answer(Namespace::Sessions))?;
+    success(StatusCode::OK, SessionView::of(&id, &found))
+}
+
+impl SessionChange {
+    fn plan(&self, found: &Found, now_ms: i64) -> Result<Option<Step>, session::InvalidTransition> {
+        let mut row = found.row.clone();
+        if let Some(status) = self.status {
+            row.become_status(status, now_ms)?;
         }
-        Ok(Self { limit, after })
+        row.title = self.title.clone().or(row.title);
+        row.task_id = self.task_id.clone().or(row.task_id);
+        row.agent_id = self.agent_id.clone().or(row.agent_id);
+        let close = row.status == SessionStatus::Closed;
+        Ok((row != found.row).then_some(Step { row, events: None, close }))
     }
 }
 
-fn parse_after(value: &str) -> Result<StreamPath, ApiError> {
-    percent_decode(value)
-        .filter(|id| id.parse::<SessionId>().is_ok())
-        .and_then(|id| format!("{PREFIX}{id}").parse().ok())
-        .ok_or_else(|| ApiError::bad_request(Code::InvalidCursor, "after is not a cursor of this list"))
+/// Closes a session.
+///
+/// From any status: the steps that lead to `closed` are taken together, and its stream takes no more events. Closing
+/// what is closed succeeds.
+#[utoipa::path(
+    post,
+    path = "/api/sessions/{id}/close",
+    tag = "sessions",
+    operation_id = "closeSession",
+    params(("id" = String, Path, description = "The session.", pattern = "^[A-Za-z0-9_-]{1,100}$")),
+    responses(
+        (status = 200, description = "The closed session.", body = SessionAnswer),
+        (status = 400, description = "INVALID_SESSION_ID", body = Failure),
+        (status = 401, description = "UNAUTHORIZED", body = Failure),
+        (status = 403, description = "FORBIDDEN", body = Failure),
+        (status = 404, description = "SESSION_NOT_FOUND", body = Failure),
+        (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
+    ),
+)]
+pub(crate) async fn close_session(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    SessionPath { id, path }: SessionPath,
+) -> Answer {
+    permission::require_at(&app, &caller, Action::Close, &path).await?;
+    let closed = session::change(&app, &path, |found, now_ms| {
+        if found.head.closed {
+            return Ok(None);
+        }
+        let mut row = found.row.clone();
+        row.close(now_ms);
+        Ok(Some(Step { row, events: None, close: true }))
+    });
+    let found = closed.await.map_err(|e| e.answer(Namespace::Sessions))?;
+    success(StatusCode::OK, SessionView::of(&id, &found))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Deletes a session with all its events.
+#[utoipa::path(
+    delete,
+    path = "/api/sessions/{id}",
+    tag = "sessions",
+    operation_id = "deleteSession",
+    params(("id" = String, Path, description = "The session.", pattern = "^[A-Za-z0-9_-]{1,100}$")),
+    responses(
+        (status = 200, description = "It is gone.", body = DeletedAnswer),
+        (status = 400, description = "INVALID_SESSION_ID", body = Failure),
+        (status = 401, description = "UNAUTHORIZED", body = Failure),
+        (status = 403, description = "FORBIDDEN", body = Failure),
+        (status = 404, description = "SESSION_NOT_FOUND", body = Failure),
+        (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
+    ),
+)]
+pub(crate) async fn delete_session(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    SessionPath { id, path }: SessionPath,
+) -> Answer {
+    permission::require_at(&app, &caller, Action::Delete, &path).await?;
+    session::delete(&app, &path).await.map_err(|e| e.answer(Namespace::Sessions))?;
+    success(StatusCode::OK, Deleted { id, deleted: true })
+}
 
-    #[test]
-    fn pages_have_bounds() {
-        assert_eq!(ListQuery::parse(None).unwrap(), ListQuery { limit: 100, after: None });
-        let second = ListQuery::parse(Some("after=run-1&limit=2")).unwrap();
-        assert_eq!(second, ListQuery { limit: 2, after: "sessions/run-1".parse().ok() });
-        for bad in ["limit=0", "limit=1001", "limit=x", "after=", "after=a%2Fb", "after=%zz"] {
-            assert!(ListQuery::parse(Some(bad)).is_err(), "{bad}");
-        }
+fn check_title(title: Option<&str>) -> Result<(), ApiError> {
+    if title.is_some_and(|title| title.chars().count() > TITLE_CHARS_MAX) {
+        let message = format!("a title has at most {TITLE_CHARS_MAX} characters");
+        return Err(ApiError::bad_request(Code::InvalidRequest, message)
+            .details(serde_json::json!({ "path": "$.title", "limit": TITLE_CHARS_MAX })));
     }
+    Ok(())
 }

@@ -12,6 +12,9 @@ pub(crate) enum Framing {
     Text,
     /// Base64 of bytes.
     Base64,
+    /// Not of the protocol: one unnamed frame per message, with the cursor behind it as its id, for a plain
+    /// `EventSource`. There are no control events.
+    EventSource,
 }
 
 impl Framing {
@@ -57,6 +60,16 @@ pub(crate) fn encode_data(
             sse::encode_frame(out, Some(sse::EVENT_DATA), None, &parts);
             next
         }
+        Framing::EventSource => {
+            let count: u64 = rows.iter().map(Batch::units).sum();
+            let mut at = next.position().saturating_sub(count);
+            for message in rows.iter().flat_map(Batch::messages) {
+                at += 1;
+                let cursor = Offset::new(at).to_token();
+                sse::encode_frame(out, None, std::str::from_utf8(&cursor).ok(), &[&message]);
+            }
+            next
+        }
         Framing::Base64 => {
             match rows {
                 [row] => sse::encode_base64_data_event(out, row.body()),
@@ -90,6 +103,12 @@ pub(crate) fn encode_control(
     cursor: u64,
     standing: Standing,
 ) {
+    if framing == Framing::EventSource {
+        if standing == Standing::Closed {
+            encode_closed(out, next);
+        }
+        return;
+    }
     sse::encode_control_event(
         out,
         &Control {
@@ -100,6 +119,14 @@ pub(crate) fn encode_control(
             message_count: (framing == Framing::Json).then_some(next.position()),
         },
     );
+}
+
+/// The last frame a plain `EventSource` gets of a closed session. When it comes back with this id, the answer is 204,
+/// which is how it is told to stop.
+fn encode_closed(out: &mut Vec<u8>, next: Offset) {
+    let cursor = next.to_string();
+    let frame = serde_json::json!({ "type": "closed", "offset": next.position(), "cursor": cursor });
+    sse::encode_frame(out, None, Some(&cursor), &[frame.to_string().as_bytes()]);
 }
 
 fn concat(rows: &[Batch]) -> Vec<u8> {
@@ -131,6 +158,19 @@ mod tests {
         assert_eq!(text(&[b"b\xc3"], false), ("event: data\ndata:b\u{fffd}\n\n".into(), 2));
         // Progress is always made.
         assert_eq!(text(&[b"\xc3"], true).1, 1);
+    }
+
+    #[test]
+    fn a_plain_event_source_gets_one_frame_per_message() {
+        let rows = [
+            Batch::joined_messages(Bytes::from_static(b"1,2"), vec![1, 3]).unwrap(),
+            Batch::message(Bytes::from_static(b"{}")).unwrap(),
+        ];
+        let mut out = Vec::new();
+        encode_data(&mut out, Framing::EventSource, &rows, Offset::new(7), false);
+        encode_control(&mut out, Framing::EventSource, Offset::new(7), 9, Standing::UpToDate);
+        let frame = |n: u32, data: &str| format!("id: {n:020}\ndata:{data}\n\n");
+        assert_eq!(String::from_utf8(out).unwrap(), frame(5, "1") + &frame(6, "2") + &frame(7, "{}"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use durable_sessions_protocol::{LiveCursor, Offset, StreamPath};
 use durable_sessions_storage::{Tail, TailWatch};
 use tokio::sync::Notify;
 
+use super::ephemeral::Lane;
 use super::frames::{Framing, Standing, encode_control};
 use super::ring::{Frame, Ring};
 use crate::app::{App, until_draining};
@@ -41,6 +42,8 @@ pub(crate) enum Take {
     Frames { frames: Vec<Frame>, at_tail: bool, ending: Option<Ending> },
     /// Read from storage: the ring does not have it.
     Behind,
+    /// Send what is not stored, up to this number.
+    Ephemeral(Bytes, u64),
     /// Send a comment; this is the number of the heartbeat.
     Heartbeat(u32),
     /// Nothing is left to send.
@@ -60,6 +63,7 @@ pub(crate) struct Hub {
 
 struct Inner {
     ring: Ring,
+    lane: Lane,
     ending: Option<Ending>,
     heartbeats: u32,
     last_sent: Instant,
@@ -75,6 +79,8 @@ struct Seat {
     deadline: Instant,
     /// Up to where it has taken.
     next: Offset,
+    /// Wants what is not stored as well.
+    ephemeral: bool,
     waker: Option<Waker>,
 }
 
@@ -85,6 +91,16 @@ pub(super) struct Lag {
     pub(super) lagging: u64,
     /// The largest distance to the tail.
     pub(super) max: u64,
+}
+
+/// What a subscriber is told when it takes its seat.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seated {
+    pub(crate) seat: SeatIndex,
+    /// The number of the last heartbeat.
+    pub(crate) heartbeats: u32,
+    /// The number of the newest frame that is not stored.
+    pub(crate) ephemeral: u64,
 }
 
 /// A place of one subscriber in a hub.
@@ -100,6 +116,7 @@ impl Hub {
             framing,
             inner: Mutex::new(Inner {
                 ring: Ring::new(tail),
+                lane: Lane::default(),
                 ending: None,
                 heartbeats: 0,
                 last_sent: now,
@@ -117,13 +134,13 @@ impl Hub {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a seat, with the number of the last heartbeat; `None` when the hub is over.
-    pub(crate) fn join(&self, deadline: Instant, next: Offset) -> Option<(SeatIndex, u32)> {
+    /// Takes a seat; `None` when the hub is over.
+    pub(crate) fn join(&self, deadline: Instant, next: Offset, ephemeral: bool) -> Option<Seated> {
         let mut inner = self.lock();
         if inner.ending.is_some() {
             return None;
         }
-        let seat = Seat { deadline, next, waker: None };
+        let seat = Seat { deadline, next, ephemeral, waker: None };
         let index = match inner.free.pop() {
             Some(index) => index,
             None => {
@@ -139,7 +156,7 @@ impl Hub {
                 self.changed.notify_one();
             }
         }
-        Some((SeatIndex(index), inner.heartbeats))
+        Some(Seated { seat: SeatIndex(index), heartbeats: inner.heartbeats, ephemeral: inner.lane.seq() })
     }
 
     /// Gives a seat back. When it was the last one, the hub is over in the same step, so that nobody can join it
@@ -166,8 +183,15 @@ impl Hub {
         self.lock().ending.is_some()
     }
 
-    /// What comes after `next`; keeps the waker when there is nothing.
-    pub(crate) fn take(&self, seat: SeatIndex, next: Offset, heartbeats_seen: u32, waker: &Waker) -> Take {
+    /// What comes after `next`; keeps the waker when there is nothing. `ephemeral_seen` of a subscriber that wants it.
+    pub(crate) fn take(
+        &self,
+        seat: SeatIndex,
+        next: Offset,
+        heartbeats_seen: u32,
+        ephemeral_seen: Option<u64>,
+        waker: &Waker,
+    ) -> Take {
         let mut inner = self.lock();
         if let Some(Some(seat)) = inner.seats.get_mut(seat.0 as usize) {
             seat.next = next;
@@ -187,6 +211,9 @@ impl Hub {
         }
         if let Some(ending) = &inner.ending {
             return Take::End(ending.clone());
+        }
+        if let Some(frames) = ephemeral_seen.and_then(|seen| inner.lane.since(seen)) {
+            return Take::Ephemeral(frames, inner.lane.seq());
         }
         if inner.heartbeats != heartbeats_seen {
             return Take::Heartbeat(inner.heartbeats);
@@ -225,6 +252,16 @@ impl Hub {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// Passes a frame on that is not stored; the hub's task wakes who wants it.
+    pub(crate) fn pass_on(&self, key: &str, frame: Bytes) {
+        let mut inner = self.lock();
+        let wanted = inner.seats.iter().flatten().any(|seat| seat.ephemeral);
+        if wanted && inner.lane.put(key, frame, Instant::now()) {
+            drop(inner);
+            self.changed.notify_one();
+        }
+    }
+
     fn end(&self, ending: Ending) {
         let mut inner = self.lock();
         inner.ending = Some(ending);
@@ -236,7 +273,8 @@ impl Hub {
     /// When a heartbeat or the end of a subscriber's life falls due next.
     fn next_due(&self, heartbeat: Duration) -> Instant {
         let mut inner = self.lock();
-        inner.wakes_at = inner.earliest.min(inner.last_sent + heartbeat);
+        let due = inner.earliest.min(inner.last_sent + heartbeat);
+        inner.wakes_at = inner.lane.due().map_or(due, |ephemeral| ephemeral.min(due));
         inner.wakes_at
     }
 
@@ -251,7 +289,9 @@ impl Hub {
             inner.ring.clear();
             app.fanout.account(before, 0);
         }
-        let wakers = inner.take_wakers(|seat| silent || seat.deadline <= now);
+        let passed_on = inner.lane.wake(now);
+        let wakers =
+            inner.take_wakers(|seat| silent || seat.deadline <= now || (passed_on && seat.ephemeral));
         let coming = inner.seats.iter().flatten().map(|seat| seat.deadline).filter(|&at| at > now).min();
         inner.earliest = coming.unwrap_or(now + Duration::from_secs(3600));
         drop(inner);

@@ -1,5 +1,6 @@
 //! Live delivery: each batch of a stream is encoded once, whoever listens. Must not know HTTP requests.
 
+mod ephemeral;
 mod frames;
 mod hub;
 mod ring;
@@ -9,7 +10,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use durable_sessions_protocol::StreamPath;
+use bytes::Bytes;
+use durable_sessions_protocol::{StreamPath, sse};
 use durable_sessions_storage::{Page, ReadError};
 
 use crate::app::{App, Slot};
@@ -18,9 +20,45 @@ use hub::{Hub, SeatIndex};
 pub(crate) use frames::{Framing, Standing, encode_control, encode_data};
 pub(crate) use subscriber::{Cut, Subscriber};
 
+/// Name of the frames of what is not stored.
+const EVENT_EPHEMERAL: &str = "ephemeral";
+
+/// The streams that have a hub: a plain `EventSource` is served by one of its own, since its frames are others.
+#[derive(Default)]
+struct Hubs {
+    protocol: HashMap<StreamPath, Arc<Hub>>,
+    event_source: HashMap<StreamPath, Arc<Hub>>,
+}
+
+impl Hubs {
+    fn of(&mut self, framing: Framing) -> &mut HashMap<StreamPath, Arc<Hub>> {
+        if framing == Framing::EventSource { &mut self.event_source } else { &mut self.protocol }
+    }
+
+    /// Unless another one has taken its place.
+    fn remove(&mut self, hub: &Arc<Hub>) {
+        let hubs = self.of(hub.framing);
+        if hubs.get(&hub.path).is_some_and(|found| Arc::ptr_eq(found, hub)) {
+            hubs.remove(&hub.path);
+        }
+    }
+}
+
+/// What a subscriber wants beside the stream itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Wants {
+    pub(crate) framing: Framing,
+    /// A cursor that the client echoed and that is not behind the current interval.
+    pub(crate) own_cursor: u64,
+    /// Also what is not stored.
+    pub(crate) ephemeral: bool,
+    /// Sent before everything else.
+    pub(crate) preamble: Option<Bytes>,
+}
+
 /// The hubs of all streams with live subscribers.
 pub(crate) struct Fanout {
-    hubs: Mutex<HashMap<StreamPath, Arc<Hub>>>,
+    hubs: Mutex<Hubs>,
     ring_bytes_max: usize,
     rings_bytes_max: usize,
     rings_bytes: AtomicUsize,
@@ -42,15 +80,10 @@ pub(crate) struct Standings {
 impl Fanout {
     /// `ring_bytes_max` bounds one hub's ring, `rings_bytes_max` all of them together.
     pub(crate) fn new(ring_bytes_max: usize, rings_bytes_max: usize) -> Self {
-        Self {
-            hubs: Mutex::new(HashMap::new()),
-            ring_bytes_max,
-            rings_bytes_max,
-            rings_bytes: AtomicUsize::new(0),
-        }
+        Self { hubs: Mutex::default(), ring_bytes_max, rings_bytes_max, rings_bytes: AtomicUsize::new(0) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<StreamPath, Arc<Hub>>> {
+    fn lock(&self) -> MutexGuard<'_, Hubs> {
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -61,15 +94,15 @@ impl Fanout {
         path: &StreamPath,
         mut slot: Slot,
         first: &Page,
-        own_cursor: u64,
+        wants: &Wants,
     ) -> Result<Subscriber, ReadError> {
         loop {
-            let found = self.lock().get(path).cloned();
+            let found = self.lock().of(wants.framing).get(path).cloned();
             let hub = match found {
                 Some(hub) => hub,
-                None => self.start(app, path, first).await?,
+                None => self.start(app, path, first, wants.framing).await?,
             };
-            match Subscriber::join(app, hub.clone(), slot, first, own_cursor) {
+            match Subscriber::join(app, hub.clone(), slot, first, wants) {
                 Ok(subscriber) => return Ok(subscriber),
                 // It ended in between; the next one takes its place.
                 Err(back) => slot = back,
@@ -78,14 +111,37 @@ impl Fanout {
         }
     }
 
-    async fn start(&self, app: &Arc<App>, path: &StreamPath, first: &Page) -> Result<Arc<Hub>, ReadError> {
+    /// Passes on to who listens to a stream what is not stored; of each key only the newest counts.
+    pub(crate) fn pass_on(&self, path: &StreamPath, key: &str, event: &[u8]) {
+        let listening: Vec<_> = {
+            let hubs = self.lock();
+            [&hubs.protocol, &hubs.event_source].iter().filter_map(|hubs| hubs.get(path).cloned()).collect()
+        };
+        if listening.is_empty() {
+            return;
+        }
+        let mut frame = Vec::with_capacity(event.len() + 32);
+        sse::encode_frame(&mut frame, Some(EVENT_EPHEMERAL), None, &[event]);
+        let frame = Bytes::from(frame);
+        for hub in listening {
+            hub.pass_on(key, frame.clone());
+        }
+    }
+
+    async fn start(
+        &self,
+        app: &Arc<App>,
+        path: &StreamPath,
+        first: &Page,
+        framing: Framing,
+    ) -> Result<Arc<Hub>, ReadError> {
         let stream = app.store.watch(path).await?;
         let tail = *stream.borrow();
-        let framing = Framing::of(&first.content_type);
         let hub = Arc::new(Hub::new(path.clone(), first.stream_id, framing, tail.next_offset));
         {
             let mut hubs = self.lock();
             // Two came at once: the earlier hub goes on.
+            let hubs = hubs.of(framing);
             if let Some(other) = hubs.get(path).filter(|other| !other.is_over()) {
                 return Ok(other.clone());
             }
@@ -98,24 +154,22 @@ impl Fanout {
     fn leave(&self, hub: &Arc<Hub>, seat: SeatIndex) {
         let mut hubs = self.lock();
         if let Some(ring_bytes) = hub.leave(seat) {
-            if hubs.get(&hub.path).is_some_and(|found| Arc::ptr_eq(found, hub)) {
-                hubs.remove(&hub.path);
-            }
+            hubs.remove(hub);
             drop(hubs);
             self.account(ring_bytes, 0);
         }
     }
 
     fn forget(&self, hub: &Arc<Hub>) {
-        let mut hubs = self.lock();
-        if hubs.get(&hub.path).is_some_and(|found| Arc::ptr_eq(found, hub)) {
-            hubs.remove(&hub.path);
-        }
+        self.lock().remove(hub);
     }
 
     /// How live delivery stands. Looks at every subscriber: for metrics, not for every request.
     pub(crate) fn standing(&self) -> Standings {
-        let hubs: Vec<_> = self.lock().values().cloned().collect();
+        let hubs: Vec<_> = {
+            let hubs = self.lock();
+            hubs.protocol.values().chain(hubs.event_source.values()).cloned().collect()
+        };
         let mut standings = Standings {
             hubs: hubs.len() as u64,
             ring_bytes: self.rings_bytes.load(Ordering::Relaxed) as u64,

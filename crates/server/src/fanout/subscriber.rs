@@ -14,6 +14,7 @@ use durable_sessions_protocol::{LiveCursor, Offset, sse};
 use durable_sessions_storage::{Page, ReadError};
 use http_body::Frame as BodyFrame;
 
+use super::Wants;
 use super::frames::{Standing, encode_control, encode_data};
 use super::hub::{Ending, Hub, SeatIndex, Take};
 use super::ring::{Frame, pieces};
@@ -47,6 +48,8 @@ pub(crate) struct Subscriber {
     next: Offset,
     deadline: Instant,
     heartbeats_seen: u32,
+    /// Of a subscriber that wants what is not stored.
+    ephemeral_seen: Option<u64>,
     finished: bool,
     cut: Cut,
     /// A cursor beyond the current interval, because the client echoed one that is not behind it.
@@ -64,21 +67,22 @@ impl Subscriber {
         hub: Arc<Hub>,
         slot: Slot,
         first: &Page,
-        own_cursor: u64,
+        wants: &Wants,
     ) -> Result<Self, Slot> {
         let deadline = super::hub::deadline(app.config.sse_max_age, app.jitter.next());
-        let Some((seat, heartbeats_seen)) = hub.join(deadline, first.from) else { return Err(slot) };
+        let Some(seated) = hub.join(deadline, first.from, wants.ephemeral) else { return Err(slot) };
         let mut subscriber = Self {
             app: app.clone(),
             hub,
-            seat,
+            seat: seated.seat,
             next: first.from,
             deadline,
-            heartbeats_seen,
+            heartbeats_seen: seated.heartbeats,
+            ephemeral_seen: wants.ephemeral.then_some(seated.ephemeral),
             finished: false,
             cut: Cut::default(),
-            own_cursor,
-            pending: VecDeque::new(),
+            own_cursor: wants.own_cursor,
+            pending: wants.preamble.iter().cloned().collect(),
             reading: None,
             _slot: slot,
         };
@@ -105,9 +109,12 @@ impl Subscriber {
             (false, false) => Standing::UpToDate,
             (false, true) => Standing::Closed,
         };
+        // Without control events there may be nothing to say.
         let cursor = self.own_cursor.max(LiveCursor::answer(unix_secs(), None, 0).number());
         encode_control(&mut out, self.hub.framing, self.next, cursor, standing);
-        self.pending.push_back(Bytes::from(out));
+        if !out.is_empty() {
+            self.pending.push_back(Bytes::from(out));
+        }
         self.finished = standing == Standing::Closed;
     }
 
@@ -224,11 +231,16 @@ impl http_body::Body for Subscriber {
                 this.reading = None;
                 continue;
             }
-            match this.hub.take(this.seat, this.next, this.heartbeats_seen, cx.waker()) {
+            let (next, seen) = (this.next, this.heartbeats_seen);
+            match this.hub.take(this.seat, next, seen, this.ephemeral_seen, cx.waker()) {
                 Take::Frames { frames, at_tail, ending } => this.send_frames(&frames, at_tail, ending),
                 Take::Behind => {
                     this.app.metrics.catch_ups.inc();
                     this.read_on();
+                }
+                Take::Ephemeral(frames, seq) => {
+                    this.ephemeral_seen = Some(seq);
+                    this.pending.push_back(frames);
                 }
                 Take::Heartbeat(number) => {
                     this.heartbeats_seen = number;

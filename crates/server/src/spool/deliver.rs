@@ -15,7 +15,7 @@ use crate::app::{App, until_draining};
 use crate::backoff::Backoff;
 use crate::store_error::StoreError as _;
 use crate::stream::Namespace;
-use crate::subscriptions;
+use crate::{session, subscriptions};
 
 /// Streams that are delivered to at a time.
 const UNDER_WAY_MAX: usize = 16;
@@ -124,7 +124,7 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
     }
 }
 
-async fn try_once(app: &App, opened: &Opened, entry: &Entry, place: u64) -> Outcome {
+async fn try_once(app: &Arc<App>, opened: &Opened, entry: &Entry, place: u64) -> Outcome {
     if !matches!(app.store.health(), StoreHealth::Ready(_)) {
         return Outcome::Hindered;
     }
@@ -144,7 +144,12 @@ async fn try_once(app: &App, opened: &Opened, entry: &Entry, place: u64) -> Outc
         producer: Some(claim),
         ..Append::default()
     };
-    match subscriptions::append(app, &path, write).await {
+    let written = match Namespace::of(path.as_str()) {
+        // What is queued for a session is work, so its first event makes it active.
+        Namespace::Sessions => session::append(app, &path, write, true).await,
+        Namespace::Agents | Namespace::Plain => subscriptions::append(app, &path, write).await,
+    };
+    match written {
         Ok(_) => Outcome::Delivered,
         Err(error @ (AppendError::Overloaded | AppendError::Full(_))) => {
             Outcome::Failed { message: error.to_string(), known: true }

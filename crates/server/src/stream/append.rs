@@ -1,5 +1,7 @@
 //! POST: appends, closes, or both in one step, PROTOCOL.md sections 5.2 and 5.3.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use durable_sessions_protocol::{ContentType, header};
@@ -7,39 +9,52 @@ use durable_sessions_storage::{Append, AppendError, Appended};
 use http::header::CACHE_CONTROL;
 use http::{HeaderName, Request, StatusCode};
 
-use super::target::Target;
+use super::target::{Namespace, Target};
 use super::{body, headers, messages, queued};
 use crate::Code;
 use crate::answer::{NO_STORE, TRUE, number_value, offset_value};
+use crate::api::{Action, permission};
 use crate::app::App;
 use crate::append_retry;
+use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::session::{self, Content, EphemeralEvent, Written};
 use crate::store_error::StoreError as _;
 
-pub(crate) async fn append(app: &App, target: &Target, request: Request<Body>) -> Result<Response, ApiError> {
+pub(crate) async fn append(
+    app: &Arc<App>,
+    target: &Target,
+    caller: &Caller,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
     let durability = queued::Durability::of_query(request.uri().query())?;
     let given = request.headers();
     let close = headers::closes(given);
     let producer = headers::producer(given)?;
     let stream_seq = headers::stream_seq(given)?;
     let content_type = headers::content_type(given);
+    if close {
+        permission::require_at(app, caller, Action::Close, &target.path).await?;
+    }
     let body = body::read(request, &app.config.limits).await?;
 
-    let (content_type, batch) = if body.is_empty() {
+    let (content_type, content) = if body.is_empty() {
         if !close {
             let error = ApiError::bad_request(Code::EmptyAppend, "an append needs a body");
             return Err(refuse(app, target, None, error).await);
         }
         // Libraries attach default content types to empty bodies; they mean nothing there.
-        (None, None)
+        (None, Content::default())
     } else {
         let Some(content_type) = content_type? else {
             let error = ApiError::bad_request(Code::ContentTypeMissing, "an append needs a Content-Type");
             return Err(refuse(app, target, None, error).await);
         };
-        match messages::batch(body, &content_type, target.namespace, &app.config.limits) {
-            Ok(Some(batch)) => (Some(content_type), Some(batch)),
-            Ok(None) => {
+        match messages::content(body, &content_type, target.namespace, &app.config.limits, &app.event_rules) {
+            Ok(content) if content.batch.is_some() || !content.ephemeral.is_empty() => {
+                (Some(content_type), content)
+            }
+            Ok(_) => {
                 let error = ApiError::bad_request(Code::EmptyAppend, "an empty array appends nothing");
                 return Err(refuse(app, target, Some(&content_type), error).await);
             }
@@ -47,15 +62,43 @@ pub(crate) async fn append(app: &App, target: &Target, request: Request<Body>) -
         }
     };
 
+    permission::require_at(app, caller, Action::WriteEvents(&content.written), &target.path).await?;
+    let Content { batch, ephemeral, written } = content;
     if durability == queued::Durability::Queued {
-        return queued::accept(app, target, content_type.zip(batch), producer, close || stream_seq.is_some())
-            .await;
+        let has_more = close || stream_seq.is_some() || !ephemeral.is_empty();
+        return queued::accept(app, target, content_type.zip(batch), producer, has_more).await;
     }
-    let has_data = batch.is_some();
+    let has_data = batch.is_some() || !ephemeral.is_empty();
     let append = Append { content_type, batch, close, producer, stream_seq, attributes: None };
-    let appended =
-        append_retry::append(app, &target.path, append).await.map_err(|e| e.answer(target.namespace))?;
+    let appended = match target.namespace {
+        Namespace::Sessions => write(app, target, append, &written, &ephemeral).await,
+        Namespace::Agents | Namespace::Plain => append_retry::append(app, &target.path, append).await,
+    };
+    let appended = appended.map_err(|e| e.answer(target.namespace))?;
     Ok(answer(&appended, has_data))
+}
+
+/// To a session. What is ephemeral is passed on once the rest is durable.
+async fn write(
+    app: &Arc<App>,
+    target: &Target,
+    append: Append,
+    written: &Written,
+    ephemeral: &[EphemeralEvent],
+) -> Result<Appended, AppendError> {
+    let appended = if append.batch.is_some() || append.close {
+        session::append(app, &target.path, append, written.is_work()).await?
+    } else if append.producer.is_some() || append.stream_seq.is_some() {
+        // Nothing is stored, but the producer has come this far.
+        session::note_progress(app, &target.path, append).await?
+    } else {
+        session::look(app, &target.path).await?
+    };
+    for event in ephemeral {
+        app.presence.observe(&target.path, &event.event);
+        app.fanout.pass_on(&target.path, &event.user_id, &event.event);
+    }
+    Ok(appended)
 }
 
 fn answer(appended: &Appended, has_data: bool) -> Response {

@@ -1,9 +1,11 @@
 //! PUT: creates a stream, or confirms that it exists as asked, PROTOCOL.md section 5.1.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use durable_sessions_protocol::{ContentType, header};
-use durable_sessions_storage::CreateStream;
+use durable_sessions_protocol::{ContentType, Offset, header};
+use durable_sessions_storage::{CreateStream, Fork};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderName, HeaderValue, Request, StatusCode};
 
@@ -11,15 +13,26 @@ use super::target::{Namespace, Target};
 use super::{body, fork, headers, lifetime, messages, retention};
 use crate::Code;
 use crate::answer::{NO_STORE, TRUE, content_type_value, offset_value};
+use crate::api::{Action, permission};
 use crate::app::App;
+use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::reached;
+use crate::session::{self, Content, SessionRow};
 use crate::store_error::StoreError as _;
 use crate::subscriptions;
 
-pub(crate) async fn create(app: &App, target: &Target, request: Request<Body>) -> Result<Response, ApiError> {
+pub(crate) async fn create(
+    app: &Arc<App>,
+    target: &Target,
+    caller: &Caller,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
     let given = request.headers();
     let fork = fork::of_request(given, target.namespace)?;
+    if let Some(fork) = &fork {
+        permission::require_at(app, caller, Action::Read, &fork.source).await?;
+    }
     let content_type = match headers::content_type(given)? {
         None if fork.is_some() => None,
         None => Some(target.namespace.default_content_type()),
@@ -32,8 +45,8 @@ pub(crate) async fn create(app: &App, target: &Target, request: Request<Body>) -
         format!("{}{}", reached::base_url(&app.config, given, request.uri()), request.uri().path());
 
     let body = body::read(request, &app.config.limits).await?;
-    let initial = if body.is_empty() {
-        None
+    let content = if body.is_empty() {
+        Content::default()
     } else {
         let inherited;
         let framing = match (&content_type, &fork) {
@@ -45,12 +58,23 @@ pub(crate) async fn create(app: &App, target: &Target, request: Request<Body>) -
             }
             (None, None) => return Err(ApiError::bad_request(Code::ContentTypeMissing, "no content type")),
         };
-        messages::batch(body, framing, target.namespace, &app.config.limits)?
+        messages::content(body, framing, target.namespace, &app.config.limits, &app.event_rules)?
     };
+    permission::require_at(app, caller, Action::WriteEvents(&content.written), &target.path).await?;
+    let initial = content.batch;
 
     let create = CreateStream { content_type, lifetime, retention, initial, closed, fork, attributes: None };
-    let created =
-        subscriptions::create(app, &target.path, create).await.map_err(|e| e.answer(target.namespace))?;
+    let created = match target.namespace {
+        Namespace::Sessions => {
+            let row = row_of(app, caller, create.fork.as_ref()).await;
+            session::create(app, &target.path, create, &row).await
+        }
+        Namespace::Agents | Namespace::Plain => subscriptions::create(app, &target.path, create).await,
+    };
+    let created = created.map_err(|e| e.answer(target.namespace))?;
+    for event in content.ephemeral {
+        app.fanout.pass_on(&target.path, &event.user_id, &event.event);
+    }
 
     let status = if created.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = status.into_response();
@@ -68,6 +92,27 @@ pub(crate) async fn create(app: &App, target: &Target, request: Request<Body>) -
         answer.insert(LOCATION, location);
     }
     Ok(response)
+}
+
+/// What a new session is: the caller's, without a project; a fork is about what its source is about.
+async fn row_of(app: &App, caller: &Caller, fork: Option<&Fork>) -> SessionRow {
+    let owner = Some(permission::subject(caller).to_owned());
+    let source = match fork {
+        Some(fork) => session::find(app, &fork.source).await.ok(),
+        None => None,
+    };
+    match source {
+        Some(source) => {
+            let mut row = source.row.forked(owner);
+            let has_events = fork.and_then(|fork| fork.at).unwrap_or(source.head.next_offset) > Offset::ZERO;
+            if has_events {
+                row.status = row.status.when_written();
+            }
+            row
+        }
+        // A source that is not there is for the store to refuse.
+        None => SessionRow::new(owner),
+    }
 }
 
 /// Session and agent streams hold JSON only.

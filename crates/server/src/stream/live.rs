@@ -11,19 +11,20 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::query::ReadQuery;
-use super::target::Target;
+use super::target::{Namespace, Target};
 use super::{page, read, unix_secs};
 use crate::Code;
-use crate::app::App;
+use crate::app::{App, Slot};
 use crate::error::ApiError;
-use crate::fanout::{Framing, Standing, encode_control, encode_data};
+use crate::fanout::{Cut, Framing, Standing, Wants, encode_control, encode_data};
 use crate::live_connection::Live;
 use crate::store_error::StoreError as _;
 
 /// When a refused subscriber may find a place: connections rotate about once a minute.
 const RETRY_SECS: u32 = 10;
 
-pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Result<Response, ApiError> {
+/// A place among the subscribers of the server.
+pub(crate) fn place(app: &App) -> Result<Slot, ApiError> {
     let Some(slot) = app.subscribers.try_open() else {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -41,11 +42,18 @@ pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Re
         )
         .retry_after(1));
     }
+    Ok(slot)
+}
+
+pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Result<Response, ApiError> {
+    let slot = place(app)?;
     let limit = app.config.limits.sse_page_bytes_max;
     let first =
         read::open(&*app.store, &target, query.from, limit).await.map_err(|e| e.answer(target.namespace))?;
     let framing = Framing::of(&first.content_type);
     let cursor = LiveCursor::answer(unix_secs(), query.cursor.as_deref(), app.jitter.next());
+    let ephemeral = query.ephemeral && target.namespace == Namespace::Sessions;
+    let wants = Wants { framing, own_cursor: cursor.number(), ephemeral, preamble: None };
     let mut cut = None;
     let body = if page::is_final(&first) {
         Body::from_stream(futures::stream::iter([Ok::<_, std::convert::Infallible>(final_page(
@@ -54,22 +62,14 @@ pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Re
     } else {
         let subscriber = app
             .fanout
-            .subscribe(app, &target.path, slot, &first, cursor.number())
+            .subscribe(app, &target.path, slot, &first, &wants)
             .await
             .map_err(|e| e.answer(target.namespace))?;
         cut = Some(subscriber.cut());
         Body::new(subscriber)
     };
-    let mut response = Response::new(body);
-    if let Some(cut) = cut {
-        response.extensions_mut().insert(Live);
-        response.extensions_mut().insert(cut);
-    }
+    let mut response = event_stream(body, cut);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    // Proxies of the nginx family buffer otherwise.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     if framing == Framing::Json {
         // How many messages stand before the first one of this answer, so that clients number every one of them.
         headers.insert(
@@ -86,8 +86,23 @@ pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Re
     Ok(response)
 }
 
+/// An answer of events; one that goes on leaves the machinery of requests.
+pub(crate) fn event_stream(body: Body, cut: Option<Cut>) -> Response {
+    let mut response = Response::new(body);
+    if let Some(cut) = cut {
+        response.extensions_mut().insert(Live);
+        response.extensions_mut().insert(cut);
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    // Proxies of the nginx family buffer otherwise.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
 /// All that a closed stream has left to say.
-fn final_page(framing: Framing, page: &Page) -> Bytes {
+pub(crate) fn final_page(framing: Framing, page: &Page) -> Bytes {
     let mut out = Vec::new();
     let mut next = page.next;
     if !page.rows.is_empty() {

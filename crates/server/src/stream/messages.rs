@@ -1,11 +1,8 @@
-//! Turns a body into what the store keeps: bytes as they are, JSON split into messages, session events checked
-//! against the schema. Accepted bytes are never serialised again.
-
-use std::cell::RefCell;
+//! Turns a body into what the store keeps: bytes as they are, JSON split into messages; session events are read by
+//! `session`. Accepted bytes are never serialised again.
 
 use bytes::Bytes;
 use durable_sessions_protocol::{ContentType, json};
-use durable_sessions_schema::{Parser, Rejection, Verdict};
 use durable_sessions_storage::{Batch, BatchError};
 use http::StatusCode;
 use serde_json::json;
@@ -14,75 +11,40 @@ use super::target::Namespace;
 use crate::Code;
 use crate::config::Limits;
 use crate::error::ApiError;
+use crate::session::{Content, EventRules};
 
-thread_local! {
-    // The parser keeps its scratch memory from event to event; nothing here waits while it is borrowed.
-    static PARSER: RefCell<Parser> = RefCell::new(Parser::new());
-}
-
-/// The batch in a body that is not empty; `None` for the JSON text `[]`.
-pub(crate) fn batch(
+/// The content of a body that is not empty; nothing for the JSON text `[]`.
+pub(crate) fn content(
     body: Bytes,
     content_type: &ContentType,
     namespace: Namespace,
     limits: &Limits,
-) -> Result<Option<Batch>, ApiError> {
+    rules: &EventRules,
+) -> Result<Content, ApiError> {
+    let of_batch = |batch| Content { batch, ..Content::default() };
     if !content_type.is_json() {
-        return Batch::bytes(body).map(Some).map_err(unfit);
+        return Batch::bytes(body).map(|batch| of_batch(Some(batch))).map_err(unfit);
+    }
+    if namespace.holds_events() {
+        return rules.read(&body, limits.append_messages_max, namespace == Namespace::Sessions);
     }
     let messages = json::split_messages(&body).map_err(|why| {
         ApiError::bad_request(Code::InvalidJson, why.to_string()).details(json!({ "at": why.at }))
     })?;
     let count = messages.ends.len();
     if count == 0 {
-        return Ok(None);
+        return Ok(of_batch(None));
     }
     if count > limits.append_messages_max {
         let message = format!("more than {} messages in one append", limits.append_messages_max);
         return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge, message)
             .details(json!({ "limit": limits.append_messages_max, "messages": count })));
     }
-    if namespace.holds_events() {
-        check_events(&body)?;
-    }
     let joined = match messages.joined {
         json::Joined::Range(range) => body.slice(range),
         json::Joined::Rebuilt(copy) => Bytes::from(copy),
     };
-    Batch::joined_messages(joined, messages.ends).map(Some).map_err(unfit)
-}
-
-/// Every message must be a valid event; the first that is not refuses the whole request.
-fn check_events(body: &[u8]) -> Result<(), ApiError> {
-    let mut index = 0u32;
-    let mut first: Option<ApiError> = None;
-    let parsed = PARSER.with_borrow_mut(|parser| {
-        parser.parse_messages(body, &mut |verdict| {
-            if let Verdict::Rejected { rejection, .. } = verdict
-                && first.is_none()
-            {
-                first = Some(invalid_event(&rejection, Some(index)));
-            }
-            index += 1;
-        })
-    });
-    match (first, parsed) {
-        (Some(error), _) => Err(error),
-        (None, Ok(_)) => Ok(()),
-        (None, Err(rejection)) => Err(invalid_event(&rejection, None)),
-    }
-}
-
-fn invalid_event(rejection: &Rejection, index: Option<u32>) -> ApiError {
-    let reason = rejection.code.as_str();
-    ApiError::bad_request(Code::InvalidEvent, rejection.to_string()).rejection(reason).details(json!({
-        "eventType": rejection.event_type,
-        "path": rejection.path,
-        "expected": rejection.expected,
-        "came": rejection.came,
-        "index": index,
-        "reason": reason,
-    }))
+    Batch::joined_messages(joined, messages.ends).map(|batch| of_batch(Some(batch))).map_err(unfit)
 }
 
 fn unfit(why: BatchError) -> ApiError {

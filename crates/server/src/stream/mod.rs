@@ -23,14 +23,20 @@ use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
-use http::{Method, Request};
+use axum::response::Response;
+use http::{Method, Request, StatusCode};
 
+use crate::Code;
+use crate::api::{Action, permission};
 use crate::app::App;
+use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::subscriptions;
 
-pub(crate) use page::matches_etag;
+pub(crate) use headers::content_type as content_type_of;
+pub(crate) use live::{event_stream, place};
+pub(crate) use page::{is_final, matches_etag};
+pub(crate) use read::open;
 pub(crate) use target::{Namespace, Target, is_reserved_path, percent_decode};
 
 /// Where streams live in the URL space; the conformance suite and every client expect it here.
@@ -42,19 +48,34 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
             .await
             .unwrap_or_else(axum::response::IntoResponse::into_response);
     }
-    let target = match Target::of_url(request.uri().path()) {
-        Ok(target) => target,
-        Err(error) => return error.into_response(),
+    answer(&app, request).await.unwrap_or_else(axum::response::IntoResponse::into_response)
+}
+
+async fn answer(app: &Arc<App>, request: Request<Body>) -> Result<Response, ApiError> {
+    let target = Target::of_url(request.uri().path())?;
+    let caller = caller(&request)?;
+    let action = match *request.method() {
+        Method::GET | Method::HEAD => Action::Read,
+        Method::POST => Action::Write,
+        Method::PUT => Action::Create,
+        Method::DELETE => Action::Delete,
+        _ => return Err(ApiError::method_not_allowed("GET, HEAD, POST, PUT, DELETE")),
     };
-    let answered = match *request.method() {
-        Method::GET => read::get(&app, target, request.uri().query(), request.headers()).await,
-        Method::POST => append::append(&app, &target, request).await,
-        Method::HEAD => head::head(&app, &target).await,
-        Method::PUT => create::create(&app, &target, request).await,
-        Method::DELETE => delete::delete(&app, &target).await,
-        _ => Err(ApiError::method_not_allowed("GET, HEAD, POST, PUT, DELETE")),
-    };
-    answered.unwrap_or_else(axum::response::IntoResponse::into_response)
+    permission::require_at(app, &caller, action, &target.path).await?;
+    match *request.method() {
+        Method::GET => read::get(app, target, request.uri().query(), request.headers()).await,
+        Method::POST => append::append(app, &target, &caller, request).await,
+        Method::HEAD => head::head(app, &target).await,
+        Method::PUT => create::create(app, &target, &caller, request).await,
+        _ => delete::delete(app, &target).await,
+    }
+}
+
+/// The gate has put it there; a request without one has not come through the gate.
+fn caller(request: &Request<Body>) -> Result<Caller, ApiError> {
+    request.extensions().get().cloned().ok_or_else(|| {
+        ApiError::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, "the request has no caller")
+    })
 }
 
 /// What fuzz targets are given of it.

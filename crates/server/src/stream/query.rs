@@ -6,6 +6,9 @@ use super::target::percent_decode;
 use crate::Code;
 use crate::error::ApiError;
 
+/// Asks for what is not stored as well.
+const QUERY_EPHEMERAL: &str = "ephemeral";
+
 /// How a reader wants to be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -19,17 +22,20 @@ pub(crate) struct ReadQuery {
     pub(crate) from: ReadFrom,
     pub(crate) mode: Mode,
     pub(crate) cursor: Option<String>,
+    /// Also what is not stored; an extension of this server.
+    pub(crate) ephemeral: bool,
 }
 
 impl ReadQuery {
     pub(crate) fn parse(query: Option<&str>) -> Result<Self, ApiError> {
-        let (mut offset, mut live, mut cursor) = (None, None, None);
+        let (mut offset, mut live, mut cursor, mut ephemeral) = (None, None, None, None);
         for pair in query.unwrap_or_default().split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (slot, name) = match name {
                 header::QUERY_OFFSET => (&mut offset, header::QUERY_OFFSET),
                 header::QUERY_LIVE => (&mut live, header::QUERY_LIVE),
                 header::QUERY_CURSOR => (&mut cursor, header::QUERY_CURSOR),
+                QUERY_EPHEMERAL => (&mut ephemeral, QUERY_EPHEMERAL),
                 _ => continue,
             };
             let Some(value) = percent_decode(&value.replace('+', " ")) else {
@@ -52,7 +58,7 @@ impl ReadQuery {
             None if mode == Mode::CatchUp => ReadFrom::Start,
             None => return Err(invalid("live reads need the parameter offset")),
         };
-        Ok(Self { from, mode, cursor })
+        Ok(Self { from, mode, cursor, ephemeral: ephemeral.as_deref() == Some("true") })
     }
 }
 
@@ -66,7 +72,7 @@ mod tests {
 
     #[test]
     fn reads_are_parsed_and_strict_about_what_they_know() {
-        let start = ReadQuery { from: ReadFrom::Start, mode: Mode::CatchUp, cursor: None };
+        let start = ReadQuery { from: ReadFrom::Start, mode: Mode::CatchUp, cursor: None, ephemeral: false };
         assert_eq!(ReadQuery::parse(None).unwrap(), start);
         assert_eq!(ReadQuery::parse(Some("foo=bar&offset=-1&baz")).unwrap(), start);
         let live = ReadQuery::parse(Some("cursor=7&live=sse&offset=now")).unwrap();

@@ -2,7 +2,7 @@
 //! who wants the waiting over with.
 
 use crate::report::Stopped;
-use crate::tools::{browsers, cargo_tools, node};
+use crate::tools::{browsers, cargo_tools, node, python_tools};
 use crate::workbench::Workbench;
 
 pub(super) fn everything(bench: &Workbench) -> Result<(), Stopped> {
@@ -10,6 +10,7 @@ pub(super) fn everything(bench: &Workbench) -> Result<(), Stopped> {
     for_testing(bench)?;
     node::packages(bench, &bench.checkout.conformance_tests())?;
     node::packages(bench, &bench.checkout.packaging_tests())?;
+    python_tools::schemathesis(bench)?;
     node::packages(bench, &bench.checkout.browser_tests())
 }
 

@@ -10,7 +10,7 @@ use crate::interrupt;
 use crate::relay::TestCount;
 use crate::report::{Outcome, Stopped};
 use crate::screen;
-use crate::tools::{browsers, node};
+use crate::tools::{browsers, node, python_tools};
 use crate::verbs::fmt::has_script;
 use crate::verbs::{build, chaos, lint, setup};
 use crate::workbench::Workbench;
@@ -179,6 +179,7 @@ impl Tests {
     fn protocol(&self) -> Result<(), Stopped> {
         let directory = self.bench.checkout.conformance_tests();
         node::packages(&self.bench, &directory)?;
+        python_tools::schemathesis(&self.bench)?;
         self.npm_test(&directory, "protocol", "public conformance suite and clients, examples of the docs")
     }
 

@@ -1,0 +1,16 @@
+//! The session API, over HTTP.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod document;
+mod event_source;
+mod history;
+mod presence;
+mod publish;
+mod refusals;
+mod sessions;
+mod support;
+mod validation;
