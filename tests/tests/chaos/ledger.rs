@@ -99,7 +99,7 @@ pub(crate) fn violations(
             Some(at) => found
                 .push(format!("{name} saw {:?} at {at}, where {:?} is", subscriber.messages[at], stored[at])),
             None if count > stored.len() => {
-                found.push(format!("{name} saw {count} messages of {}", stored.len()))
+                found.push(format!("{name} saw {count} messages of {}", stored.len()));
             }
             None if count < stored.len() => {
                 found.push(format!("{name} saw {count} messages of {} and nothing more", stored.len()));
