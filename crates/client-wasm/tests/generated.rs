@@ -42,7 +42,7 @@ fn rejections_are_up_to_date() {
 #[test]
 fn the_json_schema_is_up_to_date() {
     assert!(
-        committed("events.schema.json") == durable_sessions_schema::json_schema(),
+        committed("src/generated/events.schema.json") == durable_sessions_schema::json_schema(),
         "stale: run `npm run generate` in pkg"
     );
 }
