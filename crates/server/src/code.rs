@@ -24,6 +24,8 @@ pub enum Code {
     Unauthorized,
     /// The caller may not do this.
     Forbidden,
+    /// Presence in the name of somebody else.
+    PresenceIdentityMismatch,
     /// A body or an append over its limit.
     PayloadTooLarge,
     /// A limit on open connections is reached.
@@ -116,6 +118,7 @@ impl Code {
             Self::InvalidCursor => ErrorCode::InvalidCursor.code(),
             Self::Unauthorized => ErrorCode::Unauthorized.code(),
             Self::Forbidden => ErrorCode::Forbidden.code(),
+            Self::PresenceIdentityMismatch => ErrorCode::PresenceIdentityMismatch.code(),
             Self::PayloadTooLarge => ErrorCode::PayloadTooLarge.code(),
             Self::TooManyConnections => ErrorCode::TooManyConnections.code(),
             Self::StreamUnavailable => ErrorCode::StreamUnavailable.code(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use durable_sessions_storage::{EmbeddedStore, MemoryStore, OpenError, StoreOptions, StreamStore};
 use subtle::ConstantTimeEq as _;
 
+use crate::access::EventPolicy;
 use crate::retention::RetentionRule;
 
 /// Configuration of one server.
@@ -21,6 +22,8 @@ pub struct ServerConfig {
     pub store: StoreConfig,
     /// Who may come in.
     pub auth: AuthConfig,
+    /// Which types of events a role in a session may write.
+    pub event_policy: EventPolicy,
     /// Browser origins that may read answers.
     pub cors: CorsOrigins,
     /// Where callers and webhook receivers reach this server, behind a proxy: scheme, host and possibly a path, such
@@ -56,6 +59,7 @@ impl ServerConfig {
             listen,
             store,
             auth,
+            event_policy: EventPolicy::default(),
             cors: CorsOrigins::Loopback,
             public_url: None,
             web_root: None,

@@ -95,6 +95,12 @@ impl ApiError {
         self.respond(&json!({ "ok": false, "error": error }))
     }
 
+    /// What went wrong, for tables of tests.
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> Code {
+        self.inner.code
+    }
+
     fn body(&self) -> Value {
         let Inner { code, message, details, fields, .. } = &*self.inner;
         let mut error = json!({ "code": code.as_str(), "message": message });

@@ -18,9 +18,9 @@ use tracing::Instrument as _;
 
 use crate::Code;
 use crate::app::App;
-use crate::auth::{Caller, authenticate};
 use crate::config::AuthConfig;
 use crate::error::{ApiError, ErrorMark};
+use crate::identity::{Caller, authenticate};
 use crate::request_id::X_REQUEST_ID;
 use crate::subscriptions::is_public;
 
@@ -93,7 +93,7 @@ impl Gate {
         let mut request = request.map(Body::new);
         match caller {
             Ok(Some(caller)) => {
-                tracing::trace!(subject = caller.subject, "authenticated");
+                tracing::trace!(subject = &*caller.subject, "authenticated");
                 request.extensions_mut().insert(caller);
             }
             Ok(None) => {}

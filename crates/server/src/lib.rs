@@ -15,10 +15,10 @@
 //!
 //! This crate must not know an engine by name outside its configuration.
 
+mod access;
 mod answer;
 mod api;
 mod app;
-mod auth;
 mod code;
 mod config;
 mod connection;
@@ -32,6 +32,7 @@ pub mod fuzzing;
 mod gate;
 mod glob;
 mod health;
+mod identity;
 mod live_connection;
 mod reached;
 mod request_id;
@@ -44,6 +45,7 @@ mod store_error;
 mod stream;
 mod subscriptions;
 
+pub use access::EventPolicy;
 pub use code::Code;
 pub use config::{AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig};
 pub use durable_sessions_storage::StoreOptions;

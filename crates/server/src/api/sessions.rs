@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use durable_sessions_protocol::{Offset, StreamPath};
 use durable_sessions_schema::{SessionId, SessionStatus};
 use durable_sessions_storage::StreamHead;
@@ -13,9 +13,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::Code;
+use crate::access::is_visible;
 use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::store_error::StoreError as _;
 use crate::stream::{Namespace, percent_decode};
 
@@ -50,18 +52,32 @@ struct ListQuery {
     after: Option<StreamPath>,
 }
 
-pub(crate) async fn list_sessions(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
-    match list(&app, query.as_deref()).await {
+pub(crate) async fn list_sessions(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    match list(&app, &caller, query.as_deref()).await {
         Ok(response) => response,
         Err(error) => error.into_api_response(),
     }
 }
 
-async fn list(app: &App, query: Option<&str>) -> Result<Response, ApiError> {
-    let ListQuery { limit, after } = ListQuery::parse(query)?;
-    // One more than asked for tells whether there is a next page.
-    let mut found =
-        app.store.list(PREFIX, after.as_ref(), limit + 1).await.map_err(|e| e.answer(Namespace::Sessions))?;
+async fn list(app: &App, caller: &Caller, query: Option<&str>) -> Result<Response, ApiError> {
+    let ListQuery { limit, mut after } = ListQuery::parse(query)?;
+    let mut found = Vec::new();
+    // One more than asked for tells whether there is a next page. What the caller may not read is passed over.
+    while found.len() <= limit {
+        let ask = limit + 1 - found.len();
+        let page = app.store.list(PREFIX, after.as_ref(), ask).await;
+        let page = page.map_err(|e| e.answer(Namespace::Sessions))?;
+        let is_last = page.len() < ask;
+        after = page.last().map(|(path, _)| path.clone());
+        found.extend(page.into_iter().filter(|(path, head)| is_visible(caller, path, head)));
+        if is_last {
+            break;
+        }
+    }
     let more = found.len() > limit;
     found.truncate(limit);
     let sessions: Vec<_> = found.iter().filter_map(|(path, head)| row(path, head)).collect();

@@ -10,13 +10,26 @@ use http::{HeaderName, Request, StatusCode};
 use super::target::Target;
 use super::{body, headers, messages};
 use crate::Code;
+use crate::access::{Action, Writer, guard};
 use crate::answer::{NO_STORE, TRUE, number_value, offset_value};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::store_error::StoreError as _;
 use crate::subscriptions;
 
-pub(crate) async fn append(app: &App, target: &Target, request: Request<Body>) -> Result<Response, ApiError> {
+pub(crate) async fn append(
+    app: &App,
+    caller: &Caller,
+    target: &Target,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    // Before anything is said about the request: a stranger learns nothing about what exists.
+    let permit = guard(app, caller, Action::Write, &target.path).await?;
+    if headers::closes(request.headers()) {
+        guard(app, caller, Action::Close, &target.path).await?;
+    }
+    let writer = Writer { caller, permit };
     let given = request.headers();
     let close = headers::closes(given);
     let producer = headers::producer(given)?;
@@ -36,7 +49,7 @@ pub(crate) async fn append(app: &App, target: &Target, request: Request<Body>) -
             let error = ApiError::bad_request(Code::ContentTypeMissing, "an append needs a Content-Type");
             return Err(refuse(app, target, None, error).await);
         };
-        match messages::batch(body, &content_type, target.namespace, &app.config.limits) {
+        match messages::batch(body, &content_type, target.namespace, app, &writer) {
             Ok(Some(batch)) => (Some(content_type), Some(batch)),
             Ok(None) => {
                 let error = ApiError::bad_request(Code::EmptyAppend, "an empty array appends nothing");

@@ -10,16 +10,28 @@ use http::{HeaderName, HeaderValue, Request, StatusCode};
 use super::target::{Namespace, Target};
 use super::{body, fork, headers, lifetime, messages, retention};
 use crate::Code;
+use crate::access::{Action, Ownership, Writer, guard};
 use crate::answer::{NO_STORE, TRUE, content_type_value, offset_value};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::reached;
 use crate::store_error::StoreError as _;
 use crate::subscriptions;
 
-pub(crate) async fn create(app: &App, target: &Target, request: Request<Body>) -> Result<Response, ApiError> {
+pub(crate) async fn create(
+    app: &App,
+    caller: &Caller,
+    target: &Target,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let permit = guard(app, caller, Action::Create, &target.path).await?;
     let given = request.headers();
     let fork = fork::of_request(given, target.namespace)?;
+    if let Some(fork) = &fork {
+        // What a fork holds is what its source held.
+        guard(app, caller, Action::Read, &fork.source).await?;
+    }
     let content_type = match headers::content_type(given)? {
         None if fork.is_some() => None,
         None => Some(target.namespace.default_content_type()),
@@ -45,10 +57,12 @@ pub(crate) async fn create(app: &App, target: &Target, request: Request<Body>) -
             }
             (None, None) => return Err(ApiError::bad_request(Code::ContentTypeMissing, "no content type")),
         };
-        messages::batch(body, framing, target.namespace, &app.config.limits)?
+        messages::batch(body, framing, target.namespace, app, &Writer { caller, permit })?
     };
 
-    let create = CreateStream { content_type, lifetime, retention, initial, closed, fork, attributes: None };
+    // Streams of who may do everything belong to nobody, and cost no attributes.
+    let attributes = (!caller.is_superuser()).then(|| Ownership::of_creator(caller).to_attributes());
+    let create = CreateStream { content_type, lifetime, retention, initial, closed, fork, attributes };
     let created =
         subscriptions::create(app, &target.path, create).await.map_err(|e| e.answer(target.namespace))?;
 

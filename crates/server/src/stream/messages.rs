@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::target::Namespace;
 use crate::Code;
-use crate::config::Limits;
+use crate::access::{EventPolicy, Writer};
+use crate::app::App;
 use crate::error::ApiError;
 
 thread_local! {
@@ -25,8 +26,10 @@ pub(crate) fn batch(
     body: Bytes,
     content_type: &ContentType,
     namespace: Namespace,
-    limits: &Limits,
+    app: &App,
+    writer: &Writer<'_>,
 ) -> Result<Option<Batch>, ApiError> {
+    let limits = &app.config.limits;
     if !content_type.is_json() {
         return Batch::bytes(body).map(Some).map_err(unfit);
     }
@@ -43,7 +46,7 @@ pub(crate) fn batch(
             .details(json!({ "limit": limits.append_messages_max, "messages": count })));
     }
     if namespace.holds_events() {
-        check_events(&body)?;
+        check_events(&body, &app.config.event_policy, writer)?;
     }
     let joined = match messages.joined {
         json::Joined::Range(range) => body.slice(range),
@@ -52,16 +55,18 @@ pub(crate) fn batch(
     Batch::joined_messages(joined, messages.ends).map(Some).map_err(unfit)
 }
 
-/// Every message must be a valid event; the first that is not refuses the whole request.
-fn check_events(body: &[u8]) -> Result<(), ApiError> {
+/// Every message must be a valid event that the writer may write; the first that is not refuses the whole request.
+fn check_events(body: &[u8], policy: &EventPolicy, writer: &Writer<'_>) -> Result<(), ApiError> {
+    let trusted = writer.may_write_anything();
     let mut index = 0u32;
     let mut first: Option<ApiError> = None;
     let parsed = PARSER.with_borrow_mut(|parser| {
         parser.parse_messages(body, &mut |verdict| {
-            if let Verdict::Rejected { rejection, .. } = verdict
-                && first.is_none()
-            {
-                first = Some(invalid_event(&rejection, Some(index)));
+            match verdict {
+                _ if first.is_some() => {}
+                Verdict::Rejected { rejection, .. } => first = Some(invalid_event(&rejection, Some(index))),
+                Verdict::Event(event) if trusted => drop(event),
+                Verdict::Event(event) => first = writer.check(policy, &event, index).err(),
             }
             index += 1;
         })

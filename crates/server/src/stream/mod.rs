@@ -25,8 +25,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, Request};
 
+use crate::access::{Action, guard};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::subscriptions;
 
 pub(crate) use page::matches_etag;
@@ -45,15 +47,28 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
         Ok(target) => target,
         Err(error) => return error.into_response(),
     };
-    let answered = match *request.method() {
-        Method::GET => read::get(&app, target, request.uri().query(), request.headers()).await,
-        Method::POST => append::append(&app, &target, request).await,
-        Method::HEAD => head::head(&app, &target).await,
-        Method::PUT => create::create(&app, &target, request).await,
-        Method::DELETE => delete::delete(&app, &target).await,
+    operate(&app, target, request).await.unwrap_or_else(axum::response::IntoResponse::into_response)
+}
+
+async fn operate(app: &Arc<App>, target: Target, request: Request<Body>) -> Result<Response, ApiError> {
+    let caller = Caller::of(request.extensions())?;
+    match *request.method() {
+        Method::GET => {
+            guard(app, &caller, Action::Read, &target.path).await?;
+            read::get(app, target, request.uri().query(), request.headers()).await
+        }
+        Method::POST => append::append(app, &caller, &target, request).await,
+        Method::HEAD => {
+            guard(app, &caller, Action::Read, &target.path).await?;
+            head::head(app, &target).await
+        }
+        Method::PUT => create::create(app, &caller, &target, request).await,
+        Method::DELETE => {
+            guard(app, &caller, Action::Delete, &target.path).await?;
+            delete::delete(app, &target).await
+        }
         _ => Err(ApiError::method_not_allowed("GET, HEAD, POST, PUT, DELETE")),
-    };
-    answered.unwrap_or_else(axum::response::IntoResponse::into_response)
+    }
 }
 
 /// What fuzz targets are given of it.

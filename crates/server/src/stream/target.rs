@@ -23,6 +23,15 @@ pub(crate) enum Namespace {
 }
 
 impl Namespace {
+    /// Where a path belongs.
+    pub(crate) fn of(path: &str) -> Self {
+        match path.split('/').next() {
+            Some("sessions") => Self::Sessions,
+            Some("agents") => Self::Agents,
+            _ => Self::Plain,
+        }
+    }
+
     /// Whether messages must be valid session events.
     pub(crate) const fn holds_events(self) -> bool {
         matches!(self, Self::Sessions | Self::Agents)
@@ -64,11 +73,7 @@ impl Target {
                 "paths below __ds are reserved by the protocol",
             ));
         }
-        let namespace = match first {
-            "sessions" => Namespace::Sessions,
-            "agents" => Namespace::Agents,
-            _ => Namespace::Plain,
-        };
+        let namespace = Namespace::of(path);
         if namespace.holds_events() {
             let id = path.strip_prefix(first).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
             check_id(namespace, id)?;

@@ -23,8 +23,8 @@ use super::view;
 use crate::Code;
 use crate::answer::NO_STORE;
 use crate::app::App;
-use crate::auth::bearer_token;
 use crate::error::ApiError;
+use crate::identity::bearer_token;
 use crate::reached;
 use crate::stream::{STREAM_ROOT, body, percent_decode};
 

@@ -1,29 +1,20 @@
-//! Who a request comes from. Must not know routes; the gate decides which of them need a caller.
+//! Where a request carries its token. Must not know routes; the gate decides which of them need a caller.
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::Caller;
 use crate::error::ApiError;
 use crate::{AuthConfig, Code};
 
-/// The authenticated caller, an extension of every request behind the gate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Caller {
-    /// Who it is, for access rules and logs.
-    pub(crate) subject: &'static str,
-}
-
-/// The bearer of the one static token, and everybody under `DevNoAuth`.
-const ADMIN: Caller = Caller { subject: "admin" };
-
 pub(crate) fn authenticate(config: &AuthConfig, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let secret = match config {
-        AuthConfig::DevNoAuth => return Ok(ADMIN),
+        AuthConfig::DevNoAuth => return Ok(Caller::dev_admin()),
         AuthConfig::Token(secret) => secret,
     };
     let Some(value) = single(headers) else { return Err(unauthorized("a bearer token is required")) };
     match bearer(value) {
-        Some(token) if secret.matches(token) => Ok(ADMIN),
+        Some(token) if secret.matches(token) => Ok(Caller::static_admin()),
         _ => Err(unauthorized("the bearer token is not valid")),
     }
 }
@@ -48,7 +39,7 @@ fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())
 }
 
-fn unauthorized(message: &'static str) -> ApiError {
+pub(crate) fn unauthorized(message: &'static str) -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message)
         .header("www-authenticate", HeaderValue::from_static("Bearer"))
 }
