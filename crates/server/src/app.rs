@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::config::{AuthConfig, ServerConfig};
 use crate::cors::Cors;
 use crate::fanout::Fanout;
+use crate::identity::Authenticator;
 use crate::request_id::RequestIds;
 use crate::static_files::StaticFiles;
 use crate::subscriptions::Subscriptions;
@@ -16,6 +17,7 @@ use crate::subscriptions::Subscriptions;
 /// Shared by all requests of one server.
 pub(crate) struct App {
     pub(crate) config: ServerConfig,
+    pub(crate) authenticator: Authenticator,
     pub(crate) store: Arc<dyn StreamStore>,
     pub(crate) fanout: Fanout,
     pub(crate) subscriptions: Arc<Subscriptions>,

@@ -88,6 +88,8 @@ pub enum Code {
     AlreadyClaimed,
     /// Nothing of the subscription is pending.
     NoPendingWork,
+    /// No such API key.
+    KeyNotFound,
     /// No such route or file.
     NotFound,
     /// The route exists, the method does not.
@@ -150,6 +152,7 @@ impl Code {
             Self::Fenced => "FENCED",
             Self::AlreadyClaimed => "ALREADY_CLAIMED",
             Self::NoPendingWork => "NO_PENDING_WORK",
+            Self::KeyNotFound => "KEY_NOT_FOUND",
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::RequestTimeout => "REQUEST_TIMEOUT",

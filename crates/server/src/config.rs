@@ -11,6 +11,7 @@ use durable_sessions_storage::{EmbeddedStore, MemoryStore, OpenError, StoreOptio
 use subtle::ConstantTimeEq as _;
 
 use crate::access::EventPolicy;
+use crate::identity::{IdentityConfig, InvalidIdentity};
 use crate::retention::RetentionRule;
 
 /// Configuration of one server.
@@ -22,6 +23,8 @@ pub struct ServerConfig {
     pub store: StoreConfig,
     /// Who may come in.
     pub auth: AuthConfig,
+    /// How callers prove who they are, beside the static token.
+    pub identity: IdentityConfig,
     /// Which types of events a role in a session may write.
     pub event_policy: EventPolicy,
     /// Browser origins that may read answers.
@@ -59,6 +62,7 @@ impl ServerConfig {
             listen,
             store,
             auth,
+            identity: IdentityConfig::default(),
             event_policy: EventPolicy::default(),
             cors: CorsOrigins::Loopback,
             public_url: None,
@@ -74,6 +78,11 @@ impl ServerConfig {
         }
     }
 
+    /// Whether browsers reach this server over TLS.
+    pub(crate) fn is_reached_over_tls(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https:"))
+    }
+
     /// Checks what the types cannot.
     ///
     /// # Errors
@@ -84,8 +93,12 @@ impl ServerConfig {
                 return Err(InvalidConfig::NoAuthBeyondLoopback(self.listen));
             }
             AuthConfig::Token(secret) if !secret.is_presentable() => return Err(InvalidConfig::Token),
-            AuthConfig::DevNoAuth | AuthConfig::Token(_) => {}
+            AuthConfig::Credentials if self.identity.is_empty() => return Err(InvalidConfig::NoCredentials),
+            // Everybody is the administrator: credentials would look as if they meant something.
+            AuthConfig::DevNoAuth if !self.identity.is_empty() => return Err(InvalidConfig::CredentialsOpen),
+            AuthConfig::DevNoAuth | AuthConfig::Token(_) | AuthConfig::Credentials => {}
         }
+        self.identity.validate()?;
         if let Some(url) = &self.public_url
             && !is_base_url(url)
         {
@@ -145,6 +158,15 @@ pub enum InvalidConfig {
     /// Unauthenticated access would be open to the network.
     #[error("running without authentication is only allowed on a loopback address, not on {0}")]
     NoAuthBeyondLoopback(SocketAddr),
+    /// Nobody could ever come in.
+    #[error("without a static token, callers need JSON Web Tokens or forward-auth")]
+    NoCredentials,
+    /// Credentials that nobody would be asked for.
+    #[error("running without authentication excludes JSON Web Tokens and forward-auth")]
+    CredentialsOpen,
+    /// How callers prove who they are makes no sense.
+    #[error(transparent)]
+    Identity(#[from] InvalidIdentity),
     /// A token no client could send.
     #[error("the token must have 1 to 512 visible ASCII characters without spaces")]
     Token,
@@ -187,8 +209,10 @@ impl StoreConfig {
 /// How callers prove who they are.
 #[derive(Debug, Clone)]
 pub enum AuthConfig {
-    /// One static bearer token, whose bearer is the subject `admin`.
+    /// One static bearer token, whose bearer is the subject `admin`, beside what [`ServerConfig::identity`] says.
     Token(Secret),
+    /// Only what [`ServerConfig::identity`] says.
+    Credentials,
     /// Everyone is `admin`. Loopback addresses only.
     DevNoAuth,
 }

@@ -95,8 +95,7 @@ impl ApiError {
         self.respond(&json!({ "ok": false, "error": error }))
     }
 
-    /// What went wrong, for tables of tests.
-    #[cfg(test)]
+    /// What went wrong.
     pub(crate) fn code(&self) -> Code {
         self.inner.code
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, ORIGIN};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use tower::Service as _;
@@ -18,9 +18,10 @@ use tracing::Instrument as _;
 
 use crate::Code;
 use crate::app::App;
+use crate::audit;
 use crate::config::AuthConfig;
 use crate::error::{ApiError, ErrorMark};
-use crate::identity::{Caller, authenticate};
+use crate::identity::Caller;
 use crate::request_id::X_REQUEST_ID;
 use crate::subscriptions::is_public;
 
@@ -86,7 +87,7 @@ impl Gate {
             return response;
         }
         let caller = if is_protected(path) && !is_public(request.method(), path) {
-            self.admit(&request)
+            self.admit(&request).await
         } else {
             Ok(None)
         };
@@ -97,7 +98,7 @@ impl Gate {
                 request.extensions_mut().insert(caller);
             }
             Ok(None) => {}
-            Err(error) => return error.into_response(),
+            Err(error) => return refusal(&request, error),
         }
         match self.router.call(request).await {
             Ok(response) => response,
@@ -105,7 +106,7 @@ impl Gate {
         }
     }
 
-    fn admit(&self, request: &Request<Incoming>) -> Result<Option<Caller>, ApiError> {
+    async fn admit(&self, request: &Request<Incoming>) -> Result<Option<Caller>, ApiError> {
         let headers = request.headers();
         let open = matches!(self.app.config.auth, AuthConfig::DevNoAuth);
         if open && !self.app.cors.permits_unauthenticated(request.method(), headers) {
@@ -120,7 +121,12 @@ impl Gate {
                 },
             ));
         }
-        authenticate(&self.app.config.auth, headers).map(Some)
+        let authenticator = &self.app.authenticator;
+        if let Some(caller) = authenticator.at_once(request) {
+            return Ok(Some(caller));
+        }
+        let uri = request.uri();
+        authenticator.authenticate(request.method(), uri.path(), uri.query(), headers).await.map(Some)
     }
 }
 
@@ -134,6 +140,25 @@ fn is_protected(path: &str) -> bool {
 
 fn is_health(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz")
+}
+
+/// In the envelope of the part of the server that was asked.
+fn refusal(request: &Request<Body>, error: ApiError) -> Response {
+    let path = request.uri().path();
+    let tried = request.headers().contains_key(AUTHORIZATION) || request.uri().query().is_some_and(has_token);
+    if tried {
+        audit::authentication_refused(request.method().as_str(), path, error.code().as_str());
+    }
+    if is_api(path) { error.into_api_response() } else { error.into_response() }
+}
+
+fn has_token(query: &str) -> bool {
+    query.split('&').any(|pair| pair.starts_with("token="))
+}
+
+/// Whether a path is of the session API, whose answers have an envelope.
+fn is_api(path: &str) -> bool {
+    path.strip_prefix("/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Errors are logged with their code, at a level by whose fault they are.

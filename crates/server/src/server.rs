@@ -18,6 +18,7 @@ use crate::connection;
 use crate::cors::Cors;
 use crate::fanout::Fanout;
 use crate::gate::Gate;
+use crate::identity::Authenticator;
 use crate::request_id::RequestIds;
 use crate::retention;
 use crate::router::router;
@@ -66,6 +67,9 @@ pub enum StartError {
     /// The store did not open.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Nothing can be asked over TLS: of key sets, or of the application.
+    #[error("cannot set up authentication: {0}")]
+    Identity(String),
     /// The store opened, but its subscriptions cannot be read.
     #[error("cannot read the subscriptions: {0}")]
     Subscriptions(#[source] ReadError),
@@ -110,8 +114,10 @@ impl Server {
         let subscriptions = Subscriptions::open(&config, store.clone(), draining.clone())
             .await
             .map_err(StartError::Subscriptions)?;
+        let authenticator = Authenticator::new(&config, store.clone()).map_err(StartError::Identity)?;
         let limits = &config.limits;
         let app = Arc::new(App {
+            authenticator,
             fanout: Fanout::new(limits.ring_bytes_max, limits.rings_bytes_max),
             cors: Cors::new(config.cors.clone()),
             request_ids: RequestIds::new(),

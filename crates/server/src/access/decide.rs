@@ -4,11 +4,12 @@
 //!
 //! | # | check |
 //! |---|---|
-//! | 1 | who may do everything may |
-//! | 2 | one of the action's scopes is among the caller's |
-//! | 3 | the resource's path matches the caller's patterns, if it has any |
-//! | 4 | the resource belongs to the caller's project; one without a project to callers without one |
-//! | 5 | the caller has a role in the resource, and the role may do it; for what is not there yet: may create it |
+//! | 1 | a credential for reading reads |
+//! | 2 | who may do everything may |
+//! | 3 | one of the action's scopes is among the caller's |
+//! | 4 | the resource's path matches the caller's patterns, if it has any |
+//! | 5 | the resource belongs to the caller's project; one without a project to callers without one |
+//! | 6 | the caller has a role in the resource, and the role may do it; for what is not there yet: may create it |
 //!
 //! The role is the highest of: owner, for who has the scope `admin`; what the resource says of the subject; what the
 //! claim `roles` says; and, where that says nothing, what a pattern of the claim `sessions` gives by its scopes:
@@ -118,6 +119,9 @@ pub(crate) enum Denied {
 /// # Errors
 /// [`Denied`].
 pub(crate) fn decide(caller: &Identity, action: Action, resource: Resource<'_>) -> Result<Permit, Denied> {
+    if caller.is_read_only() && action != Action::Read {
+        return Err(Denied::Scope);
+    }
     if caller.is_superuser() {
         return Ok(Permit::Everything);
     }

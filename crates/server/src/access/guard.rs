@@ -8,6 +8,7 @@ use http::StatusCode;
 use super::{Action, Denied, Ownership, Permit, Resource, decide};
 use crate::Code;
 use crate::app::App;
+use crate::audit;
 use crate::error::ApiError;
 use crate::identity::Caller;
 use crate::store_error::StoreError as _;
@@ -26,7 +27,7 @@ pub(crate) async fn guard(
     action: Action,
     path: &StreamPath,
 ) -> Result<Permit, ApiError> {
-    if caller.is_superuser() {
+    if caller.is_superuser() && !caller.is_read_only() {
         return Ok(Permit::Everything);
     }
     match app.store.head(path).await {
@@ -49,7 +50,7 @@ pub(crate) fn guard_head(
     path: &StreamPath,
     head: &StreamHead,
 ) -> Result<Permit, ApiError> {
-    if caller.is_superuser() {
+    if caller.is_superuser() && !caller.is_read_only() {
         return Ok(Permit::Everything);
     }
     answer(decide_head(caller, action, path, head), caller, action, path)
@@ -99,13 +100,7 @@ fn answer(
     path: &StreamPath,
 ) -> Result<Permit, ApiError> {
     decided.map_err(|denied| {
-        tracing::debug!(
-            subject = &*caller.subject,
-            action = action.as_str(),
-            path = path.as_str(),
-            %denied,
-            "denied"
-        );
+        audit::refused(caller, action, path.as_str(), &denied.to_string());
         match denied {
             Denied::Unknown => ReadError::NotFound.answer(Namespace::of(path.as_str())),
             Denied::Scope | Denied::Forbidden => {

@@ -54,7 +54,14 @@ impl Role {
 
 /// Roles that a credential gives, by pattern; the first pattern that matches counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RoleClaims(Vec<(Glob, Role)>);
+pub(crate) struct RoleClaims(Vec<RoleClaim>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RoleClaim {
+    pattern: Box<str>,
+    glob: Glob,
+    role: Role,
+}
 
 impl RoleClaims {
     pub(crate) const NONE: Self = Self(Vec::new());
@@ -65,12 +72,20 @@ impl RoleClaims {
         Patterns::parse(claims.keys().map(String::as_str))?;
         let mut sorted: Vec<_> = claims.iter().collect();
         sorted.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
-        let parsed = sorted.into_iter().map(|(pattern, role)| Ok((Patterns::glob(pattern)?, *role)));
+        let parsed = sorted.into_iter().map(|(pattern, role)| {
+            let glob = Patterns::glob(pattern)?;
+            Ok(RoleClaim { pattern: pattern.as_str().into(), glob, role: *role })
+        });
         Ok(Self(parsed.collect::<Result<_, InvalidPattern>>()?))
     }
 
     pub(crate) fn of(&self, path: &str) -> Option<Role> {
-        self.0.iter().find(|(glob, _)| glob.matches(path)).map(|(_, role)| *role)
+        self.0.iter().find(|claim| claim.glob.matches(path)).map(|claim| claim.role)
+    }
+
+    /// As they were given.
+    pub(crate) fn by_pattern(&self) -> BTreeMap<String, Role> {
+        self.0.iter().map(|claim| (claim.pattern.to_string(), claim.role)).collect()
     }
 }
 

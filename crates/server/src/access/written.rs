@@ -8,6 +8,7 @@ use serde_json::json;
 use super::policy::is_presence;
 use super::{EventPolicy, Permit};
 use crate::Code;
+use crate::audit;
 use crate::error::ApiError;
 use crate::identity::Identity;
 
@@ -50,6 +51,7 @@ impl Writer<'_> {
         }
         let event_type = event.event_type();
         let refused = |code, message: &'static str| {
+            audit::event_refused(self.caller, &event_type, message);
             let details = json!({ "eventType": event_type, "index": index });
             Err(ApiError::new(StatusCode::FORBIDDEN, code, message).details(details))
         };

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use durable_sessions_schema::ProjectId;
 
 use super::bearer::unauthorized;
+use super::claims::{Claims, RolesClaim, Texts};
 use super::pattern::Patterns;
 use super::scope::{Scope, Scopes};
 use crate::access::RoleClaims;
@@ -49,6 +50,23 @@ pub(crate) enum Source {
     Forwarded,
     /// A token of this server for reading one session.
     StreamToken,
+    /// The cookie of this server, for reading.
+    Cookie,
+}
+
+impl Source {
+    /// For audit records.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::StaticToken => "static-token",
+            Self::DevNoAuth => "no-auth",
+            Self::Jwt => "jwt",
+            Self::ApiKey => "api-key",
+            Self::Forwarded => "forward-auth",
+            Self::StreamToken => "stream-token",
+            Self::Cookie => "cookie",
+        }
+    }
 }
 
 static STATIC_ADMIN: LazyLock<Caller> = LazyLock::new(|| Caller::admin(Source::StaticToken));
@@ -98,9 +116,27 @@ impl Deref for Caller {
 }
 
 impl Identity {
-    /// Whether it may do everything with everything, as any user. No rule is looked at then.
+    /// Whether it may do everything with everything, as any user; with a credential for reading, read everything.
     pub(crate) fn is_superuser(&self) -> bool {
         self.project.is_none() && self.sessions.is_none() && self.scopes.has(Scope::Admin)
+    }
+
+    /// The claims that make this caller again.
+    pub(crate) fn claims(&self) -> Claims {
+        let scopes: Vec<_> = self.scopes.words().collect();
+        let roles = self.roles.by_pattern();
+        Claims {
+            sub: self.subject.to_string(),
+            project: self.project.as_ref().map(|project| project.as_str().to_owned()),
+            scope: Some(scopes.join(" ")),
+            sessions: self.sessions.as_ref().map(|p| Texts::Many(p.texts().map(str::to_owned).collect())),
+            roles: (!roles.is_empty()).then_some(RolesClaim::ByPattern(roles)),
+        }
+    }
+
+    /// Whether the credential is for reading, whatever its bearer may do otherwise.
+    pub(crate) fn is_read_only(&self) -> bool {
+        matches!(self.source, Source::StreamToken | Source::Cookie)
     }
 
     /// Whether it may do everything within its project.

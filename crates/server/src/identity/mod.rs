@@ -2,17 +2,44 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `caller`, `scope`, `pattern` | the caller, and the words its claims are written in |
-//! | `bearer` | where a request carries its token |
+//! | `authenticator` | the ways in, and which of them a request takes |
+//! | `caller`, `claims`, `scope`, `pattern` | the caller, and the words it is described in |
+//! | `bearer`, `route` | where a request carries credentials, and where they count |
+//! | `jwt`, `crypto`, `key_set` | signed tokens of the application, and their keys |
+//! | `api_key`, `key_store` | keys that administrators make |
+//! | `forward` | the application decides |
+//! | `sealed` | stream tokens and the cookie |
+//! | `remembered`, `outgoing` | what was decided before; requests to others |
 
-#![allow(dead_code, unused_imports, reason = "the credentials that use all of it come next")]
+#![allow(dead_code, unused_imports, reason = "the routes that use all of it come next")]
 
+mod api_key;
+mod authenticator;
 mod bearer;
 mod caller;
+mod claims;
+mod config;
+mod crypto;
+mod forward;
+mod jwt;
+mod key_set;
+mod key_store;
+mod outgoing;
 mod pattern;
+mod remembered;
+mod route;
 mod scope;
+mod sealed;
 
-pub(crate) use bearer::{authenticate, bearer_token};
+pub(crate) use api_key::{ApiKey, NAME_CHARS_MAX, NoChance, is_key_id};
+pub(crate) use authenticator::Authenticator;
+pub(crate) use bearer::bearer_token;
 pub(crate) use caller::{Caller, Identity, Source};
+pub(crate) use claims::{Claims, InvalidClaims, RolesClaim, Texts};
+pub use config::{ForwardAuthConfig, IdentityConfig, InvalidIdentity, JwtConfig};
+pub use jwt::{InvalidJwtKey, JwtKey};
+pub(crate) use key_store::KeepError;
 pub(crate) use pattern::{InvalidPattern, Patterns};
+pub(crate) use route::{COOKIE_PLAIN, COOKIE_SECURE};
 pub(crate) use scope::{Scope, Scopes};
+pub(crate) use sealed::{Purpose, Sealed};

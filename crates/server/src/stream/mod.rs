@@ -27,6 +27,7 @@ use http::{Method, Request};
 
 use crate::access::{Action, guard};
 use crate::app::App;
+use crate::audit;
 use crate::error::ApiError;
 use crate::identity::Caller;
 use crate::subscriptions;
@@ -65,7 +66,9 @@ async fn operate(app: &Arc<App>, target: Target, request: Request<Body>) -> Resu
         Method::PUT => create::create(app, &caller, &target, request).await,
         Method::DELETE => {
             guard(app, &caller, Action::Delete, &target.path).await?;
-            delete::delete(app, &target).await
+            let deleted = delete::delete(app, &target).await?;
+            audit::done(&caller, "stream-deleted", target.path.as_str());
+            Ok(deleted)
         }
         _ => Err(ApiError::method_not_allowed("GET, HEAD, POST, PUT, DELETE")),
     }

@@ -10,7 +10,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `machine`, `backoff`, `glob`, `specification` | what subscriptions mean; pure |
-//! | `token`, `keys`, `webhook_url` | who may answer a wake, who called, who may be called |
+//! | `token`, `webhook_url` | who may answer a wake, who may be called |
 //! | `actor`, `inbox`, `shared`, `listing`, `webhook` | one task per subscription, and its IO |
 //! | `observed`, `routes`, `refusals`, `view` | where appends and requests come in |
 //!
@@ -20,7 +20,6 @@
 mod actor;
 mod backoff;
 mod inbox;
-mod keys;
 mod listing;
 mod machine;
 mod observed;

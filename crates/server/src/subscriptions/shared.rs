@@ -9,11 +9,11 @@ use tokio::sync::{OnceCell, mpsc, watch};
 
 use super::actor::Command;
 use super::inbox::Inbox;
-use super::keys::{Keys, KeysError};
 use super::machine::{Now, Room, Sighting};
 use super::specification::Specification;
 use super::webhook::Caller;
 use crate::glob::Glob;
+use crate::keys::{Keys, KeysError};
 
 /// Requests that may wait for one subscription; one more is refused as overloaded.
 const COMMANDS_MAX: usize = 64;
