@@ -72,7 +72,11 @@ impl Authenticator {
             crypto::install();
             let url = jwt.jwks_url.as_deref().and_then(|url| safe_url(url, "").ok());
             Jwt {
-                keys: KeySet::new(jwt.keys.clone(), url.map(|url| (url, jwt.jwks_max_age)), outgoing),
+                keys: KeySet::new(
+                    jwt.keys.clone(),
+                    url.map(|url| (url, jwt.jwks_max_age, jwt.jwks_fetch_interval)),
+                    outgoing,
+                ),
                 rules: Rules {
                     issuer: jwt.issuer.clone(),
                     audience: jwt.audience.clone(),

@@ -52,6 +52,8 @@ pub(crate) enum Source {
     StreamToken,
     /// The cookie of this server, for reading.
     Cookie,
+    /// Who made a subscription.
+    Subscription,
 }
 
 impl Source {
@@ -65,6 +67,7 @@ impl Source {
             Self::Forwarded => "forward-auth",
             Self::StreamToken => "stream-token",
             Self::Cookie => "cookie",
+            Self::Subscription => "subscription",
         }
     }
 }

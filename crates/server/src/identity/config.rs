@@ -31,6 +31,8 @@ pub struct JwtConfig {
     pub jwks_url: Option<String>,
     /// After how long the key set is fetched anew.
     pub jwks_max_age: Duration,
+    /// Least time between two fetches, whatever key ids tokens name: nobody makes the server ask by inventing them.
+    pub jwks_fetch_interval: Duration,
     /// The `iss` a token must have, if any.
     pub issuer: Option<String>,
     /// The `aud` a token must have. Needed with public keys: their owner also signs tokens for others.
@@ -66,6 +68,7 @@ impl Default for JwtConfig {
             keys: Vec::new(),
             jwks_url: None,
             jwks_max_age: Duration::from_secs(10 * 60),
+            jwks_fetch_interval: Duration::from_secs(10),
             issuer: None,
             audience: None,
             leeway: Duration::from_secs(30),

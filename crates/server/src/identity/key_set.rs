@@ -4,7 +4,7 @@
 //! |---|---|
 //! | first use | fetched; who asks waits |
 //! | older than `max_age` | fetched anew; if that fails, the old ones are good for a day more |
-//! | a token names a key that is not there | fetched anew, at most every ten seconds whatever tokens name |
+//! | a token names a key that is not there | fetched anew, at most every `fetch_interval`, whatever tokens name |
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -16,8 +16,6 @@ use url::Url;
 use super::jwt::JwtKey;
 use super::outgoing::Outgoing;
 
-/// Least time between two fetches: nobody makes the server ask more often by inventing key ids.
-const FETCH_INTERVAL: Duration = Duration::from_secs(10);
 /// How long keys are used when no newer ones can be had.
 const STALE_MAX: Duration = Duration::from_secs(24 * 3600);
 
@@ -30,6 +28,7 @@ pub(super) struct KeySet {
 struct Remote {
     url: Url,
     max_age: Duration,
+    fetch_interval: Duration,
     outgoing: Outgoing,
     fetched: RwLock<Option<Fetched>>,
     /// One fetch at a time; holds when the last one began.
@@ -48,10 +47,15 @@ struct Fetched {
 pub(super) struct KeysUnavailable;
 
 impl KeySet {
-    pub(super) fn new(configured: Vec<JwtKey>, remote: Option<(Url, Duration)>, outgoing: &Outgoing) -> Self {
-        let remote = remote.map(|(url, max_age)| Remote {
+    pub(super) fn new(
+        configured: Vec<JwtKey>,
+        remote: Option<(Url, Duration, Duration)>,
+        outgoing: &Outgoing,
+    ) -> Self {
+        let remote = remote.map(|(url, max_age, fetch_interval)| Remote {
             url,
             max_age,
+            fetch_interval,
             outgoing: outgoing.clone(),
             fetched: RwLock::new(None),
             fetching: Mutex::new(None),
@@ -96,7 +100,7 @@ impl Remote {
     async fn fetch(&self, seen: Option<Instant>) {
         let mut last = self.fetching.lock().await;
         let meanwhile = self.known().is_some_and(|fetched| Some(fetched.at) != seen);
-        if meanwhile || last.is_some_and(|began| began.elapsed() < FETCH_INTERVAL) {
+        if meanwhile || last.is_some_and(|began| began.elapsed() < self.fetch_interval) {
             return;
         }
         *last = Some(Instant::now());

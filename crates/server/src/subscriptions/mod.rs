@@ -162,12 +162,13 @@ async fn begin(
     let room = shared.room;
     let refused = |why: Refusal| SubscribeError::Failed(why.into());
     for stream in state.specification.streams.clone() {
-        let seen = sight(shared, &stream).await.map_err(Failure::from)?;
+        let seen = sight(shared, &handle.sight, &stream).await.map_err(Failure::from)?;
         state.link_at_tail(&stream, seen, true, room).map_err(refused)?;
     }
     if let Some(glob) = &handle.glob {
-        let found =
-            listing::matching(&*shared.store, glob, room.links_max + 1).await.map_err(Failure::from)?;
+        let found = listing::matching(&*shared.store, glob, room.links_max + 1, &handle.sight)
+            .await
+            .map_err(Failure::from)?;
         for (stream, seen) in found {
             if state.wants(&stream, Some(glob)) {
                 state.link_at_tail(&stream, Some(seen), false, room).map_err(refused)?;
