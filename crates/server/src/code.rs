@@ -28,6 +28,8 @@ pub enum Code {
     PresenceIdentityMismatch,
     /// A body or an append over its limit.
     PayloadTooLarge,
+    /// More requests or events than a rate permits.
+    RateLimited,
     /// A limit on open connections is reached.
     TooManyConnections,
     /// The store does not accept this now.
@@ -122,6 +124,7 @@ impl Code {
             Self::Forbidden => ErrorCode::Forbidden.code(),
             Self::PresenceIdentityMismatch => ErrorCode::PresenceIdentityMismatch.code(),
             Self::PayloadTooLarge => ErrorCode::PayloadTooLarge.code(),
+            Self::RateLimited => ErrorCode::RateLimited.code(),
             Self::TooManyConnections => ErrorCode::TooManyConnections.code(),
             Self::StreamUnavailable => ErrorCode::StreamUnavailable.code(),
             Self::StorageFull => ErrorCode::StorageFull.code(),

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, ORIGIN};
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use tower::Service as _;
 use tracing::Instrument as _;
@@ -22,6 +23,7 @@ use crate::audit;
 use crate::config::AuthConfig;
 use crate::error::{ApiError, ErrorMark};
 use crate::identity::Caller;
+use crate::quota::{self, client_address};
 use crate::request_id::X_REQUEST_ID;
 use crate::subscriptions::is_public;
 
@@ -30,11 +32,18 @@ use crate::subscriptions::is_public;
 pub(crate) struct Gate {
     app: Arc<App>,
     router: Router,
+    /// Who is at the other end of the connection.
+    peer: Option<IpAddr>,
 }
 
 impl Gate {
     pub(crate) fn new(app: Arc<App>, router: Router) -> Self {
-        Self { app, router }
+        Self { app, router, peer: None }
+    }
+
+    /// The gate of one connection.
+    pub(crate) fn of_peer(&self, peer: IpAddr) -> Self {
+        Self { peer: Some(peer), ..self.clone() }
     }
 
     pub(crate) async fn handle(mut self, request: Request<Incoming>) -> Response {
@@ -86,11 +95,20 @@ impl Gate {
             self.app.cors.mark_preflight(response.headers_mut());
             return response;
         }
-        let caller = if is_protected(path) && !is_public(request.method(), path) {
-            self.admit(&request).await
-        } else {
+        let caller = if !is_protected(path) {
             Ok(None)
+        } else if is_public(request.method(), path) {
+            self.app.quota.address(self.client(headers)).map(|()| None)
+        } else {
+            self.admit(&request).await
         };
+        let mut standing = None;
+        let caller = caller.and_then(|caller| {
+            if let Some(caller) = &caller {
+                standing = self.app.quota.identity(caller)?;
+            }
+            Ok(caller)
+        });
         let mut request = request.map(Body::new);
         match caller {
             Ok(Some(caller)) => {
@@ -100,10 +118,19 @@ impl Gate {
             Ok(None) => {}
             Err(error) => return refusal(&request, error),
         }
-        match self.router.call(request).await {
+        let mut response = match self.router.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
+        };
+        if let Some(standing) = standing {
+            quota::mark(&standing, response.headers_mut());
         }
+        response
+    }
+
+    /// The address that limits count by.
+    fn client(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        self.peer.map(|peer| client_address(peer, &self.app.config.trusted_proxies, headers))
     }
 
     async fn admit(&self, request: &Request<Incoming>) -> Result<Option<Caller>, ApiError> {
@@ -125,6 +152,7 @@ impl Gate {
         if let Some(caller) = authenticator.at_once(request) {
             return Ok(Some(caller));
         }
+        self.app.quota.address(self.client(headers))?;
         let uri = request.uri();
         authenticator.authenticate(request.method(), uri.path(), uri.query(), headers).await.map(Some)
     }
@@ -146,7 +174,8 @@ fn is_health(path: &str) -> bool {
 fn refusal(request: &Request<Body>, error: ApiError) -> Response {
     let path = request.uri().path();
     let tried = request.headers().contains_key(AUTHORIZATION) || request.uri().query().is_some_and(has_token);
-    if tried {
+    let refused = matches!(error.code(), Code::Unauthorized | Code::Forbidden);
+    if tried && refused {
         audit::authentication_refused(request.method().as_str(), path, error.code().as_str());
     }
     if is_api(path) { error.into_api_response() } else { error.into_response() }

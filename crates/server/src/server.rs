@@ -11,6 +11,7 @@ use std::time::Duration;
 use durable_sessions_storage::{OpenError, ReadError};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
 use crate::app::{App, Gauge, Jitter};
 use crate::config::{InvalidConfig, ServerConfig};
@@ -19,11 +20,13 @@ use crate::cors::Cors;
 use crate::fanout::Fanout;
 use crate::gate::Gate;
 use crate::identity::Authenticator;
+use crate::quota::Quota;
 use crate::request_id::RequestIds;
 use crate::retention;
 use crate::router::router;
 use crate::static_files::StaticFiles;
 use crate::subscriptions::Subscriptions;
+use crate::tls::{TlsConfig, TlsError};
 
 /// How long accepting pauses when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -40,6 +43,7 @@ pub struct BoundServer {
     local_addr: SocketAddr,
     app: Arc<App>,
     drain: watch::Sender<bool>,
+    tls: Option<TlsAcceptor>,
 }
 
 /// Why a server did not start.
@@ -67,6 +71,9 @@ pub enum StartError {
     /// The store did not open.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Certificate and key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Nothing can be asked over TLS: of key sets, or of the application.
     #[error("cannot set up authentication: {0}")]
     Identity(String),
@@ -105,6 +112,7 @@ impl Server {
             ),
             None => None,
         };
+        let tls = config.tls.as_ref().map(TlsConfig::acceptor).transpose()?;
         // Before the store: a second server with the same command line fails on its port, not on a lock.
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
@@ -123,13 +131,14 @@ impl Server {
             request_ids: RequestIds::new(),
             static_files,
             subscribers: Gauge::new(limits.sse_subscribers_max),
+            quota: Quota::new(limits),
             jitter: Jitter::new(),
             subscriptions,
             draining,
             store,
             config,
         });
-        Ok(BoundServer { listener, local_addr, app, drain })
+        Ok(BoundServer { listener, local_addr, app, drain, tls })
     }
 }
 
@@ -146,12 +155,12 @@ impl BoundServer {
     /// # Errors
     /// [`RunError`] when the listening socket fails; the store is shut down then as well.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
-        let Self { listener, app, drain, .. } = self;
+        let Self { listener, app, drain, tls, .. } = self;
         let places = Arc::new(Semaphore::new(app.config.limits.connections_max));
         let (kill, killed) = watch::channel(false);
         let keeping = tokio::spawn(retention::keep(app.clone()));
         let gate = Gate::new(app.clone(), router(app.clone()));
-        let accepting = accept(&listener, &app, &gate, &places, &killed);
+        let accepting = accept(&listener, &app, &gate, &places, &killed, tls.as_ref());
         let outcome = {
             let mut shutdown = pin!(shutdown);
             tokio::select! {
@@ -184,6 +193,7 @@ async fn accept(
     gate: &Gate,
     places: &Arc<Semaphore>,
     killed: &watch::Receiver<bool>,
+    tls: Option<&TlsAcceptor>,
 ) -> io::Error {
     loop {
         // Never closed, so this is an error only in theory.
@@ -191,10 +201,11 @@ async fn accept(
             return io::ErrorKind::BrokenPipe.into();
         };
         match listener.accept().await {
-            Ok((stream, _peer)) => {
-                let (app, gate, killed) = (app.clone(), gate.clone(), killed.clone());
+            Ok((stream, peer)) => {
+                let (app, gate, killed) = (app.clone(), gate.of_peer(peer.ip()), killed.clone());
+                let tls = tls.cloned();
                 tokio::spawn(async move {
-                    let live = connection::serve(app, gate, stream, killed.clone()).await;
+                    let live = connection::serve(app, gate, stream, tls, killed.clone()).await;
                     // A task of its own: this one is as large as the HTTP machinery it held.
                     if let Some(live) = live {
                         tokio::spawn(async move {

@@ -60,6 +60,11 @@ pub(crate) async fn append(
     };
 
     let has_data = batch.is_some();
+    if target.namespace.holds_events()
+        && let Some(batch) = &batch
+    {
+        app.quota.events(target.path.as_str(), batch.units())?;
+    }
     let append = Append { content_type, batch, close, producer, stream_seq, attributes: None };
     let appended =
         subscriptions::append(app, &target.path, append).await.map_err(|e| e.answer(target.namespace))?;

@@ -17,14 +17,21 @@ use crate::Code;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::fanout::{Framing, Standing, encode_control, encode_data};
+use crate::identity::Caller;
 use crate::live_connection::Live;
 use crate::store_error::StoreError as _;
 
 /// When a refused subscriber may find a place: connections rotate about once a minute.
 const RETRY_SECS: u32 = 10;
 
-pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Result<Response, ApiError> {
-    let Some(slot) = app.subscribers.try_open() else {
+pub(crate) async fn sse(
+    app: &Arc<App>,
+    caller: &Caller,
+    target: Target,
+    query: &ReadQuery,
+) -> Result<Response, ApiError> {
+    let of_identity = app.quota.live(caller)?;
+    let Some(slot) = app.subscribers.try_open(of_identity) else {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             Code::TooManyConnections,
@@ -66,7 +73,8 @@ pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Re
     }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    let cache = if app.is_public() { "no-cache, no-transform" } else { "private, no-cache, no-transform" };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     // Proxies of the nginx family buffer otherwise.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     if framing == Framing::Json {

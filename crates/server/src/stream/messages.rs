@@ -46,6 +46,10 @@ pub(crate) fn batch(
             .details(json!({ "limit": limits.append_messages_max, "messages": count })));
     }
     if namespace.holds_events() {
+        // A body that is not longer than an event may be needs no look at each.
+        if body.len() > limits.event_bytes_max {
+            check_sizes(&messages.ends, limits.event_bytes_max)?;
+        }
         check_events(&body, &app.config.event_policy, writer)?;
     }
     let joined = match messages.joined {
@@ -53,6 +57,20 @@ pub(crate) fn batch(
         json::Joined::Rebuilt(copy) => Bytes::from(copy),
     };
     Batch::joined_messages(joined, messages.ends).map(Some).map_err(unfit)
+}
+
+/// `ends` are of the messages joined by commas.
+fn check_sizes(ends: &[u32], max: usize) -> Result<(), ApiError> {
+    let mut start = 0;
+    for (index, end) in ends.iter().map(|end| *end as usize).enumerate() {
+        if end.saturating_sub(start) > max {
+            let message = format!("an event has more than {max} bytes");
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge, message)
+                .details(json!({ "limit": max, "index": index })));
+        }
+        start = end + 1;
+    }
+    Ok(())
 }
 
 /// Every message must be a valid event that the writer may write; the first that is not refuses the whole request.

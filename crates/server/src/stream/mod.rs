@@ -56,7 +56,7 @@ async fn operate(app: &Arc<App>, target: Target, request: Request<Body>) -> Resu
     match *request.method() {
         Method::GET => {
             guard(app, &caller, Action::Read, &target.path).await?;
-            read::get(app, target, request.uri().query(), request.headers()).await
+            read::get(app, &caller, target, request.uri().query(), request.headers()).await
         }
         Method::POST => append::append(app, &caller, &target, request).await,
         Method::HEAD => {

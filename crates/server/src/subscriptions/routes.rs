@@ -123,8 +123,8 @@ async fn jwks(app: &App) -> Result<Response, ApiError> {
 }
 
 async fn put(app: &Arc<App>, id: String, request: Request<Body>) -> Result<Response, ApiError> {
-    let base_url =
-        reached::as_reached(request.headers(), request.uri()).unwrap_or_else(|| "http://localhost".into());
+    let base_url = reached::as_reached(app.config.tls.is_some(), request.headers(), request.uri())
+        .unwrap_or_else(|| "http://localhost".into());
     let caller = Caller::of(request.extensions())?;
     let body = json_body(app, request).await?;
     let mut specification = Specification::parse(&body).map_err(|why| invalid(&why))?;
