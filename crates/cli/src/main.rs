@@ -9,6 +9,7 @@ mod event_ids;
 mod exec;
 mod failure;
 mod follow;
+mod keys;
 mod notice;
 mod output;
 mod read;
@@ -73,6 +74,7 @@ async fn run(command: Command) -> u8 {
         Command::Record(args) => conclude(record::run(&args)).await,
         Command::Close(args) => conclude(streams::close(&args)).await,
         Command::Delete(args) => conclude(streams::delete(&args)).await,
+        Command::Keys(command) => conclude(keys::run(&command)).await,
         Command::List(args) => conclude(streams::list(&args)).await,
     }
 }

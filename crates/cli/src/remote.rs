@@ -6,9 +6,9 @@ use std::time::Duration;
 use durable_sessions_client::protocol::{ContentType, InvalidProducer, OffsetToken, StreamPath};
 use durable_sessions_client::schema::SessionId;
 use durable_sessions_client::{
-    AppendError, Client, CreateError, CreateOptions, DeleteError, Fork, From as ReadFrom, HeadError,
-    ListError, LiveModes, Page, ReadError, ReconnectConfig, Refusal, SessionFilter, SessionSummary,
-    SubscribeOptions,
+    ApiKeyError, AppendError, Client, CreateError, CreateOptions, DeleteError, Fork, From as ReadFrom,
+    HeadError, ListError, LiveModes, NewApiKey, Page, ReadError, ReconnectConfig, Refusal, SessionFilter,
+    SessionSummary, SubscribeOptions,
 };
 
 use crate::appender::Appender;
@@ -271,6 +271,22 @@ impl Remote {
         }
     }
 
+    /// Makes an API key.
+    pub(crate) async fn create_key(&self, key: &NewApiKey) -> Result<serde_json::Value, Failure> {
+        self.client.create_api_key(key).await.map_err(|error| self.failure("make", &"a key", &error))
+    }
+
+    /// All API keys that the caller may see.
+    pub(crate) async fn keys(&self) -> Result<Vec<serde_json::Value>, Failure> {
+        self.client.api_keys().await.map_err(|error| self.failure("list", &"the keys", &error))
+    }
+
+    /// Ends an API key.
+    pub(crate) async fn revoke_key(&self, id: &str) -> Result<(), Failure> {
+        let key = format!("the key {id}");
+        self.client.revoke_api_key(id).await.map_err(|error| self.failure("revoke", &key, &error))
+    }
+
     fn failure(&self, verb: &str, object: &dyn Display, error: &impl Refusing) -> Failure {
         let what = format!("cannot {verb} {object}");
         match error.refusal() {
@@ -313,7 +329,7 @@ macro_rules! refusing {
     };
 }
 
-refusing! { AppendError CreateError DeleteError HeadError ListError ReadError }
+refusing! { ApiKeyError AppendError CreateError DeleteError HeadError ListError ReadError }
 
 #[cfg(test)]
 mod tests {

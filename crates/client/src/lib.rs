@@ -56,6 +56,7 @@
 //! Decisions are made by the machines of the client core; this crate only does what they say. It must not know the
 //! server or any storage.
 
+mod api_keys;
 mod builder;
 mod create;
 mod error;
@@ -70,6 +71,7 @@ mod token;
 pub use durable_sessions_protocol as protocol;
 pub use durable_sessions_schema as schema;
 
+pub use api_keys::NewApiKey;
 pub use builder::{BuildError, Client, ClientBuilder};
 pub use create::{CreateOptions, Created, Fork, ForkPoint, Lifetime};
 pub use durable_sessions_client_core::{
@@ -77,7 +79,7 @@ pub use durable_sessions_client_core::{
     LiveModes, LostInfo, ReconnectConfig, Refused, SubscriptionError,
 };
 pub use error::{
-    AppendError, CreateError, DeleteError, HeadError, ListError, ReadError, Refusal, Unreachable,
+    ApiKeyError, AppendError, CreateError, DeleteError, HeadError, ListError, ReadError, Refusal, Unreachable,
 };
 pub use page::Page;
 pub use producer::{Producer, ProducerBuilder, ProducerError, ProducerReport};

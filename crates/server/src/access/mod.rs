@@ -10,7 +10,11 @@
 //! | `policy` | which event types a role may write |
 //! | `written` | whether one event may be written, and in whose name |
 
-#![allow(dead_code, unused_imports, reason = "the routes that use all of it come with the session API")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "presence, changes of the row and creation in a project come with the session routes"
+)]
 
 mod action;
 mod decide;

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use durable_sessions_protocol::StreamPath;
-use durable_sessions_schema::SessionId;
+use durable_sessions_schema::{ProjectId, SessionId};
 use durable_sessions_storage::{DeleteError, ReadError};
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderValue, Request, StatusCode};
@@ -252,8 +252,7 @@ fn administers(caller: &Caller) -> Result<(), ApiError> {
 }
 
 fn is_of(key: &ApiKey, caller: &Caller) -> bool {
-    caller.is_superuser()
-        || key.claims.project.as_deref() == caller.project.as_ref().map(|project| project.as_str())
+    caller.is_superuser() || key.claims.project.as_deref() == caller.project.as_ref().map(ProjectId::as_str)
 }
 
 fn described(key: &ApiKey) -> Value {

@@ -158,7 +158,7 @@ fn pem_blocks(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
         let block = &rest[start..];
         let Some(end) = block.find(END) else { break };
         let stop = block[end + END.len()..].find("-----").map_or(block.len(), |at| end + END.len() + at + 5);
-        blocks.push(block[..stop].as_bytes().to_vec());
+        blocks.push(block.as_bytes()[..stop].to_vec());
         rest = &block[stop..];
     }
     blocks.into_iter()

@@ -11,8 +11,6 @@
 //! | `sealed` | stream tokens and the cookie |
 //! | `remembered`, `outgoing` | what was decided before; requests to others |
 
-#![allow(dead_code, unused_imports, reason = "the routes that use all of it come next")]
-
 mod api_key;
 mod authenticator;
 mod bearer;
@@ -31,7 +29,7 @@ mod route;
 mod scope;
 mod sealed;
 
-pub(crate) use api_key::{ApiKey, NAME_CHARS_MAX, NoChance, is_key_id};
+pub(crate) use api_key::{ApiKey, NAME_CHARS_MAX, is_key_id};
 pub(crate) use authenticator::Authenticator;
 pub(crate) use bearer::bearer_token;
 pub(crate) use caller::{Caller, Identity, Source};
@@ -41,5 +39,7 @@ pub use jwt::{InvalidJwtKey, JwtKey};
 pub(crate) use key_store::KeepError;
 pub(crate) use pattern::{InvalidPattern, Patterns};
 pub(crate) use route::{COOKIE_PLAIN, COOKIE_SECURE};
-pub(crate) use scope::{Scope, Scopes};
+pub(crate) use scope::Scope;
+#[cfg(test)]
+pub(crate) use scope::Scopes;
 pub(crate) use sealed::{Purpose, Sealed};

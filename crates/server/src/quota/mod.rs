@@ -17,6 +17,7 @@ mod rate;
 
 use std::sync::Arc;
 
+use durable_sessions_schema::ProjectId;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
@@ -104,7 +105,7 @@ impl Quota {
 
 /// Projects have their own users.
 fn key(caller: &Identity) -> Vec<u8> {
-    let project = caller.project.as_ref().map(|project| project.as_str()).unwrap_or_default();
+    let project = caller.project.as_ref().map(ProjectId::as_str).unwrap_or_default();
     // Neither has control characters.
     [project.as_bytes(), b"\0", caller.subject.as_bytes()].concat()
 }

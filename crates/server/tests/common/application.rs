@@ -1,5 +1,7 @@
 //! An application as the server asks it: a handler behind a port of its own.
 
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part, and asserts as tests do")]
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

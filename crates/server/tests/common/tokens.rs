@@ -1,5 +1,7 @@
 //! Makes JSON Web Tokens as an application does, and wrong ones.
 
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part, and asserts as tests do")]
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
