@@ -50,7 +50,7 @@ impl Client {
         let dress = |request: reqwest::RequestBuilder| {
             request.header("content-type", "application/json").body(body.clone())
         };
-        data(self.http.send(Method::POST, url, Repeat::No, dress).await?).await
+        content(self.http.send(Method::POST, url, Repeat::No, dress).await?).await
     }
 
     /// Describes the keys of the caller's project, or of all of them, without the keys themselves.
@@ -59,7 +59,7 @@ impl Client {
     /// [`ApiKeyError`].
     pub async fn api_keys(&self) -> Result<Vec<Value>, ApiKeyError> {
         let url = self.http.url(["api", "auth", "keys"].into_iter());
-        let answer = data(self.http.send(Method::GET, url, Repeat::Yes, |request| request).await?).await?;
+        let answer = content(self.http.send(Method::GET, url, Repeat::Yes, |request| request).await?).await?;
         match answer.get("keys").and_then(Value::as_array) {
             Some(keys) => Ok(keys.clone()),
             None => Err(Fault::Malformed("this is no list of keys").into()),
@@ -77,7 +77,7 @@ impl Client {
     }
 }
 
-async fn data(response: reqwest::Response) -> Result<Value, ApiKeyError> {
+async fn content(response: reqwest::Response) -> Result<Value, ApiKeyError> {
     let body =
         http::body(response, ANSWER_BYTES_MAX).await.map_err(|cause| Unreachable { attempts: 0, cause })?;
     let mut answer: Value =

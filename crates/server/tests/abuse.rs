@@ -1,6 +1,8 @@
 //! What an attacker tries: odd paths, smuggled requests, bodies and heads that are too large or too slow. Forged
 //! credentials are in `identity.rs`; routes, roles and tenants in `access.rs`; floods in `limits.rs`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
+
 mod common;
 
 use std::time::Duration;

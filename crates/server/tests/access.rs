@@ -1,5 +1,7 @@
 //! Every route by every role and ownership: who may do what, and that nothing happens when they may not.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
+
 mod common;
 
 use common::tokens::{SECRET, hs256};

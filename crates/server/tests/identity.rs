@@ -1,5 +1,7 @@
 //! Who gets in: JSON Web Tokens and their keys, API keys, forward-auth, stream tokens and the cookie.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Rates and quotas: the answer beyond each, and who is not counted.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
+
 mod common;
 
 use common::tokens::{SECRET, hs256};

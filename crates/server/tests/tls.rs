@@ -1,5 +1,7 @@
 //! TLS with both versions of HTTP, as a client with the certificate sees them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert")]
+
 mod common;
 
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! A real server on a port of the system's choice, and a client that shows requests and answers as they are.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what tests share asserts as they do")]
 #![allow(dead_code, unreachable_pub, reason = "each test file is a crate that uses its part of this")]
 
 pub mod application;
