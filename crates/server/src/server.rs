@@ -74,9 +74,6 @@ pub enum StartError {
     /// Certificate and key.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Nothing can be asked over TLS: of key sets, or of the application.
-    #[error("cannot set up authentication: {0}")]
-    Identity(String),
     /// The store opened, but its subscriptions cannot be read.
     #[error("cannot read the subscriptions: {0}")]
     Subscriptions(#[source] ReadError),
@@ -122,7 +119,7 @@ impl Server {
         let subscriptions = Subscriptions::open(&config, store.clone(), draining.clone())
             .await
             .map_err(StartError::Subscriptions)?;
-        let authenticator = Authenticator::new(&config, store.clone()).map_err(StartError::Identity)?;
+        let authenticator = Authenticator::new(&config, store.clone());
         let limits = &config.limits;
         let app = Arc::new(App {
             authenticator,

@@ -61,13 +61,9 @@ struct Jwt {
 
 impl Authenticator {
     /// The configuration has been validated.
-    ///
-    /// # Errors
-    /// Nothing can be asked over TLS; the text is for operators.
-    pub(crate) fn new(config: &ServerConfig, store: Arc<dyn StreamStore>) -> Result<Self, String> {
+    pub(crate) fn new(config: &ServerConfig, store: Arc<dyn StreamStore>) -> Self {
         let identity = &config.identity;
-        let outgoing =
-            if identity.is_empty() { None } else { Some(Outgoing::new().map_err(|why| why.to_string())?) };
+        let outgoing = (!identity.is_empty()).then(Outgoing::new);
         let jwt = identity.jwt.as_ref().zip(outgoing.as_ref()).map(|(jwt, outgoing)| {
             crypto::install();
             let url = jwt.jwks_url.as_deref().and_then(|url| safe_url(url, "").ok());
@@ -89,7 +85,7 @@ impl Authenticator {
         let forward = forward.and_then(|(forward, outgoing)| {
             safe_url(&forward.url, "").ok().map(|url| Forward::new(url, forward.cache_ttl, outgoing))
         });
-        Ok(Self {
+        Self {
             auth: config.auth.clone(),
             jwt,
             forward,
@@ -97,7 +93,7 @@ impl Authenticator {
             store,
             clock: config.store_options.clock.clone(),
             seals: OnceCell::new(),
-        })
+        }
     }
 
     /// Who a request comes from, where that needs nothing but the request: the static token, and nobody asked.

@@ -1,62 +1,110 @@
 //! Requests that authentication makes itself: of key sets, and to the application. Bounded in time and size, follows
 //! nothing. Must not know what the answers mean.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
-use url::Url;
+use bytes::Bytes;
+use http::header::{HOST, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use url::{Host, Url};
+
+use crate::subscriptions::connector;
 
 /// A key set, and claims, are far smaller.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 const CALL_TIME_MAX: Duration = Duration::from_secs(5);
 
-#[derive(Debug, Clone)]
-pub(super) struct Outgoing(reqwest::Client);
+#[derive(Clone)]
+pub(super) struct Outgoing {
+    tls: Option<TlsConnector>,
+}
 
-/// Why there is no answer.
+/// Why there is no answer. Texts hold no URL: it may hold secrets of its owner.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OutgoingError {
-    // reqwest's texts have the URL, which may hold secrets of its owner.
+    #[error("no connection: {0}")]
+    Connect(std::io::Error),
+    #[error("no certificates to verify https with")]
+    Tls,
+    #[error("the request cannot be made")]
+    Request,
     #[error("the request failed: {0}")]
-    Request(#[source] reqwest::Error),
-    #[error("the answer is longer than {ANSWER_BYTES_MAX} bytes")]
-    TooLong,
+    Http(#[from] hyper::Error),
+    #[error("the answer broke off, or is longer than {ANSWER_BYTES_MAX} bytes")]
+    Answer,
+    #[error("no answer in time")]
+    Timeout,
 }
 
 impl Outgoing {
-    pub(super) fn new() -> Result<Self, OutgoingError> {
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Losing a race against another installation is as good as winning it.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        reqwest::Client::builder()
-            .connect_timeout(CALL_TIME_MAX)
-            .timeout(CALL_TIME_MAX)
-            // Whoever answers a redirect would choose where credentials go.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("durable-sessions/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map(Self)
-            .map_err(|why| OutgoingError::Request(why.without_url()))
+    pub(super) fn new() -> Self {
+        Self { tls: connector() }
     }
 
+    /// One request on a connection of its own; a redirect is an answer like any other.
     pub(super) async fn get(
         &self,
         url: &Url,
         headers: HeaderMap,
     ) -> Result<(StatusCode, Bytes), OutgoingError> {
-        let failed = |why: reqwest::Error| OutgoingError::Request(why.without_url());
-        let mut answer = self.0.get(url.clone()).headers(headers).send().await.map_err(failed)?;
-        let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(OutgoingError::TooLong);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok((answer.status(), body.freeze()))
+        let exchange = self.exchange(url, headers);
+        tokio::time::timeout(CALL_TIME_MAX, exchange).await.map_err(|_| OutgoingError::Timeout)?
     }
+
+    async fn exchange(&self, url: &Url, headers: HeaderMap) -> Result<(StatusCode, Bytes), OutgoingError> {
+        let request = request(url, headers).ok_or(OutgoingError::Request)?;
+        let host = url.host().ok_or(OutgoingError::Request)?;
+        let port = url.port_or_known_default().ok_or(OutgoingError::Request)?;
+        let socket = match &host {
+            Host::Domain(name) => TcpStream::connect((*name, port)).await,
+            Host::Ipv4(address) => TcpStream::connect((*address, port)).await,
+            Host::Ipv6(address) => TcpStream::connect((*address, port)).await,
+        };
+        let socket = socket.map_err(OutgoingError::Connect)?;
+        if url.scheme() != "https" {
+            return send(socket, request).await;
+        }
+        let tls = self.tls.as_ref().ok_or(OutgoingError::Tls)?;
+        let name = match host {
+            Host::Domain(name) => {
+                ServerName::try_from(name.to_owned()).map_err(|_| OutgoingError::Request)?
+            }
+            Host::Ipv4(address) => ServerName::from(IpAddr::V4(address)),
+            Host::Ipv6(address) => ServerName::from(IpAddr::V6(address)),
+        };
+        send(tls.connect(name, socket).await.map_err(OutgoingError::Connect)?, request).await
+    }
+}
+
+fn request(url: &Url, headers: HeaderMap) -> Option<Request<Empty<Bytes>>> {
+    let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    let mut request = Request::get(target).body(Empty::new()).ok()?;
+    *request.headers_mut() = headers;
+    request.headers_mut().insert(HOST, HeaderValue::from_str(host).ok()?);
+    let agent = HeaderValue::from_static(concat!("durable-sessions/", env!("CARGO_PKG_VERSION")));
+    request.headers_mut().insert(USER_AGENT, agent);
+    Some(request)
+}
+
+async fn send<S>(socket: S, request: Request<Empty<Bytes>>) -> Result<(StatusCode, Bytes), OutgoingError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
+    // Ends with the sender, or with the answer.
+    tokio::spawn(connection);
+    let (parts, body) = sender.send_request(request).await?.into_parts();
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|_| OutgoingError::Answer)?;
+    Ok((parts.status, body.to_bytes()))
 }
 
 /// Whether secrets may go there, and keys come from there: over TLS, or within this machine.

@@ -48,6 +48,7 @@ use webhook::Caller;
 
 pub(crate) use observed::{append, create, delete};
 pub(crate) use routes::{handle, is_public, is_reserved};
+pub(crate) use webhook::connector;
 
 /// Where their state is.
 const ROOT: &str = "__ds/subscriptions/";
