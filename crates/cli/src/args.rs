@@ -1,5 +1,8 @@
 //! The command line: what can be asked of this binary. Must not do anything itself.
 
+mod dead_letters;
+mod keys;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +15,9 @@ use url::Url;
 
 use crate::serve::ServeArgs;
 use crate::token::Token;
+
+pub(crate) use dead_letters::{DeadLettersArgs, DeadLettersCommand};
+pub(crate) use keys::{KeysCommand, KeysCreateArgs};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -155,60 +161,6 @@ pub(crate) struct VerifyArgs {
     pub(crate) place: PathBuf,
 }
 
-/// What to do with API keys.
-#[derive(Debug, Subcommand)]
-pub(crate) enum KeysCommand {
-    /// Make a key and write it to standard output, this once
-    #[command(after_help = KEYS_CREATE_EXAMPLES)]
-    Create(KeysCreateArgs),
-    /// List the keys, one JSON object a line, without the keys themselves
-    List(ListArgs),
-    /// End a key, from the next request of its bearer on
-    Revoke(KeysRevokeArgs),
-}
-
-const KEYS_CREATE_EXAMPLES: &str = "\
-Examples:
-  durable-sessions keys create --subject ci --scope 'stream:read stream:write' --sessions 'ci-*'
-  durable-sessions keys create --subject backend --scope admin --project acme --expires-in 90d
-
-A key without --sessions can reach what it creates and what it is made a member of. A pattern without a slash is of \
-session ids; one with a slash is of stream paths. The description of the key, with the id to revoke it by, goes to \
-standard error.";
-
-#[derive(Debug, Args)]
-pub(crate) struct KeysCreateArgs {
-    /// Who its bearer is
-    #[arg(long, value_name = "SUBJECT")]
-    pub(crate) subject: String,
-    /// What it may be used for: stream:read, stream:write, presence, admin, separated by spaces
-    #[arg(long, value_name = "SCOPES")]
-    pub(crate) scope: String,
-    /// The sessions and streams it is for, by pattern
-    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
-    pub(crate) sessions: Vec<String>,
-    /// The project its bearer belongs to
-    #[arg(long, value_name = "PROJECT")]
-    pub(crate) project: Option<String>,
-    /// A name for people
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    /// How long it is good for, as 30d; for ever unless given
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    pub(crate) expires_in: Option<Duration>,
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct KeysRevokeArgs {
-    /// The key's id, which list shows
-    #[arg(value_name = "ID")]
-    pub(crate) id: String,
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-}
-
 const SERVE_EXAMPLES: &str = "\
 Examples:
   DURABLE_SESSIONS_TOKEN=s3cret durable-sessions serve --data-dir ./data
@@ -296,46 +248,6 @@ pub(crate) struct TopArgs {
     /// Look twice, an interval apart, and end
     #[arg(long)]
     pub(crate) once: bool,
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-}
-
-/// What to do with dead letters.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DeadLettersCommand {
-    /// List them, oldest first, one JSON object a line
-    #[command(after_help = "Example:\n  durable-sessions dead-letters list | jq -r .id")]
-    List(ListArgs),
-    /// Show one with its payload
-    #[command(after_help = "Example:\n  durable-sessions dead-letters show 17")]
-    Show(DeadLetterArgs),
-    /// Queue them again, behind everything that is queued
-    #[command(
-        after_help = "Examples:\n  durable-sessions dead-letters redrive 17 18\n  durable-sessions dead-letters redrive --all"
-    )]
-    Redrive(DeadLettersArgs),
-    /// Delete them for good
-    #[command(after_help = "Example:\n  durable-sessions dead-letters purge 17")]
-    Purge(DeadLettersArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DeadLetterArgs {
-    /// Its id
-    #[arg(value_name = "ID")]
-    pub(crate) id: String,
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DeadLettersArgs {
-    /// Their ids
-    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
-    pub(crate) ids: Vec<String>,
-    /// All there are
-    #[arg(long)]
-    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }
