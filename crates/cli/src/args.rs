@@ -1,5 +1,8 @@
 //! The command line: what can be asked of this binary. Must not do anything itself.
 
+mod dead_letters;
+mod keys;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +15,9 @@ use url::Url;
 
 use crate::serve::ServeArgs;
 use crate::token::Token;
+
+pub(crate) use dead_letters::{DeadLettersArgs, DeadLettersCommand};
+pub(crate) use keys::{KeysCommand, KeysCreateArgs};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -85,6 +91,9 @@ pub(crate) enum Command {
     /// Delete a session or a stream with everything in it
     #[command(after_help = "Example:\n  durable-sessions delete --session run-1")]
     Delete(StreamArgs),
+    /// Make, list and revoke API keys; needs an administrator's token
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// List the sessions, one JSON object a line
     #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
     List(ListArgs),
@@ -239,46 +248,6 @@ pub(crate) struct TopArgs {
     /// Look twice, an interval apart, and end
     #[arg(long)]
     pub(crate) once: bool,
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-}
-
-/// What to do with dead letters.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DeadLettersCommand {
-    /// List them, oldest first, one JSON object a line
-    #[command(after_help = "Example:\n  durable-sessions dead-letters list | jq -r .id")]
-    List(ListArgs),
-    /// Show one with its payload
-    #[command(after_help = "Example:\n  durable-sessions dead-letters show 17")]
-    Show(DeadLetterArgs),
-    /// Queue them again, behind everything that is queued
-    #[command(
-        after_help = "Examples:\n  durable-sessions dead-letters redrive 17 18\n  durable-sessions dead-letters redrive --all"
-    )]
-    Redrive(DeadLettersArgs),
-    /// Delete them for good
-    #[command(after_help = "Example:\n  durable-sessions dead-letters purge 17")]
-    Purge(DeadLettersArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DeadLetterArgs {
-    /// Its id
-    #[arg(value_name = "ID")]
-    pub(crate) id: String,
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DeadLettersArgs {
-    /// Their ids
-    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
-    pub(crate) ids: Vec<String>,
-    /// All there are
-    #[arg(long)]
-    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }

@@ -11,6 +11,7 @@ mod event_ids;
 mod exec;
 mod failure;
 mod follow;
+mod keys;
 mod notice;
 mod output;
 mod read;
@@ -76,6 +77,7 @@ async fn run(command: Command) -> u8 {
         Command::Record(args) => conclude(record::run(&args)).await,
         Command::Close(args) => conclude(streams::close(&args)).await,
         Command::Delete(args) => conclude(streams::delete(&args)).await,
+        Command::Keys(command) => conclude(keys::run(&command)).await,
         Command::List(args) => conclude(streams::list(&args)).await,
         Command::Backup(args) => conclude(backup::backup(&args)).await,
         Command::Restore(args) => conclude(backup::restore(&args)).await,

@@ -6,9 +6,10 @@ use std::time::Duration;
 use durable_sessions_client::protocol::{ContentType, InvalidProducer, OffsetToken, StreamPath};
 use durable_sessions_client::schema::SessionId;
 use durable_sessions_client::{
-    AppendError, BackupDownload, Client, CreateError, CreateOptions, DeadLetterError, DeadLetterPage,
-    DeleteError, Fork, From as ReadFrom, HeadError, ListError, LiveModes, MetricsError, Page, ReadError,
-    ReconnectConfig, Refusal, SessionFilter, SessionSummary, SubscribeOptions, Swept, Unreachable,
+    ApiKeyError, AppendError, BackupDownload, Client, CreateError, CreateOptions, DeadLetterError,
+    DeadLetterPage, DeleteError, Fork, From as ReadFrom, HeadError, ListError, LiveModes, MetricsError,
+    NewApiKey, Page, ReadError, ReconnectConfig, Refusal, SessionFilter, SessionSummary, SubscribeOptions,
+    Swept, Unreachable,
 };
 
 use crate::appender::Appender;
@@ -315,6 +316,22 @@ impl Remote {
         swept.map_err(|error| self.failure("purge", &letters(id), &error))
     }
 
+    /// Makes an API key.
+    pub(crate) async fn create_key(&self, key: &NewApiKey) -> Result<serde_json::Value, Failure> {
+        self.client.create_api_key(key).await.map_err(|error| self.failure("make", &"a key", &error))
+    }
+
+    /// All API keys that the caller may see.
+    pub(crate) async fn keys(&self) -> Result<Vec<serde_json::Value>, Failure> {
+        self.client.api_keys().await.map_err(|error| self.failure("list", &"the keys", &error))
+    }
+
+    /// Ends an API key.
+    pub(crate) async fn revoke_key(&self, id: &str) -> Result<(), Failure> {
+        let key = format!("the key {id}");
+        self.client.revoke_api_key(id).await.map_err(|error| self.failure("revoke", &key, &error))
+    }
+
     fn failure(&self, verb: &str, object: &dyn Display, error: &impl Refusing) -> Failure {
         let what = format!("cannot {verb} {object}");
         match error.refusal() {
@@ -361,7 +378,9 @@ macro_rules! refusing {
     };
 }
 
-refusing! { AppendError CreateError DeadLetterError DeleteError HeadError ListError MetricsError ReadError }
+refusing! {
+    ApiKeyError AppendError CreateError DeadLetterError DeleteError HeadError ListError MetricsError ReadError
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! `durable-sessions serve`: turns flags, environment and a file into a configuration, and runs the server.
 
+mod identity;
 mod log;
 mod settings;
 mod systemd;
@@ -44,9 +45,17 @@ pub(crate) enum ServeError {
     },
     /// Nobody could be told apart from anybody else.
     #[error(
-        "refusing to start without authentication: give --token (or DURABLE_SESSIONS_TOKEN), or --dev-no-auth for development on this machine"
+        "refusing to start without authentication: give --token (or DURABLE_SESSIONS_TOKEN), or --jwt-secret, --jwt-keys, --jwks-url or --forward-auth-url, or --dev-no-auth for development on this machine"
     )]
     NoAuth,
+    /// A setting with a value that makes no sense.
+    #[error("{flag}: {reason}")]
+    Value {
+        /// Which.
+        flag: &'static str,
+        /// Why; holds no secrets.
+        reason: String,
+    },
     /// A token that would not be asked for.
     #[error("--token and --dev-no-auth exclude each other")]
     BothAuth,
@@ -117,12 +126,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), ServeError> {
 }
 
 async fn configuration(settings: &Settings) -> Result<ServerConfig, ServeError> {
-    let auth = match (&settings.token, settings.dev_no_auth.unwrap_or(false)) {
-        (Some(_), true) => return Err(ServeError::BothAuth),
-        (Some(token), false) => AuthConfig::Token(token.0.clone()),
-        (None, true) => AuthConfig::DevNoAuth,
-        (None, false) => return Err(ServeError::NoAuth),
-    };
+    let auth = identity::auth(settings)?;
     let store = match (settings.store.unwrap_or_default(), &settings.data_dir) {
         (StoreKind::Memory, Some(_)) => return Err(ServeError::MemoryWithDirectory),
         (StoreKind::Memory, None) => StoreConfig::Memory,
@@ -134,6 +138,12 @@ async fn configuration(settings: &Settings) -> Result<ServerConfig, ServeError> 
     let mut config = ServerConfig::new(listen, store, auth);
     if let Some(address) = &settings.metrics_listen {
         config.metrics_listen = Some(resolve(address).await?);
+    }
+    config.identity = identity::identity(settings)?;
+    identity::event_policy(settings, &mut config.event_policy);
+    config.tls = identity::tls(settings)?;
+    if let Some(proxies) = &settings.trusted_proxies {
+        config.trusted_proxies = proxies.iter().map(|proxies| proxies.0).collect();
     }
     config.web_root.clone_from(&settings.web_root);
     config.public_url.clone_from(&settings.public_url);
@@ -188,12 +198,23 @@ fn limits(settings: &Settings, limits: &mut Limits) {
         (settings.bodies_bytes_max, &mut limits.bodies_bytes_max),
         (settings.unsent_bytes_max, &mut limits.unsent_bytes_max),
         (settings.queued_bytes_max, &mut limits.queued_bytes_max),
+        (settings.event_bytes_max, &mut limits.event_bytes_max),
     ] {
         if let Some(size) = value {
             *field = size.0;
         }
     }
     for (value, field) in [
+        (settings.requests_per_identity, &mut limits.requests_per_identity),
+        (settings.requests_per_address, &mut limits.requests_per_address),
+        (settings.events_per_session, &mut limits.events_per_session),
+    ] {
+        if let Some(limit) = value {
+            *field = limit.0;
+        }
+    }
+    for (value, field) in [
+        (settings.sse_subscribers_per_identity_max, &mut limits.sse_subscribers_per_identity_max),
         (settings.append_messages_max, &mut limits.append_messages_max),
         (settings.sse_subscribers_max, &mut limits.sse_subscribers_max),
         (settings.connections_max, &mut limits.connections_max),
@@ -251,22 +272,27 @@ fn describe(config: &ServerConfig) -> Description {
         StoreConfig::Memory => ("memory", None),
     };
     let auth = match config.auth {
+        AuthConfig::Token(_) if config.identity.jwt.is_some() => "token, jwt",
         AuthConfig::Token(_) => "token",
+        AuthConfig::Credentials if config.identity.jwt.is_some() => "jwt",
+        AuthConfig::Credentials => "forward-auth",
         AuthConfig::DevNoAuth => "none",
     };
-    Description { store, data_dir, auth }
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    Description { store, data_dir, auth, scheme }
 }
 
 struct Description {
     store: &'static str,
     data_dir: Option<String>,
     auth: &'static str,
+    scheme: &'static str,
 }
 
 /// The one line on standard output: scripts that let the system choose the port read it from here.
 fn announce(server: &BoundServer, description: &Description, format: LogFormat) {
-    let url = format!("http://{}", server.local_addr());
-    let Description { store, data_dir, auth } = description;
+    let Description { store, data_dir, auth, scheme } = description;
+    let url = format!("{scheme}://{}", server.local_addr());
     let line = match format {
         LogFormat::Json => serde_json::json!({
             "event": "listening",

@@ -222,3 +222,37 @@ fn an_interrupt_ends_a_command_with_whole_lines() {
     assert_eq!(output.status.code(), Some(130));
     assert_eq!(written().lines().map(str::to_owned).collect::<Vec<_>>(), events);
 }
+
+#[test]
+fn keys_are_made_listed_and_revoked() {
+    let server = Server::start("memory");
+    let made = server.run(&[
+        "keys",
+        "create",
+        "--subject",
+        "ci",
+        "--scope",
+        "stream:write stream:read",
+        "--sessions",
+        "ci-*",
+        "--name",
+        "build",
+    ]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let key = made.stdout.trim().to_owned();
+    assert!(key.starts_with("dsk_") && !made.stderr.contains(&key), "{}", made.stderr);
+    let with_key =
+        |arguments: &[&str]| finish(server.cli(arguments).env("DURABLE_SESSIONS_TOKEN", &key), "").code;
+    assert_eq!(with_key(&["create", "--session", "ci-1"]), 0);
+    assert_eq!(with_key(&["create", "--session", "other"]), 1);
+    assert_eq!(with_key(&["keys", "list"]), 1);
+    let listed = server.ok(&["keys", "list"]);
+    let listed: serde_json::Value = serde_json::from_str(listed.trim()).unwrap();
+    assert_eq!((&listed["name"], &listed["subject"]), (&"build".into(), &"ci".into()));
+    let id = listed["id"].as_str().unwrap();
+    server.ok(&["keys", "revoke", id]);
+    assert_eq!(with_key(&["read", "--session", "ci-1"]), 1);
+    assert_eq!(server.ok(&["keys", "list"]), "");
+    let again = server.run(&["keys", "revoke", id]);
+    assert_eq!(again.code, 1, "{}", again.stderr);
+}

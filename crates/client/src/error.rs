@@ -212,3 +212,13 @@ operation_error! {
         Invalid if 400 => "invalid: {0}",
     }
 }
+
+operation_error! {
+    /// Why an API key could not be made, shown or ended.
+    ApiKeyError {
+        /// 400: what was asked for makes no sense.
+        Invalid if 400 => "invalid: {0}",
+        /// 404, 405 or 501: no such key, or a server without them.
+        NotFound if 404 | 405 | 501 => "not found: {0}",
+    }
+}

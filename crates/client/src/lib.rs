@@ -58,6 +58,7 @@
 //! Decisions are made by the machines of the client core; this crate only does what they say. It must not know the
 //! server or any storage.
 
+mod api_keys;
 mod backup;
 mod builder;
 mod create;
@@ -74,6 +75,7 @@ mod token;
 pub use durable_sessions_protocol as protocol;
 pub use durable_sessions_schema as schema;
 
+pub use api_keys::NewApiKey;
 pub use backup::BackupDownload;
 pub use builder::{BuildError, Client, ClientBuilder};
 pub use create::{CreateOptions, Created, Fork, ForkPoint, Lifetime};
@@ -82,8 +84,8 @@ pub use durable_sessions_client_core::{
     LiveModes, LostInfo, ReconnectConfig, Refused, SubscriptionError,
 };
 pub use error::{
-    AppendError, CreateError, DeadLetterError, DeleteError, HeadError, ListError, MetricsError, ReadError,
-    Refusal, Unreachable,
+    ApiKeyError, AppendError, CreateError, DeadLetterError, DeleteError, HeadError, ListError, MetricsError,
+    ReadError, Refusal, Unreachable,
 };
 pub use operations::{DeadLetterPage, Swept};
 pub use page::Page;

@@ -1,14 +1,14 @@
-//! What is for the administrator alone. Must not know routes.
+//! What is for administrators of the whole server: metrics, backups, dead letters. Must not know routes.
 
 use axum::extract::FromRequestParts;
 use http::StatusCode;
 use http::request::Parts;
 
 use crate::Code;
-use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::identity::Caller;
 
-/// Proof that the caller is the administrator; as an argument of a handler it refuses everybody else.
+/// Proof that the caller may do everything, of every project; as an argument of a handler it refuses everybody else.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Admin;
 
@@ -16,10 +16,9 @@ impl<S: Sync> FromRequestParts<S> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let is_admin = parts.extensions.get::<Caller>().is_some_and(|caller| caller.subject == "admin");
-        if is_admin {
-            return Ok(Self);
+        match parts.extensions.get::<Caller>() {
+            Some(caller) if caller.is_superuser() && !caller.is_read_only() => Ok(Self),
+            _ => Err(ApiError::new(StatusCode::FORBIDDEN, Code::Forbidden, "this is for administrators")),
         }
-        Err(ApiError::new(StatusCode::FORBIDDEN, Code::Forbidden, "this is for the administrator"))
     }
 }

@@ -10,8 +10,10 @@ use crate::byte_budget::ByteBudget;
 use crate::config::{AuthConfig, ServerConfig};
 use crate::cors::Cors;
 use crate::fanout::Fanout;
+use crate::identity::Authenticator;
 use crate::metrics::Metrics;
 use crate::presence::Presence;
+use crate::quota::{OpenSlot, Quota};
 use crate::request_id::RequestIds;
 use crate::session::{Directory, EventIds, EventRules};
 use crate::spool::Spool;
@@ -21,6 +23,7 @@ use crate::subscriptions::Subscriptions;
 /// Shared by all requests of one server.
 pub(crate) struct App {
     pub(crate) config: ServerConfig,
+    pub(crate) authenticator: Authenticator,
     pub(crate) store: Arc<dyn StreamStore>,
     pub(crate) fanout: Fanout,
     pub(crate) subscriptions: Arc<Subscriptions>,
@@ -42,6 +45,7 @@ pub(crate) struct App {
     pub(crate) retrying: Semaphore,
     pub(crate) spool: Arc<Spool>,
     pub(crate) metrics: Metrics,
+    pub(crate) quota: Quota,
     pub(crate) jitter: Jitter,
     /// Becomes `true` when the server begins to stop.
     pub(crate) draining: watch::Receiver<bool>,
@@ -90,7 +94,11 @@ pub(crate) struct Gauge {
 
 /// One that is open; closing it is dropping it.
 #[derive(Debug)]
-pub(crate) struct Slot(Arc<Gauge>);
+pub(crate) struct Slot {
+    gauge: Arc<Gauge>,
+    /// The same, counted for whoever opened it.
+    _of_identity: Option<OpenSlot>,
+}
 
 impl Gauge {
     pub(crate) fn new(max: usize) -> Arc<Self> {
@@ -105,17 +113,17 @@ impl Gauge {
         self.open.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn try_open(self: &Arc<Self>) -> Option<Slot> {
+    pub(crate) fn try_open(self: &Arc<Self>, of_identity: Option<OpenSlot>) -> Option<Slot> {
         self.open
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < self.max).then_some(open + 1))
             .ok()
-            .map(|_| Slot(self.clone()))
+            .map(|_| Slot { gauge: self.clone(), _of_identity: of_identity })
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.gauge.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -126,9 +134,9 @@ mod tests {
     #[test]
     fn a_full_gauge_opens_again_when_something_closes() {
         let gauge = Gauge::new(1);
-        let slot = gauge.try_open();
-        assert!(slot.is_some() && gauge.try_open().is_none());
+        let slot = gauge.try_open(None);
+        assert!(slot.is_some() && gauge.try_open(None).is_none());
         drop(slot);
-        assert!(gauge.try_open().is_some());
+        assert!(gauge.try_open(None).is_some());
     }
 }

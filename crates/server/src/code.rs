@@ -36,6 +36,8 @@ pub enum Code {
     Forbidden,
     /// A body or an append over its limit.
     PayloadTooLarge,
+    /// More requests or events than a rate permits.
+    RateLimited,
     /// A limit on open connections is reached.
     TooManyConnections,
     /// The store does not accept this now.
@@ -98,6 +100,8 @@ pub enum Code {
     AlreadyClaimed,
     /// Nothing of the subscription is pending.
     NoPendingWork,
+    /// No such API key.
+    KeyNotFound,
     /// No such route or file.
     NotFound,
     /// The route exists, the method does not.
@@ -134,6 +138,7 @@ impl Code {
             Self::Unauthorized => ErrorCode::Unauthorized.code(),
             Self::Forbidden => ErrorCode::Forbidden.code(),
             Self::PayloadTooLarge => ErrorCode::PayloadTooLarge.code(),
+            Self::RateLimited => ErrorCode::RateLimited.code(),
             Self::TooManyConnections => ErrorCode::TooManyConnections.code(),
             Self::StreamUnavailable => ErrorCode::StreamUnavailable.code(),
             Self::StorageFull => ErrorCode::StorageFull.code(),
@@ -165,6 +170,7 @@ impl Code {
             Self::Fenced => "FENCED",
             Self::AlreadyClaimed => "ALREADY_CLAIMED",
             Self::NoPendingWork => "NO_PENDING_WORK",
+            Self::KeyNotFound => "KEY_NOT_FOUND",
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::RequestTimeout => "REQUEST_TIMEOUT",

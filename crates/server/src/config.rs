@@ -11,7 +11,11 @@ use durable_sessions_schema::CustomEvents;
 use durable_sessions_storage::{EmbeddedStore, MemoryStore, OpenError, StoreOptions, StreamStore};
 use subtle::ConstantTimeEq as _;
 
+use crate::access::EventPolicy;
+use crate::identity::{IdentityConfig, InvalidIdentity};
+use crate::quota::{Network, Rate};
 use crate::retention::RetentionRule;
+use crate::tls::TlsConfig;
 
 /// Configuration of one server.
 #[derive(Debug, Clone)]
@@ -22,12 +26,20 @@ pub struct ServerConfig {
     pub store: StoreConfig,
     /// Who may come in.
     pub auth: AuthConfig,
+    /// How callers prove who they are, beside the static token.
+    pub identity: IdentityConfig,
+    /// Which types of events a role in a session may write.
+    pub event_policy: EventPolicy,
     /// Browser origins that may read answers.
     pub cors: CorsOrigins,
     /// Where callers and webhook receivers reach this server, behind a proxy: scheme, host and possibly a path, such
     /// as `https://streams.example`. Without it, `Location` and callback URLs begin as the caller reached it, over
     /// plain HTTP: headers that a proxy may have set are not trusted.
     pub public_url: Option<String>,
+    /// TLS of the listening socket; without it, plain HTTP.
+    pub tls: Option<TlsConfig>,
+    /// Proxies whose `X-Forwarded-For` is believed, for limits by address and audit records.
+    pub trusted_proxies: Vec<Network>,
     /// Directory of a built web application, served at `/`.
     pub web_root: Option<PathBuf>,
     /// What is kept of streams, by their paths. The first rule whose pattern matches counts, together with what a
@@ -76,8 +88,12 @@ impl ServerConfig {
             listen,
             store,
             auth,
+            identity: IdentityConfig::default(),
+            event_policy: EventPolicy::default(),
             cors: CorsOrigins::Loopback,
             public_url: None,
+            tls: None,
+            trusted_proxies: Vec::new(),
             web_root: None,
             retention: Vec::new(),
             retention_interval: Duration::from_secs(30),
@@ -99,6 +115,14 @@ impl ServerConfig {
         }
     }
 
+    /// Whether browsers reach this server over TLS.
+    pub(crate) fn is_reached_over_tls(&self) -> bool {
+        match &self.public_url {
+            Some(url) => url.starts_with("https:"),
+            None => self.tls.is_some(),
+        }
+    }
+
     /// Checks what the types cannot.
     ///
     /// # Errors
@@ -109,8 +133,12 @@ impl ServerConfig {
                 return Err(InvalidConfig::NoAuthBeyondLoopback(self.listen));
             }
             AuthConfig::Token(secret) if !secret.is_presentable() => return Err(InvalidConfig::Token),
-            AuthConfig::DevNoAuth | AuthConfig::Token(_) => {}
+            AuthConfig::Credentials if self.identity.is_empty() => return Err(InvalidConfig::NoCredentials),
+            // Everybody is the administrator: credentials would look as if they meant something.
+            AuthConfig::DevNoAuth if !self.identity.is_empty() => return Err(InvalidConfig::CredentialsOpen),
+            AuthConfig::DevNoAuth | AuthConfig::Token(_) | AuthConfig::Credentials => {}
         }
+        self.identity.validate()?;
         if let Some(url) = &self.public_url
             && !is_base_url(url)
         {
@@ -141,6 +169,8 @@ impl ServerConfig {
             ("ring_bytes_max", limits.ring_bytes_max),
             ("rings_bytes_max", limits.rings_bytes_max),
             ("sse_subscribers_max", limits.sse_subscribers_max),
+            ("sse_subscribers_per_identity_max", limits.sse_subscribers_per_identity_max),
+            ("event_bytes_max", limits.event_bytes_max),
             ("connections_max", limits.connections_max),
             ("head_bytes_max", limits.head_bytes_max),
             ("webhook_calls_max", limits.webhook_calls_max),
@@ -186,6 +216,15 @@ pub enum InvalidConfig {
     /// Unauthenticated access would be open to the network.
     #[error("running without authentication is only allowed on a loopback address, not on {0}")]
     NoAuthBeyondLoopback(SocketAddr),
+    /// Nobody could ever come in.
+    #[error("without a static token, callers need JSON Web Tokens or forward-auth")]
+    NoCredentials,
+    /// Credentials that nobody would be asked for.
+    #[error("running without authentication excludes JSON Web Tokens and forward-auth")]
+    CredentialsOpen,
+    /// How callers prove who they are makes no sense.
+    #[error(transparent)]
+    Identity(#[from] InvalidIdentity),
     /// A token no client could send.
     #[error("the token must have 1 to 512 visible ASCII characters without spaces")]
     Token,
@@ -228,8 +267,10 @@ impl StoreConfig {
 /// How callers prove who they are.
 #[derive(Debug, Clone)]
 pub enum AuthConfig {
-    /// One static bearer token, whose bearer is the subject `admin`.
+    /// One static bearer token, whose bearer is the subject `admin`, beside what [`ServerConfig::identity`] says.
     Token(Secret),
+    /// Only what [`ServerConfig::identity`] says.
+    Credentials,
     /// Everyone is `admin`. Loopback addresses only.
     DevNoAuth,
 }
@@ -265,7 +306,7 @@ impl fmt::Debug for Secret {
 pub enum CorsOrigins {
     /// Pages served by this machine itself: `http(s)://localhost`, `127.0.0.1` and `[::1]` on any port.
     Loopback,
-    /// Every origin. Answers stay protected by the bearer token, since no cookies are used.
+    /// Every origin. Answers stay protected by the bearer token: the cookie does not count there.
     Any,
     /// Exactly these, such as `https://app.example`.
     List(Vec<String>),
@@ -288,6 +329,16 @@ pub struct Limits {
     pub rings_bytes_max: usize,
     /// SSE answers open at once: 503 `TOO_MANY_CONNECTIONS` beyond.
     pub sse_subscribers_max: usize,
+    /// Of them, answers of one identity: 429 `TOO_MANY_CONNECTIONS` beyond.
+    pub sse_subscribers_per_identity_max: usize,
+    /// Requests of one identity: 429 `RATE_LIMITED` beyond; `None` does not count them.
+    pub requests_per_identity: Option<Rate>,
+    /// The same from one address, or one /64 of IPv6.
+    pub requests_per_address: Option<Rate>,
+    /// Events appended to one session or agent: 429 `RATE_LIMITED` beyond.
+    pub events_per_session: Option<Rate>,
+    /// Largest event of a session or agent: 413 beyond.
+    pub event_bytes_max: usize,
     /// Connections open at once; more wait in the listen queue of the system.
     pub connections_max: usize,
     /// Largest request head: 431 beyond.
@@ -357,6 +408,11 @@ impl Default for Limits {
             ring_bytes_max: 1 << 20,
             rings_bytes_max: 128 << 20,
             sse_subscribers_max: 10_000,
+            sse_subscribers_per_identity_max: 1_000,
+            requests_per_identity: Rate::per_second(500).ok(),
+            requests_per_address: Rate::per_second(2_000).ok(),
+            events_per_session: None,
+            event_bytes_max: 1 << 20,
             connections_max: 16_384,
             head_bytes_max: 32 << 10,
             url_bytes_max: 4096,

@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use crate::app::{App, until_draining};
 use crate::gate::Gate;
 use crate::live_connection::{Handover, Http1Service, LiveConnection};
 use crate::socket::Socket;
+use crate::tls::H2;
 
 /// How many header fields a request may have.
 const HEADERS_MAX: usize = 100;
@@ -25,6 +28,7 @@ pub(crate) async fn serve(
     app: Arc<App>,
     gate: Gate,
     stream: TcpStream,
+    tls: Option<TlsAcceptor>,
     mut kill: watch::Receiver<bool>,
 ) -> Option<LiveConnection> {
     let served = async {
@@ -32,12 +36,22 @@ pub(crate) async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
+        if let Some(tls) = tls {
+            Box::pin(https(&app, gate, stream, &tls)).await;
+            return None;
+        }
         let first = tokio::time::timeout(app.config.limits.header_read_timeout, speaks_http2(&stream));
         match first.await {
             Ok(Ok(false)) => http1(&app, gate, stream).await,
             // HTTP/2 carries far more state; only connections that use it pay for it.
             Ok(Ok(true)) => {
-                Box::pin(http2(&app, gate, stream)).await;
+                Box::pin(through_hyper(
+                    &app,
+                    gate,
+                    Socket::new(stream, app.config.subscriber_stall_max),
+                    Version::Either,
+                ))
+                .await;
                 None
             }
             Ok(Err(_)) | Err(_) => None,
@@ -119,7 +133,36 @@ fn finish(app: &Arc<App>, connection: Http1Connection, end: End) -> Option<LiveC
     }
 }
 
-async fn http2(app: &App, gate: Gate, stream: TcpStream) {
+/// A handshake, and what the client chose in it. Live answers stay with hyper: their bytes go through TLS anyway.
+async fn https(app: &App, gate: Gate, stream: TcpStream, tls: &TlsAcceptor) {
+    let handshake = tls.accept(Socket::new(stream, app.config.subscriber_stall_max));
+    let stream = match tokio::time::timeout(app.config.limits.header_read_timeout, handshake).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "no TLS");
+            return;
+        }
+        Err(_) => return,
+    };
+    let version = match stream.get_ref().1.alpn_protocol() {
+        Some(H2) => Version::Http2,
+        _ => Version::Http1,
+    };
+    through_hyper(app, gate, stream, version).await;
+}
+
+/// Which versions of HTTP a connection may speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http1,
+    Http2,
+    Either,
+}
+
+async fn through_hyper<S>(app: &App, gate: Gate, stream: S, version: Version)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let limits = &app.config.limits;
     let head_bytes_max = u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX);
     let mut builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
@@ -136,9 +179,12 @@ async fn http2(app: &App, gate: Gate, stream: TcpStream) {
         .max_concurrent_streams(256)
         .max_send_buf_size(64 << 10)
         .keep_alive_interval(Duration::from_secs(30));
-    let mut connection = pin!(
-        builder.serve_connection(TokioIo::new(Socket::new(stream, app.config.subscriber_stall_max)), gate)
-    );
+    let builder = match version {
+        Version::Http1 => builder.http1_only(),
+        Version::Http2 => builder.http2_only(),
+        Version::Either => builder,
+    };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), gate));
     let mut draining = app.draining.clone();
     let ended = tokio::select! {
         biased;

@@ -2,8 +2,8 @@
 
 use durable_sessions_protocol::header as names;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -43,6 +43,9 @@ impl Cors {
         let expose = [
             "etag",
             "location",
+            "ratelimit-limit",
+            "ratelimit-remaining",
+            "ratelimit-reset",
             "retry-after",
             "x-request-id",
             names::STREAM_NEXT_OFFSET,
@@ -85,11 +88,19 @@ impl Cors {
             match origin {
                 Some(origin) if self.allows(origin) => {
                     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+                    self.mark_credentials(headers);
                 }
                 _ => return,
             }
         }
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, self.expose_headers.clone());
+    }
+
+    /// The cookie is for pages of origins that the configuration names one by one, and for no others.
+    fn mark_credentials(&self, headers: &mut HeaderMap) {
+        if matches!(self.origins, CorsOrigins::List(_)) {
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
     }
 
     /// Headers of the answer to a preflight; without `Access-Control-Allow-Origin` the browser refuses anyway.

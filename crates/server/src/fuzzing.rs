@@ -46,7 +46,7 @@ pub fn request_head(parts: &Parts) {
         assert!((1..=1024).contains(&seq.len()));
     }
     let _ = stream::closes(headers);
-    if let Some(url) = reached::as_reached(headers, uri) {
+    if let Some(url) = reached::as_reached(true, headers, uri) {
         assert!(http::HeaderValue::from_str(&url).is_ok(), "{url}");
     }
     for given in headers.get_all(http::header::IF_NONE_MATCH) {

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,17 +11,19 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN};
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, ORIGIN};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use tower::Service as _;
 use tracing::Instrument as _;
 
 use crate::Code;
 use crate::app::App;
-use crate::auth::{Caller, authenticate};
+use crate::audit;
 use crate::config::AuthConfig;
 use crate::error::{ApiError, ErrorMark};
+use crate::identity::Caller;
+use crate::quota::{self, client_address};
 use crate::request_id::X_REQUEST_ID;
 use crate::subscriptions::is_public;
 
@@ -31,16 +34,23 @@ pub(crate) struct Gate {
     router: Router,
     /// Whoever can connect may ask: for the address of metrics, which has nothing else.
     open: bool,
+    /// Who is at the other end of the connection.
+    peer: Option<IpAddr>,
 }
 
 impl Gate {
     pub(crate) fn new(app: Arc<App>, router: Router) -> Self {
-        Self { app, router, open: false }
+        Self { app, router, open: false, peer: None }
     }
 
     /// One that asks nobody who they are.
     pub(crate) fn open(app: Arc<App>, router: Router) -> Self {
-        Self { app, router, open: true }
+        Self { app, router, open: true, peer: None }
+    }
+
+    /// The gate of one connection.
+    pub(crate) fn of_peer(&self, peer: IpAddr) -> Self {
+        Self { peer: Some(peer), ..self.clone() }
     }
 
     pub(crate) async fn handle(mut self, request: Request<Incoming>) -> Response {
@@ -93,34 +103,46 @@ impl Gate {
             self.app.cors.mark_preflight(response.headers_mut());
             return response;
         }
-        let caller = if is_protected(path) && !self.open && !is_public(request.method(), path) {
-            self.admit(&request)
-        } else {
+        let caller = if !is_protected(path) || self.open {
             Ok(None)
+        } else if is_public(request.method(), path) {
+            self.app.quota.address(self.client(headers)).map(|()| None)
+        } else {
+            self.admit(&request).await
         };
+        let mut standing = None;
+        let caller = caller.and_then(|caller| {
+            if let Some(caller) = &caller {
+                standing = self.app.quota.identity(caller)?;
+            }
+            Ok(caller)
+        });
         let mut body = self.app.bodies.share();
         if caller.is_ok() && !body.set(self.body_bytes(request.body())) {
-            return ApiError::new(
+            let busy = ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::StreamUnavailable,
                 "too many request bodies are under way",
-            )
-            .retry_after(1)
-            .into_response();
+            );
+            return refuse(path, busy.retry_after(1));
         }
         let mut request = request.map(Body::new);
         match caller {
             Ok(Some(caller)) => {
-                tracing::trace!(subject = caller.subject, "authenticated");
+                tracing::trace!(subject = &*caller.subject, "authenticated");
                 request.extensions_mut().insert(caller);
             }
             Ok(None) => {}
-            Err(error) => return refuse(request.uri().path(), error),
+            Err(error) => return refusal(&request, error),
         }
-        match self.router.call(request).await {
+        let mut response = match self.router.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
+        };
+        if let Some(standing) = standing {
+            quota::mark(&standing, response.headers_mut());
         }
+        response
     }
 
     /// How much memory a body may take. It is refused before it is read, so that an overload costs little.
@@ -130,7 +152,12 @@ impl Gate {
         body.size_hint().upper().map_or(max, |length| usize::try_from(length).unwrap_or(max).min(max))
     }
 
-    fn admit(&self, request: &Request<Incoming>) -> Result<Option<Caller>, ApiError> {
+    /// The address that limits count by.
+    fn client(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        self.peer.map(|peer| client_address(peer, &self.app.config.trusted_proxies, headers))
+    }
+
+    async fn admit(&self, request: &Request<Incoming>) -> Result<Option<Caller>, ApiError> {
         let headers = request.headers();
         let open = matches!(self.app.config.auth, AuthConfig::DevNoAuth);
         if open && !self.app.cors.permits_unauthenticated(request.method(), headers) {
@@ -145,7 +172,13 @@ impl Gate {
                 },
             ));
         }
-        authenticate(&self.app.config.auth, headers).map(Some)
+        let authenticator = &self.app.authenticator;
+        if let Some(caller) = authenticator.at_once(request) {
+            return Ok(Some(caller));
+        }
+        self.app.quota.address(self.client(headers))?;
+        let uri = request.uri();
+        authenticator.authenticate(request.method(), uri.path(), uri.query(), headers).await.map(Some)
     }
 }
 
@@ -159,12 +192,31 @@ fn is_protected(path: &str) -> bool {
 
 /// In the envelope of the part of the URL space that was asked.
 fn refuse(path: &str, error: ApiError) -> Response {
-    let api = path.strip_prefix("/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if api { error.into_api_response() } else { error.into_response() }
+    if is_api(path) { error.into_api_response() } else { error.into_response() }
 }
 
 fn is_health(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz")
+}
+
+/// The answer to who may not come in, and the record of who tried.
+fn refusal(request: &Request<Body>, error: ApiError) -> Response {
+    let path = request.uri().path();
+    let tried = request.headers().contains_key(AUTHORIZATION) || request.uri().query().is_some_and(has_token);
+    let refused = matches!(error.code(), Code::Unauthorized | Code::Forbidden);
+    if tried && refused {
+        audit::authentication_refused(request.method().as_str(), path, error.code().as_str());
+    }
+    refuse(path, error)
+}
+
+fn has_token(query: &str) -> bool {
+    query.split('&').any(|pair| pair.starts_with("token="))
+}
+
+/// Whether a path is of the session API, whose answers have an envelope.
+fn is_api(path: &str) -> bool {
+    path.strip_prefix("/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Errors are logged with their code, at a level by whose fault they are.

@@ -15,12 +15,13 @@
 //!
 //! This crate must not know an engine by name outside its configuration.
 
+mod access;
 mod admin;
 mod answer;
 mod api;
 mod app;
 mod append_retry;
-mod auth;
+mod audit;
 mod backoff;
 mod byte_budget;
 mod code;
@@ -36,9 +37,12 @@ pub mod fuzzing;
 mod gate;
 mod glob;
 mod health;
+mod identity;
+mod keys;
 mod live_connection;
 mod metrics;
 mod presence;
+mod quota;
 mod reached;
 mod request_id;
 mod retention;
@@ -54,7 +58,10 @@ mod stream;
 mod subscriptions;
 #[cfg(test)]
 mod testing;
+mod tls;
 
+pub use access::EventPolicy;
+pub use audit::AUDIT_TARGET;
 pub use code::Code;
 pub use config::{
     AuthConfig, CorsOrigins, InvalidConfig, Limits, Secret, ServerConfig, StoreConfig, UnknownEvents,
@@ -62,5 +69,8 @@ pub use config::{
 pub use durable_sessions_storage::StoreOptions;
 /// Backups as files, for commands that work without a server.
 pub use durable_sessions_storage::backup;
+pub use identity::{ForwardAuthConfig, IdentityConfig, InvalidIdentity, InvalidJwtKey, JwtConfig, JwtKey};
+pub use quota::{InvalidNetwork, InvalidRate, Network, Rate};
 pub use retention::{InvalidRetentionRule, RetentionRule};
 pub use server::{BoundServer, Pulse, RunError, Server, StartError};
+pub use tls::{TlsConfig, TlsError};

@@ -15,7 +15,10 @@ const HOST_LEN_MAX: usize = 261;
 /// `Forwarded` are not read: whoever reaches the server directly could write into them what it likes, and whether
 /// there is a proxy that strips them is known to the operator alone, who has one setting for exactly this.
 pub(crate) fn base_url(config: &ServerConfig, headers: &HeaderMap, uri: &Uri) -> String {
-    public_url(config).map(str::to_owned).or_else(|| as_reached(headers, uri)).unwrap_or_default()
+    public_url(config)
+        .map(str::to_owned)
+        .or_else(|| as_reached(config.tls.is_some(), headers, uri))
+        .unwrap_or_default()
 }
 
 /// The configured URL, without a slash at the end.
@@ -24,14 +27,15 @@ pub(crate) fn public_url(config: &ServerConfig) -> Option<&str> {
 }
 
 /// What the caller said where it goes to: the authority of HTTP/2 and of absolute targets, else `Host`.
-pub(crate) fn as_reached(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+pub(crate) fn as_reached(tls: bool, headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let host = uri.authority().map(http::uri::Authority::as_str);
     let host = host.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()));
     let host = host.filter(|host| {
         host.len() <= HOST_LEN_MAX
             && host.parse::<http::uri::Authority>().is_ok_and(|given| given.as_str() == *host)
     });
-    host.map(|host| format!("http://{host}"))
+    let scheme = if tls { "https" } else { "http" };
+    host.map(|host| format!("{scheme}://{host}"))
 }
 
 #[cfg(test)]

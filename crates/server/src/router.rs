@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use http::{Request, StatusCode};
 
 use crate::api;
@@ -19,6 +19,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1", any(missing))
         .route("/v1/{*path}", any(missing))
         .route("/api", any(missing))
+        .route("/api/auth/stream-token", post(api::create_stream_token).fallback(only_post))
+        .route("/api/auth/cookie", post(api::create_cookie).delete(api::delete_cookie).fallback(only_cookie))
+        .route("/api/auth/keys", get(api::list_keys).post(api::create_key).fallback(only_keys))
+        .route("/api/auth/keys/{id}", delete(api::revoke_key).fallback(only_delete))
         .route("/api/backup", get(api::backup).fallback(only_get))
         .route("/api/dead-letters", get(api::list_dead_letters).delete(api::purge_dead_letters))
         .route("/api/dead-letters/redrive", post(api::redrive_dead_letters))
@@ -52,6 +56,22 @@ async fn other_method() -> Response {
 
 async fn only_get() -> ApiError {
     ApiError::method_not_allowed("GET, HEAD")
+}
+
+async fn only_post() -> Response {
+    ApiError::method_not_allowed("POST").into_api_response()
+}
+
+async fn only_delete() -> Response {
+    ApiError::method_not_allowed("DELETE").into_api_response()
+}
+
+async fn only_cookie() -> Response {
+    ApiError::method_not_allowed("POST, DELETE").into_api_response()
+}
+
+async fn only_keys() -> Response {
+    ApiError::method_not_allowed("GET, HEAD, POST").into_api_response()
 }
 
 async fn file(State(app): State<Arc<App>>, request: Request<axum::body::Body>) -> Response {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use durable_sessions_storage::{OpenError, ReadError, StoreHealth, StreamStore};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
 use crate::app::{App, Gauge, Jitter};
 use crate::byte_budget::ByteBudget;
@@ -19,8 +20,10 @@ use crate::connection;
 use crate::cors::Cors;
 use crate::fanout::Fanout;
 use crate::gate::Gate;
+use crate::identity::Authenticator;
 use crate::metrics::{self, Metrics};
 use crate::presence::{self, Presence};
+use crate::quota::Quota;
 use crate::request_id::RequestIds;
 use crate::retention;
 use crate::router::router;
@@ -29,6 +32,7 @@ use crate::spool::{self, Spool};
 use crate::starting;
 use crate::static_files::StaticFiles;
 use crate::subscriptions::Subscriptions;
+use crate::tls::{TlsConfig, TlsError};
 
 /// Connections at a time to the address of metrics.
 const METRICS_CONNECTIONS_MAX: usize = 64;
@@ -49,6 +53,7 @@ pub struct BoundServer {
     metrics: Option<(TcpListener, SocketAddr)>,
     app: Arc<App>,
     drain: watch::Sender<bool>,
+    tls: Option<TlsAcceptor>,
 }
 
 /// Why a server did not start.
@@ -76,6 +81,9 @@ pub enum StartError {
     /// The store did not open.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Certificate and key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The store opened, but its subscriptions cannot be read.
     #[error("cannot read the subscriptions: {0}")]
     Subscriptions(#[source] ReadError),
@@ -117,6 +125,7 @@ impl Server {
             ),
             None => None,
         };
+        let tls = config.tls.as_ref().map(TlsConfig::acceptor).transpose()?;
         // Before the store: a second server with the same command line fails on its port, not on a lock.
         let (listener, local_addr) = listen(config.listen).await?;
         let metrics = match config.metrics_listen {
@@ -132,7 +141,7 @@ impl Server {
             Self::assemble(config, store, static_files, draining).await
         })
         .await?;
-        Ok(BoundServer { listener, local_addr, metrics, app: Arc::new(app), drain })
+        Ok(BoundServer { listener, local_addr, metrics, app: Arc::new(app), drain, tls })
     }
 
     /// Everything around a store.
@@ -145,6 +154,7 @@ impl Server {
         let subscriptions = Subscriptions::open(&config, store.clone(), draining.clone())
             .await
             .map_err(StartError::Subscriptions)?;
+        let authenticator = Authenticator::new(&config, store.clone());
         let spool = Spool::new(&config);
         spool.open_if_used().await.map_err(|error| StartError::Queued(error.to_string()))?;
         let limits = &config.limits;
@@ -153,6 +163,7 @@ impl Server {
             Presence::new(config.presence_ttl, limits.presence_users_max, limits.presence_connections_max);
         presence.take_up(&sessions, config.store_options.clock.now_ms());
         Ok(App {
+            authenticator,
             fanout: Fanout::new(limits.ring_bytes_max, limits.rings_bytes_max),
             cors: Cors::new(config.cors.clone()),
             request_ids: RequestIds::new(),
@@ -164,6 +175,7 @@ impl Server {
             retrying: Semaphore::new(limits.append_retries_max),
             spool: Arc::new(spool),
             metrics: Metrics::new(),
+            quota: Quota::new(limits),
             jitter: Jitter::new(),
             subscriptions,
             sessions,
@@ -213,7 +225,7 @@ impl BoundServer {
     /// # Errors
     /// [`RunError`] when the listening socket fails; the store is shut down then as well.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
-        let Self { listener, metrics, app, drain, .. } = self;
+        let Self { listener, metrics, app, drain, tls, .. } = self;
         let places = app.connections.clone();
         let (kill, killed) = watch::channel(false);
         let keeping = tokio::spawn(retention::keep(app.clone()));
@@ -222,7 +234,7 @@ impl BoundServer {
         let watched = metrics.map(|(listener, _)| tokio::spawn(serve_metrics(listener, app.clone())));
         let watching = tokio::spawn(presence::watch(app.clone()));
         let gate = Gate::new(app.clone(), router(app.clone()));
-        let accepting = accept(&listener, &app, &gate, &places, &killed);
+        let accepting = accept(&listener, &app, &gate, &places, &killed, tls.as_ref());
         let outcome = {
             let mut shutdown = pin!(shutdown);
             tokio::select! {
@@ -283,7 +295,7 @@ async fn serve_metrics(listener: TcpListener, app: Arc<App>) {
     let places = Arc::new(Semaphore::new(METRICS_CONNECTIONS_MAX));
     let (_kill, killed) = watch::channel(false);
     let gate = Gate::open(app.clone(), metrics::router(app.clone()));
-    let error = accept(&listener, &app, &gate, &places, &killed).await;
+    let error = accept(&listener, &app, &gate, &places, &killed, None).await;
     tracing::error!(error_id = "metrics-accept-failed", %error, "metrics are served no more");
 }
 
@@ -294,6 +306,7 @@ async fn accept(
     gate: &Gate,
     places: &Arc<Semaphore>,
     killed: &watch::Receiver<bool>,
+    tls: Option<&TlsAcceptor>,
 ) -> io::Error {
     loop {
         // Never closed, so this is an error only in theory.
@@ -301,10 +314,11 @@ async fn accept(
             return io::ErrorKind::BrokenPipe.into();
         };
         match listener.accept().await {
-            Ok((stream, _peer)) => {
-                let (app, gate, killed) = (app.clone(), gate.clone(), killed.clone());
+            Ok((stream, peer)) => {
+                let (app, gate, killed) = (app.clone(), gate.of_peer(peer.ip()), killed.clone());
+                let tls = tls.cloned();
                 tokio::spawn(async move {
-                    let live = connection::serve(app, gate, stream, killed.clone()).await;
+                    let live = connection::serve(app, gate, stream, tls, killed.clone()).await;
                     // A task of its own: this one is as large as the HTTP machinery it held.
                     if let Some(live) = live {
                         tokio::spawn(async move {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::ServeError;
-use super::value::{Rule, Size, Span, Token};
+use super::value::{Proxies, RateLimit, Rule, SecretText, Size, Span, Token};
 
 /// Arguments of `serve`.
 #[derive(Debug, Clone, clap::Args)]
@@ -85,6 +85,54 @@ settings! {
     /// Bearer token that every request must carry (better given in the environment: command lines can be seen)
     #[arg(long, env = "DURABLE_SESSIONS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Token,
+    /// Secret of JSON Web Tokens signed with HS256, at least 32 bytes
+    #[arg(long, env = "DURABLE_SESSIONS_JWT_SECRET", hide_env_values = true, value_name = "SECRET", help_heading = "Identity")]
+    jwt_secret: SecretText,
+    /// File with public keys of JSON Web Tokens: PEM (RSA, P-256, Ed25519), or a JSON Web Key Set
+    #[arg(long, env = "DURABLE_SESSIONS_JWT_KEYS", value_name = "FILE", help_heading = "Identity")]
+    jwt_keys: PathBuf,
+    /// Where the public keys of JSON Web Tokens are, as a JSON Web Key Set
+    #[arg(long, env = "DURABLE_SESSIONS_JWKS_URL", value_name = "URL", help_heading = "Identity")]
+    jwks_url: String,
+    /// The issuer that JSON Web Tokens must have
+    #[arg(long, env = "DURABLE_SESSIONS_JWT_ISSUER", value_name = "TEXT", help_heading = "Identity")]
+    jwt_issuer: String,
+    /// The audience that JSON Web Tokens must have; needed with public keys
+    #[arg(long, env = "DURABLE_SESSIONS_JWT_AUDIENCE", value_name = "TEXT", help_heading = "Identity")]
+    jwt_audience: String,
+    /// How far the clock of who signs tokens may differ [default: 30s]
+    #[arg(long, env = "DURABLE_SESSIONS_JWT_LEEWAY", value_name = "DURATION", help_heading = "Identity")]
+    jwt_leeway: Span,
+    /// URL of the application that is asked who a request comes from
+    #[arg(long, env = "DURABLE_SESSIONS_FORWARD_AUTH_URL", value_name = "URL", help_heading = "Identity")]
+    forward_auth_url: String,
+    /// How long its answers are good for the same credentials, method and path [default: 10s]
+    #[arg(long, env = "DURABLE_SESSIONS_FORWARD_AUTH_TTL", value_name = "DURATION", help_heading = "Identity")]
+    forward_auth_ttl: Span,
+    /// How long a stream token can be used [default: 5m]
+    #[arg(long, env = "DURABLE_SESSIONS_STREAM_TOKEN_TTL", value_name = "DURATION", help_heading = "Identity")]
+    stream_token_ttl: Span,
+    /// How long the cookie can be used [default: 12h]
+    #[arg(long, env = "DURABLE_SESSIONS_COOKIE_TTL", value_name = "DURATION", help_heading = "Identity")]
+    cookie_ttl: Span,
+    /// Types of events that viewers may write, where * ends a prefix [default: presence:*]
+    #[arg(long, env = "DURABLE_SESSIONS_VIEWER_EVENTS", value_delimiter = ',', value_name = "TYPE", help_heading = "Identity")]
+    viewer_events: Vec<String>,
+    /// The same of participants [default: presence:*,chunk,terminal:input,approval:requested,x-*]
+    #[arg(long, env = "DURABLE_SESSIONS_PARTICIPANT_EVENTS", value_delimiter = ',', value_name = "TYPE", help_heading = "Identity")]
+    participant_events: Vec<String>,
+    /// The same of operators [default: *]
+    #[arg(long, env = "DURABLE_SESSIONS_OPERATOR_EVENTS", value_delimiter = ',', value_name = "TYPE", help_heading = "Identity")]
+    operator_events: Vec<String>,
+    /// PEM file with the certificate for TLS, and the intermediate ones after it
+    #[arg(long, env = "DURABLE_SESSIONS_TLS_CERT", value_name = "FILE")]
+    tls_cert: PathBuf,
+    /// PEM file with its private key
+    #[arg(long, env = "DURABLE_SESSIONS_TLS_KEY", value_name = "FILE")]
+    tls_key: PathBuf,
+    /// Addresses or networks of proxies whose X-Forwarded-For is believed
+    #[arg(long, env = "DURABLE_SESSIONS_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORK")]
+    trusted_proxies: Vec<Proxies>,
     /// Let everybody in; only on a loopback address
     #[arg(long, env = "DURABLE_SESSIONS_DEV_NO_AUTH", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     dev_no_auth: bool,
@@ -163,6 +211,21 @@ settings! {
     /// SSE answers open at once [default: 10000]
     #[arg(long, env = "DURABLE_SESSIONS_SSE_SUBSCRIBERS_MAX", value_name = "N", help_heading = "Limits")]
     sse_subscribers_max: usize,
+    /// SSE answers open at once for one identity [default: 1000]
+    #[arg(long, env = "DURABLE_SESSIONS_SSE_SUBSCRIBERS_PER_IDENTITY_MAX", value_name = "N", help_heading = "Limits")]
+    sse_subscribers_per_identity_max: usize,
+    /// Requests of one identity, as 100/s, 6000/m or 100/s,burst:500, or off; the static token is not counted [default: 500/s,burst:1000]
+    #[arg(long, env = "DURABLE_SESSIONS_REQUESTS_PER_IDENTITY", value_name = "RATE", help_heading = "Limits")]
+    requests_per_identity: RateLimit,
+    /// Requests from one address, or off [default: 2000/s,burst:4000]
+    #[arg(long, env = "DURABLE_SESSIONS_REQUESTS_PER_ADDRESS", value_name = "RATE", help_heading = "Limits")]
+    requests_per_address: RateLimit,
+    /// Events appended to one session, or off [default: off]
+    #[arg(long, env = "DURABLE_SESSIONS_EVENTS_PER_SESSION", value_name = "RATE", help_heading = "Limits")]
+    events_per_session: RateLimit,
+    /// Largest event of a session [default: 1MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_EVENT_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    event_bytes_max: Size,
     /// Connections open at once [default: 16384]
     #[arg(long, env = "DURABLE_SESSIONS_CONNECTIONS_MAX", value_name = "N", help_heading = "Limits")]
     connections_max: usize,

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use durable_sessions_server::{RetentionRule, Secret};
+use durable_sessions_server::{InvalidNetwork, InvalidRate, Network, Rate, RetentionRule, Secret};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -22,6 +22,70 @@ pub(crate) struct Rule(pub(crate) RetentionRule);
 /// The bearer token; its `Debug` output does not show it.
 #[derive(Debug, Clone)]
 pub(crate) struct Token(pub(crate) Secret);
+
+/// Another secret; its `Debug` output does not show it.
+#[derive(Clone)]
+pub(crate) struct SecretText(pub(crate) String);
+
+/// A rate, or `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RateLimit(pub(crate) Option<Rate>);
+
+/// A network of proxies, or one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Proxies(pub(crate) Network);
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretText(..)")
+    }
+}
+
+impl FromStr for SecretText {
+    /// Any text is taken here, since clap's message for a refused value would show it.
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for RateLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|rate| Self(Some(rate))).map_err(|why: InvalidRate| format!("{why}, or off"))
+    }
+}
+
+impl FromStr for Proxies {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|why: InvalidNetwork| why.to_string())
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RateLimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Proxies {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
 
 impl FromStr for Span {
     type Err = String;

@@ -9,11 +9,15 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 
 use crate::Code;
+use crate::admin::Admin;
 use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::error::ApiError;
 
-pub(crate) async fn backup(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn backup(admin: Result<Admin, ApiError>, State(app): State<Arc<App>>) -> Response {
+    if let Err(refusal) = admin {
+        return refusal.into_api_response();
+    }
     let refused = |error: durable_sessions_storage::backup::BackupError| {
         tracing::error!(error_id = "backup-refused", %error, "no backup was begun");
         let refusal = ApiError::new(

@@ -23,13 +23,13 @@ use utoipa::ToSchema;
 
 use super::document::Failure;
 use super::envelope::{Answer, Query, SessionPath, position};
-use super::permission::{self, Action};
 use crate::Code;
+use crate::access::{Action, guard_existing};
 use crate::answer::NO_STORE;
 use crate::app::App;
-use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::fanout::{Framing, Standing, Wants, encode_control, encode_data};
+use crate::identity::Caller;
 use crate::store_error::StoreError as _;
 use crate::stream::{self, Namespace};
 
@@ -78,7 +78,7 @@ pub(crate) async fn stream_events(
     method: Method,
     headers: HeaderMap,
 ) -> Answer {
-    permission::require_at(&app, &caller, Action::Read, &path).await?;
+    guard_existing(&app, &caller, Action::Read, &path).await?;
     let query = Query::parse(query.as_deref())?;
     let ephemeral = query.flag("ephemeral")?;
     let from = from(&query, &headers)?;
@@ -86,9 +86,9 @@ pub(crate) async fn stream_events(
     if method == Method::HEAD {
         // Only the head of it: nobody stays.
         open(&app, &path, from).await?;
-        return Ok(stream::event_stream(Body::empty(), None));
+        return Ok(stream::event_stream(&app, Body::empty(), None));
     }
-    let slot = stream::place(&app)?;
+    let slot = stream::place(&app, &caller)?;
     let (first, missed) = open(&app, &path, from).await?;
     if resumes && stream::is_final(&first) && first.rows.is_empty() {
         return Ok((StatusCode::NO_CONTENT, [(CACHE_CONTROL, NO_STORE)]).into_response());
@@ -100,13 +100,13 @@ pub(crate) async fn stream_events(
             encode_data(&mut out, Framing::EventSource, &first.rows, first.next, false);
         }
         encode_control(&mut out, Framing::EventSource, first.next, 0, Standing::Closed);
-        return Ok(stream::event_stream(Body::from(out), None));
+        return Ok(stream::event_stream(&app, Body::from(out), None));
     }
     let wants = Wants { framing: Framing::EventSource, own_cursor: 0, ephemeral, preamble: Some(connected) };
     let subscriber = app.fanout.subscribe(&app, &path, slot, &first, &wants).await;
     let subscriber = subscriber.map_err(|e| e.answer(Namespace::Sessions))?;
     let cut = subscriber.cut();
-    Ok(stream::event_stream(Body::new(subscriber), Some(cut)))
+    Ok(stream::event_stream(&app, Body::new(subscriber), Some(cut)))
 }
 
 /// The browser's own memory of where it was goes before what the page asked for at first.

@@ -15,11 +15,11 @@ use utoipa::ToSchema;
 use super::document::Failure;
 use super::envelope::{Answer, Query, SessionPath, invalid, raw_json};
 use super::pages::Pages;
-use super::permission::{self, Action};
 use crate::Code;
+use crate::access::{Action, guard_existing};
 use crate::app::App;
-use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::store_error::StoreError as _;
 use crate::stream::Namespace;
 
@@ -88,7 +88,7 @@ pub(crate) async fn read_events(
     SessionPath { path, .. }: SessionPath,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    permission::require_at(&app, &caller, Action::Read, &path).await?;
+    guard_existing(&app, &caller, Action::Read, &path).await?;
     let query = Query::parse(query.as_deref())?;
     let limit = query.limit()? as u64;
     let asked = range(&query)?;

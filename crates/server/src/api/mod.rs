@@ -1,7 +1,8 @@
-//! The session API under `/api`: success and failure envelopes, one module per resource. Each handler asks `permission`
-//! before it says anything about what exists.
+//! The session API under `/api`: success and failure envelopes, one module per resource. Each handler asks
+//! `access::guard` before it says anything about what exists.
 
 mod backup;
+mod credentials;
 mod dead_letters;
 mod document;
 mod envelope;
@@ -9,7 +10,6 @@ mod event_source;
 mod export;
 mod history;
 mod pages;
-pub(crate) mod permission;
 mod presence;
 mod publish;
 mod session_list;
@@ -19,9 +19,11 @@ mod summary;
 mod written_form;
 
 pub(crate) use backup::backup;
+pub(crate) use credentials::{
+    create_cookie, create_key, create_stream_token, delete_cookie, list_keys, revoke_key,
+};
 pub(crate) use dead_letters::{
     list_dead_letters, purge_dead_letter, purge_dead_letters, redrive_dead_letter, redrive_dead_letters,
     show_dead_letter,
 };
 pub(crate) use document::routes;
-pub(crate) use permission::Action;

@@ -13,11 +13,11 @@ use utoipa::ToSchema;
 
 use super::document::Failure;
 use super::envelope::{Answer, SessionPath, json_body, parse, success};
-use super::permission::{self, Action};
 use crate::Code;
+use crate::access::{Action, Writer, guard_existing};
 use crate::app::App;
-use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::presence::{self, Profile};
 use crate::store_error::StoreError as _;
 use crate::stream::Namespace;
@@ -149,7 +149,7 @@ pub(crate) async fn list_presence(
     Extension(caller): Extension<Caller>,
     SessionPath { path, .. }: SessionPath,
 ) -> Answer {
-    permission::require_at(&app, &caller, Action::Read, &path).await?;
+    guard_existing(&app, &caller, Action::Read, &path).await?;
     app.store.head(&path).await.map_err(|e| e.answer(Namespace::Sessions))?;
     success(StatusCode::OK, PresenceList { presence: app.presence.entries(&path) })
 }
@@ -185,11 +185,11 @@ pub(crate) async fn update_presence(
     SessionPath { path, .. }: SessionPath,
     request: Request<Body>,
 ) -> Answer {
-    permission::require_at(&app, &caller, Action::Read, &path).await?;
+    let permit = guard_existing(&app, &caller, Action::Presence, &path).await?;
     let body = json_body(&app, request).await?;
     let update: PresenceUpdate = parse(&body)?;
     let user_id = update.user_id.to_string();
-    permission::require_at(&app, &caller, Action::Presence { user_id: &user_id }, &path).await?;
+    Writer { caller: &caller, permit }.check_presence(&user_id)?;
     update.check()?;
     let head = app.store.head(&path).await.map_err(|e| e.answer(Namespace::Sessions))?;
     let now_ms = app.config.store_options.clock.now_ms();

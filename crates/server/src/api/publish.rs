@@ -15,12 +15,12 @@ use utoipa::ToSchema;
 
 use super::document::Failure;
 use super::envelope::{Answer, Query, json_answer, json_body, session_id};
-use super::permission::{self, Action};
 use super::written_form::{Made, wire_events};
 use crate::Code;
+use crate::access::{Action, Writer, guard_existing};
 use crate::app::App;
-use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::session::{self, Claimed, Content};
 use crate::store_error::StoreError as _;
 use crate::stream::Namespace;
@@ -99,7 +99,7 @@ pub(crate) async fn publish(
         ApiError::bad_request(Code::MissingSessionId, "the parameter sessionId says which session")
     })?;
     let path = session::path_of(&session_id(id)?);
-    permission::require_at(&app, &caller, Action::Write, &path).await?;
+    let permit = guard_existing(&app, &caller, Action::Write, &path).await?;
     let body = json_body(&app, request).await?;
     let head = app.store.head(&path).await.map_err(|e| e.answer(Namespace::Sessions))?;
     // Who may write hears what the session is before what is wrong with the events, as on the stream itself; but what was
@@ -109,14 +109,16 @@ pub(crate) async fn publish(
         if head.closed { why.answer(Namespace::Sessions) } else { error }
     };
     let now_ms = u64::try_from(app.config.store_options.clock.now_ms()).unwrap_or_default();
-    let max = app.config.limits.append_messages_max;
-    let Made { events, given_ids } = wire_events(&body, now_ms, max).map_err(closed)?;
-    let content = app.event_rules.read(&events, max, true).map_err(closed)?;
+    let limits = &app.config.limits;
+    let Made { events, given_ids } =
+        wire_events(&body, now_ms, limits.append_messages_max).map_err(closed)?;
+    let content = app.event_rules.read(&events, limits, true).map_err(closed)?;
     if content.batch.is_none() && (head.closed || content.ephemeral.is_empty()) {
         let error = ApiError::bad_request(Code::EmptyAppend, "an empty array writes nothing");
         return Err(closed(error).into());
     }
-    permission::require_at(&app, &caller, Action::WriteEvents(&content.written), &path).await?;
+    Writer { caller: &caller, permit }.check(&app.config.event_policy, &content.written)?;
+    app.quota.events(path.as_str(), content.count())?;
     let Content { batch, ephemeral, written } = content;
     let (mut offset, mut duplicates, durable) = (head.next_offset, 0, batch.is_some());
     if let Some(batch) = batch {

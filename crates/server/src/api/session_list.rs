@@ -12,12 +12,12 @@ use utoipa::ToSchema;
 
 use super::document::Failure;
 use super::envelope::{Answer, Query, invalid, success};
-use super::permission::{self, Action, Ownership};
 use super::session_view::{SessionView, StatusShape};
 use crate::Code;
+use crate::access::is_visible;
 use crate::app::App;
-use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::session::{Entry, Filter, ListCursor, SessionRow};
 use crate::store_error::StoreError as _;
 use crate::stream::Namespace;
@@ -77,10 +77,7 @@ pub(crate) async fn list_sessions(
     let limit = query.limit()?;
     let after = cursor(&query)?;
     let filter = filter(&query)?;
-    let may_see = |entry: &Entry| {
-        let ownership = Ownership::Session { path: &entry.path, row: &entry.row };
-        permission::require(&caller, Action::Read, ownership).is_ok()
-    };
+    let may_see = |entry: &Entry| is_visible(&caller, &entry.path, entry.ownership.as_ref());
     let page = app.sessions.page(&filter, after.as_ref(), limit, may_see);
     let mut sessions = Vec::with_capacity(page.entries.len());
     for entry in &page.entries {

@@ -14,12 +14,13 @@ use utoipa::ToSchema;
 
 use super::document::Failure;
 use super::envelope::{Answer, SessionPath, json_body, parse, session_id, success};
-use super::permission::{self, Action, Ownership};
 use super::session_view::{SessionView, SessionWithPresenceView, StatusShape};
 use crate::Code;
+use crate::access::{Action, Ownership, guard, guard_existing, guard_head, guard_new};
 use crate::app::App;
-use crate::auth::Caller;
+use crate::audit;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::session::{self, Found, SessionRow, Step};
 use crate::store_error::StoreError as _;
 use crate::stream::Namespace;
@@ -122,21 +123,14 @@ pub(crate) async fn create_session(
         None => session::fresh_session_id(),
     };
     let path = session::path_of(&id);
-    match app.sessions.get(&path) {
-        Some(entry) => {
-            permission::require(&caller, Action::Read, Ownership::Session { path: &path, row: &entry.row })?;
-        }
-        None => {
-            let absent = Ownership::Absent { path: &path, project: Some(&new.project_id) };
-            permission::require(&caller, Action::Create, absent)?;
-        }
-    }
+    guard(&app, &caller, Action::Create, &path).await?;
+    guard_new(&caller, &path, Some(&new.project_id))?;
     let row = SessionRow {
         project_id: Some(new.project_id),
         task_id: new.task_id,
         agent_id: new.agent_id,
         title: new.title,
-        ..SessionRow::new(Some(permission::subject(&caller).to_owned()))
+        ..SessionRow::of_creator(Ownership::of_creator(&caller))
     };
     let create = CreateStream {
         content_type: Some(ContentType::json()),
@@ -149,6 +143,10 @@ pub(crate) async fn create_session(
     };
     let created =
         session::create(&app, &path, create, &row).await.map_err(|e| e.answer(Namespace::Sessions))?;
+    if !created.is_new {
+        // It may have been made since it was looked for.
+        guard_head(&caller, Action::Create, &path, &created.head)?;
+    }
     let existing = SessionRow::of_head(&created.head);
     let same = existing.project_id == row.project_id
         && existing.task_id == row.task_id
@@ -187,7 +185,7 @@ pub(crate) async fn get_session(
     Extension(caller): Extension<Caller>,
     SessionPath { id, path }: SessionPath,
 ) -> Answer {
-    permission::require_at(&app, &caller, Action::Read, &path).await?;
+    guard_existing(&app, &caller, Action::Read, &path).await?;
     let found = session::find(&app, &path).await.map_err(|e| e.answer(Namespace::Sessions))?;
     let presence = app.presence.entries(&path);
     success(StatusCode::OK, SessionWithPresenceView { session: SessionView::of(&id, &found), presence })
@@ -223,12 +221,12 @@ pub(crate) async fn change_session(
     request: Request<Body>,
 ) -> Answer {
     // Who may do neither is told so whatever the body says, and whether the session is there or not.
-    permission::require_at(&app, &caller, Action::Close, &path).await?;
+    guard_existing(&app, &caller, Action::Close, &path).await?;
     let body = json_body(&app, request).await?;
     let change: SessionChange = parse(&body)?;
     check_title(change.title.as_deref())?;
     if change.title.is_some() || change.task_id.is_some() || change.agent_id.is_some() {
-        permission::require_at(&app, &caller, Action::Manage, &path).await?;
+        guard_existing(&app, &caller, Action::Manage, &path).await?;
     }
     let found = session::change(&app, &path, move |found, now_ms| change.plan(found, now_ms)).await;
     let found = found.map_err(|e| e.answer(Namespace::Sessions))?;
@@ -273,7 +271,7 @@ pub(crate) async fn close_session(
     Extension(caller): Extension<Caller>,
     SessionPath { id, path }: SessionPath,
 ) -> Answer {
-    permission::require_at(&app, &caller, Action::Close, &path).await?;
+    guard_existing(&app, &caller, Action::Close, &path).await?;
     let closed = session::change(&app, &path, |found, now_ms| {
         if found.head.closed {
             return Ok(None);
@@ -307,8 +305,9 @@ pub(crate) async fn delete_session(
     Extension(caller): Extension<Caller>,
     SessionPath { id, path }: SessionPath,
 ) -> Answer {
-    permission::require_at(&app, &caller, Action::Delete, &path).await?;
+    guard_existing(&app, &caller, Action::Delete, &path).await?;
     session::delete(&app, &path).await.map_err(|e| e.answer(Namespace::Sessions))?;
+    audit::done(&caller, "stream-deleted", path.as_str());
     success(StatusCode::OK, Deleted { id, deleted: true })
 }
 

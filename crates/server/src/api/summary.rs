@@ -14,10 +14,10 @@ use utoipa::ToSchema;
 use super::document::Failure;
 use super::envelope::{Answer, SessionPath, success};
 use super::pages::Pages;
-use super::permission::{self, Action};
 use super::session_view::SessionView;
+use crate::access::{Action, guard_existing};
 use crate::app::App;
-use crate::auth::Caller;
+use crate::identity::Caller;
 use crate::session;
 use crate::store_error::StoreError as _;
 use crate::stream::Namespace;
@@ -99,7 +99,7 @@ pub(crate) async fn summarize_session(
     Extension(caller): Extension<Caller>,
     SessionPath { id, path }: SessionPath,
 ) -> Answer {
-    permission::require_at(&app, &caller, Action::Read, &path).await?;
+    guard_existing(&app, &caller, Action::Read, &path).await?;
     let answer = |error: ReadError| error.answer(Namespace::Sessions);
     loop {
         let found = session::find(&app, &path).await.map_err(answer)?;

@@ -10,8 +10,10 @@ use durable_sessions_protocol::json;
 use durable_sessions_schema::{CustomEvents, EVENTS, EventKind, EventView, Parser, Rejection, Verdict};
 use durable_sessions_storage::Batch;
 use http::StatusCode;
+use serde::Deserialize;
 use serde_json::json;
 
+use crate::config::Limits;
 use crate::error::ApiError;
 use crate::{Code, UnknownEvents};
 
@@ -56,12 +58,38 @@ pub(crate) struct Written {
     /// One bit per type of the catalogue.
     known: u128,
     other: BTreeSet<String>,
-    users: BTreeSet<String>,
+    /// Users whose presence is told.
+    present: BTreeSet<String>,
+    /// In whose names approvals are asked for and answered.
+    actors: BTreeSet<String>,
+    /// Presence of nobody in particular.
+    nobody_present: bool,
+    /// An approval that nobody in particular answers.
+    nobody_answers: bool,
+    /// Something that is not events.
+    opaque: bool,
+}
+
+/// The members of an event's data that name somebody, where the catalogue does not know the event. A member that
+/// stands twice is as good as none: readers may see either.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    user_id: Option<String>,
+    actor: Option<String>,
 }
 
 thread_local! {
     // The parser keeps its scratch memory from event to event; nothing here waits while it is borrowed.
     static PARSER: RefCell<(u64, Parser)> = RefCell::new((0, Parser::new()));
+}
+
+impl Content {
+    /// How many events there are, stored or not.
+    pub(crate) fn count(&self) -> u64 {
+        let stored = self.batch.as_ref().map_or(0, Batch::units);
+        stored + u64::try_from(self.ephemeral.len()).unwrap_or(u64::MAX)
+    }
 }
 
 impl EventRules {
@@ -86,15 +114,12 @@ impl EventRules {
 
     /// Reads a body that is one event or an array of them; the first bad one refuses all. With `ephemeral`, cursors
     /// are set apart from what is stored.
-    pub(crate) fn read(
-        &self,
-        body: &Bytes,
-        messages_max: usize,
-        ephemeral: bool,
-    ) -> Result<Content, ApiError> {
+    pub(crate) fn read(&self, body: &Bytes, limits: &Limits, ephemeral: bool) -> Result<Content, ApiError> {
+        let messages_max = limits.append_messages_max;
         let mut reading = Reading {
             rules: self,
             ephemeral,
+            event_bytes_max: limits.event_bytes_max,
             index: 0,
             refused: None,
             spans: Vec::new(),
@@ -126,6 +151,7 @@ impl EventRules {
 struct Reading<'r> {
     rules: &'r EventRules,
     ephemeral: bool,
+    event_bytes_max: usize,
     index: u32,
     refused: Option<ApiError>,
     /// Of what is to be stored.
@@ -148,35 +174,41 @@ impl Reading<'_> {
             Verdict::Event(view) => view,
             Verdict::Rejected { rejection, .. } => return Err(invalid_event(rejection, Some(self.index))),
         };
+        if view.raw().len() > self.event_bytes_max {
+            let message = format!("an event has more than {} bytes", self.event_bytes_max);
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge, message)
+                .details(json!({ "limit": self.event_bytes_max, "index": self.index })));
+        }
         match view.kind() {
             EventKind::Known(index) => {
                 self.content.written.known |= 1 << index.position();
                 let event_type = index.spec().event_type;
-                let named = if event_type.starts_with("presence:") {
-                    text_field(view, "userId")
-                } else if event_type.starts_with("approval:") {
-                    text_field(view, "actor")
-                } else {
-                    None
-                };
                 if event_type == CURSOR && self.ephemeral {
-                    return self.pass_on(view, named.unwrap_or_default());
+                    return self.pass_on(view, text_field(view, "userId").unwrap_or_default());
                 }
-                self.content.written.users.extend(named);
+                self.content.written.name(event_type, |name| text_field(view, name));
             }
             EventKind::Custom(_) => {
-                self.content.written.other.insert(view.event_type().into_owned());
+                self.note_other(view, view.event_type().into_owned());
             }
             EventKind::Unknown => {
                 let event_type = view.event_type();
                 if !self.rules.accepts_unknown(&event_type) {
                     return Err(unknown_type(&event_type, self.index));
                 }
-                self.content.written.other.insert(event_type.into_owned());
+                self.note_other(view, event_type.into_owned());
             }
         }
         self.spans.push(view.range());
         Ok(())
+    }
+
+    fn note_other(&mut self, view: &EventView<'_, '_>, event_type: String) {
+        let named =
+            std::cell::LazyCell::new(|| serde_json::from_slice::<Named>(view.data()).unwrap_or_default());
+        let name_of = |name: &str| if name == "actor" { named.actor.clone() } else { named.user_id.clone() };
+        self.content.written.name(&event_type, name_of);
+        self.content.written.other.insert(event_type);
     }
 
     fn pass_on(&mut self, view: &EventView<'_, '_>, user_id: String) -> Result<(), ApiError> {
@@ -186,7 +218,7 @@ impl Reading<'_> {
             return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge, message)
                 .details(json!({ "limit": EPHEMERAL_BYTES_MAX, "index": self.index })));
         }
-        self.content.written.users.insert(user_id.clone());
+        self.content.written.present.insert(user_id.clone());
         self.content.ephemeral.push(EphemeralEvent { user_id, event: Bytes::copy_from_slice(raw) });
         Ok(())
     }
@@ -272,9 +304,39 @@ impl Written {
         known.map(|(_, spec)| spec.event_type).chain(self.other.iter().map(String::as_str))
     }
 
-    /// In whose names something is said: users of presence events, actors of approvals.
-    pub(crate) fn users(&self) -> impl Iterator<Item = &str> {
-        self.users.iter().map(String::as_str)
+    /// Of a body that does not hold events.
+    pub(crate) fn opaque() -> Self {
+        Self { opaque: true, ..Self::default() }
+    }
+
+    /// Whether it is something else than events.
+    pub(crate) fn is_opaque(&self) -> bool {
+        self.opaque
+    }
+
+    /// Whether all presence in it is this user's.
+    pub(crate) fn is_presence_of(&self, user: &str) -> bool {
+        !self.nobody_present && self.present.iter().all(|present| present == user)
+    }
+
+    /// Whether all approvals in it are asked for and answered by this user. Asking needs no name.
+    pub(crate) fn has_actor(&self, user: &str) -> bool {
+        !self.nobody_answers && self.actors.iter().all(|actor| actor == user)
+    }
+
+    /// Notes in whose name an event speaks; `named` reads a member of its data.
+    fn name(&mut self, event_type: &str, named: impl FnOnce(&str) -> Option<String>) {
+        if event_type.starts_with("presence:") {
+            match named("userId") {
+                Some(user) => drop(self.present.insert(user)),
+                None => self.nobody_present = true,
+            }
+        } else if event_type.starts_with("approval:") {
+            match named("actor") {
+                Some(actor) => drop(self.actors.insert(actor)),
+                None => self.nobody_answers |= event_type != "approval:requested",
+            }
+        }
     }
 
     /// Whether anything is more than somebody coming or going.
@@ -287,6 +349,10 @@ impl Written {
 mod tests {
     use super::*;
 
+    fn ten() -> Limits {
+        Limits { append_messages_max: 10, ..Limits::default() }
+    }
+
     fn rules(unknown: UnknownEvents) -> EventRules {
         EventRules::new(CustomEvents::new(), unknown, vec!["acme:*".into(), "own".into()])
     }
@@ -296,7 +362,7 @@ mod tests {
     }
 
     fn read(rules: &EventRules, text: &str) -> Result<Content, ApiError> {
-        rules.read(&Bytes::copy_from_slice(text.as_bytes()), 10, true)
+        rules.read(&Bytes::copy_from_slice(text.as_bytes()), &ten(), true)
     }
 
     #[test]
@@ -325,11 +391,11 @@ mod tests {
             content.ephemeral,
             [EphemeralEvent { user_id: "ada".into(), event: cursor.clone().into() }]
         );
-        assert_eq!(content.written.users().collect::<Vec<_>>(), ["ada"]);
+        assert!(content.written.is_presence_of("ada") && !content.written.is_presence_of("bob"));
         assert_eq!(content.written.event_types().collect::<Vec<_>>(), ["chunk", "presence:cursor"]);
         let alone = read(&rules, &cursor).unwrap();
         assert!(alone.batch.is_none() && !alone.written.is_work());
-        let kept = rules.read(&Bytes::from(cursor), 10, false).unwrap();
+        let kept = rules.read(&Bytes::from(cursor), &ten(), false).unwrap();
         assert!(kept.batch.is_some() && kept.ephemeral.is_empty());
         let large = event("presence:cursor", &format!(r#"{{"userId":"a","x":"{}"}}"#, "x".repeat(5000)));
         assert!(read(&rules, &large).is_err());
@@ -352,9 +418,37 @@ mod tests {
     }
 
     #[test]
-    fn actors_of_approvals_are_told() {
-        let text = event("approval:approved", r#"{"actor":"bob","payload":{}}"#);
-        let content = read(&rules(UnknownEvents::Accept), &text).unwrap();
-        assert_eq!(content.written.users().collect::<Vec<_>>(), ["bob"]);
+    fn it_is_told_in_whose_names_events_speak() {
+        // The type, its data, and whether it is presence and approvals of ada alone.
+        for (event_type, data, is_presence, has_actor) in [
+            ("presence:joined", r#"{"userId":"ada"}"#, true, true),
+            ("presence:left", r#"{"userId":"bob"}"#, false, true),
+            ("presence:wave", r#"{"userId":"ada"}"#, true, true),
+            ("presence:wave", r#"{"userId":"ada","user\u0049d":"bob"}"#, false, true),
+            ("presence:wave", r#"{"userId":"bob"}"#, false, true),
+            ("presence:wave", "{}", false, true),
+            ("approval:approved", r#"{"actor":"ada","payload":{}}"#, true, true),
+            ("approval:approved", r#"{"actor":"bob","payload":{}}"#, true, false),
+            ("approval:rejected", r#"{"payload":{}}"#, true, false),
+            ("approval:requested", r#"{"payload":{}}"#, true, true),
+            ("approval:other", "{}", true, false),
+            ("chunk", r#"{"text":"","userId":"bob","actor":"bob"}"#, true, true),
+        ] {
+            let written = read(&rules(UnknownEvents::Accept), &event(event_type, data)).unwrap().written;
+            let found = (written.is_presence_of("ada"), written.has_actor("ada"));
+            assert_eq!(found, (is_presence, has_actor), "{event_type} {data}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_bounded() {
+        let limits = Limits { event_bytes_max: 200, ..Limits::default() };
+        let rules = rules(UnknownEvents::Accept);
+        let of = |length: usize| event("chunk", &format!(r#"{{"text":"{}"}}"#, "x".repeat(length)));
+        let body = format!("[{},{}]", of(1), of(1));
+        assert!(rules.read(&Bytes::from(body), &limits, true).is_ok());
+        let body = format!("[{},{}]", of(1), of(200));
+        let error = rules.read(&Bytes::from(body), &limits, true).unwrap_err();
+        assert_eq!(error.code(), Code::PayloadTooLarge);
     }
 }

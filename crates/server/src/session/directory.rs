@@ -14,6 +14,7 @@ use durable_sessions_schema::{AgentId, SessionId, SessionStatus, TaskId};
 use durable_sessions_storage::{ReadError, StreamHead, StreamStore};
 
 use super::{PREFIX, SessionRow, path_of};
+use crate::access::Ownership;
 
 /// Sessions read at a time at start.
 const PAGE: usize = 500;
@@ -44,6 +45,8 @@ pub(crate) struct Entry {
     version: u64,
     pub(crate) created_at_ms: i64,
     pub(crate) row: SessionRow,
+    /// Whose it is; nobody's when that cannot be read.
+    pub(crate) ownership: Option<Ownership>,
 }
 
 /// Which sessions to list. Times are of creation, in Unix milliseconds; both ends are included.
@@ -117,6 +120,7 @@ impl Directory {
             version: head.attributes_version,
             created_at_ms: head.created_at_ms,
             row: SessionRow::of_head(head),
+            ownership: Ownership::of_attributes(head.attributes.as_deref()).ok(),
         });
         let mut maps = self.write();
         if let Some(there) = maps.by_path.get(path) {

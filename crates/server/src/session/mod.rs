@@ -46,8 +46,3 @@ pub(crate) fn path_of(id: &SessionId) -> StreamPath {
     #[expect(clippy::expect_used, reason = "see above")]
     format!("{PREFIX}{id}").parse().expect("a session id makes a path")
 }
-
-/// The session of a stream, if it is one of a session.
-pub(crate) fn id_of(path: &StreamPath) -> Option<SessionId> {
-    path.child_of("sessions")?.parse().ok()
-}

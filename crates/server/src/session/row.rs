@@ -10,6 +10,8 @@ use durable_sessions_schema::{AgentId, ProjectId, SessionStatus, TaskId};
 use durable_sessions_storage::StreamHead;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Ownership;
+
 /// The row: JSON in the attributes of the stream `sessions/{id}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +53,13 @@ pub(crate) struct InvalidTransition {
 }
 
 impl SessionRow {
+    /// The row of a session that somebody makes: whose it is, and nothing else yet.
+    pub(crate) fn of_creator(ownership: Ownership) -> Self {
+        let Ownership { project_id, owner, members } = ownership;
+        let members = members.into_iter().map(|(subject, role)| (subject, role.as_str().to_owned()));
+        Self { project_id, members: members.collect(), ..Self::new(owner) }
+    }
+
     pub(crate) fn new(owner: Option<String>) -> Self {
         Self {
             project_id: None,

@@ -12,30 +12,31 @@ use http::{HeaderName, Request, StatusCode};
 use super::target::{Namespace, Target};
 use super::{body, headers, messages, queued};
 use crate::Code;
+use crate::access::{Action, Writer, guard_existing};
 use crate::answer::{NO_STORE, TRUE, number_value, offset_value};
-use crate::api::{Action, permission};
 use crate::app::App;
 use crate::append_retry;
-use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::session::{self, Content, EphemeralEvent, Written};
 use crate::store_error::StoreError as _;
 
 pub(crate) async fn append(
     app: &Arc<App>,
-    target: &Target,
     caller: &Caller,
+    target: &Target,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    // Before anything is said about the request: a stranger learns nothing about what exists.
+    // Whoever may close may write.
+    let close = headers::closes(request.headers());
+    let action = if close { Action::Close } else { Action::Write };
+    let permit = guard_existing(app, caller, action, &target.path).await?;
     let durability = queued::Durability::of_query(request.uri().query())?;
     let given = request.headers();
-    let close = headers::closes(given);
     let producer = headers::producer(given)?;
     let stream_seq = headers::stream_seq(given)?;
     let content_type = headers::content_type(given);
-    if close {
-        permission::require_at(app, caller, Action::Close, &target.path).await?;
-    }
     let body = body::read(request, &app.config.limits).await?;
 
     let (content_type, content) = if body.is_empty() {
@@ -50,7 +51,13 @@ pub(crate) async fn append(
             let error = ApiError::bad_request(Code::ContentTypeMissing, "an append needs a Content-Type");
             return Err(refuse(app, target, None, error).await);
         };
-        match messages::content(body, &content_type, target.namespace, &app.config.limits, &app.event_rules) {
+        let writer = Writer { caller, permit };
+        let content = messages::content(body, &content_type, target.namespace, app);
+        let permitted = content.and_then(|content| {
+            writer.check(&app.config.event_policy, &content.written)?;
+            Ok(content)
+        });
+        match permitted {
             Ok(content) if content.batch.is_some() || !content.ephemeral.is_empty() => {
                 (Some(content_type), content)
             }
@@ -62,8 +69,11 @@ pub(crate) async fn append(
         }
     };
 
-    permission::require_at(app, caller, Action::WriteEvents(&content.written), &target.path).await?;
+    let count = content.count();
     let Content { batch, ephemeral, written } = content;
+    if target.namespace.holds_events() {
+        app.quota.events(target.path.as_str(), count)?;
+    }
     if durability == queued::Durability::Queued {
         let has_more = close || stream_seq.is_some() || !ephemeral.is_empty();
         return queued::accept(app, target, content_type.zip(batch), producer, has_more).await;

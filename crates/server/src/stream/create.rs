@@ -12,11 +12,11 @@ use http::{HeaderName, HeaderValue, Request, StatusCode};
 use super::target::{Namespace, Target};
 use super::{body, fork, headers, lifetime, messages, retention};
 use crate::Code;
+use crate::access::{Action, Ownership, Writer, guard, guard_head};
 use crate::answer::{NO_STORE, TRUE, content_type_value, offset_value};
-use crate::api::{Action, permission};
 use crate::app::App;
-use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::reached;
 use crate::session::{self, Content, SessionRow};
 use crate::store_error::StoreError as _;
@@ -24,14 +24,16 @@ use crate::subscriptions;
 
 pub(crate) async fn create(
     app: &Arc<App>,
-    target: &Target,
     caller: &Caller,
+    target: &Target,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    let permit = guard(app, caller, Action::Create, &target.path).await?;
     let given = request.headers();
     let fork = fork::of_request(given, target.namespace)?;
     if let Some(fork) = &fork {
-        permission::require_at(app, caller, Action::Read, &fork.source).await?;
+        // What a fork holds is what its source held.
+        guard(app, caller, Action::Read, &fork.source).await?;
     }
     let content_type = match headers::content_type(given)? {
         None if fork.is_some() => None,
@@ -58,12 +60,15 @@ pub(crate) async fn create(
             }
             (None, None) => return Err(ApiError::bad_request(Code::ContentTypeMissing, "no content type")),
         };
-        messages::content(body, framing, target.namespace, &app.config.limits, &app.event_rules)?
+        messages::content(body, framing, target.namespace, app)?
     };
-    permission::require_at(app, caller, Action::WriteEvents(&content.written), &target.path).await?;
+    Writer { caller, permit }.check(&app.config.event_policy, &content.written)?;
     let initial = content.batch;
 
-    let create = CreateStream { content_type, lifetime, retention, initial, closed, fork, attributes: None };
+    // Streams of who may do everything belong to nobody, and cost no attributes; sessions always have their row.
+    let attributes = (target.namespace != Namespace::Sessions && !caller.is_superuser())
+        .then(|| Ownership::of_creator(caller).to_attributes());
+    let create = CreateStream { content_type, lifetime, retention, initial, closed, fork, attributes };
     let created = match target.namespace {
         Namespace::Sessions => {
             let row = row_of(app, caller, create.fork.as_ref()).await;
@@ -72,6 +77,10 @@ pub(crate) async fn create(
         Namespace::Agents | Namespace::Plain => subscriptions::create(app, &target.path, create).await,
     };
     let created = created.map_err(|e| e.answer(target.namespace))?;
+    if !created.is_new {
+        // It may have been made since it was looked for.
+        guard_head(caller, Action::Create, &target.path, &created.head)?;
+    }
     for event in content.ephemeral {
         app.fanout.pass_on(&target.path, &event.user_id, &event.event);
     }
@@ -94,16 +103,15 @@ pub(crate) async fn create(
     Ok(response)
 }
 
-/// What a new session is: the caller's, without a project; a fork is about what its source is about.
+/// What a new session is: the caller's, in the caller's project; a fork is about what its source is about.
 async fn row_of(app: &App, caller: &Caller, fork: Option<&Fork>) -> SessionRow {
-    let owner = Some(permission::subject(caller).to_owned());
     let source = match fork {
         Some(fork) => session::find(app, &fork.source).await.ok(),
         None => None,
     };
     match source {
         Some(source) => {
-            let mut row = source.row.forked(owner);
+            let mut row = source.row.forked(Ownership::of_creator(caller).owner);
             let has_events = fork.and_then(|fork| fork.at).unwrap_or(source.head.next_offset) > Offset::ZERO;
             if has_events {
                 row.status = row.status.when_written();
@@ -111,7 +119,7 @@ async fn row_of(app: &App, caller: &Caller, fork: Option<&Fork>) -> SessionRow {
             row
         }
         // A source that is not there is for the store to refuse.
-        None => SessionRow::new(owner),
+        None => SessionRow::of_creator(Ownership::of_creator(caller)),
     }
 }
 

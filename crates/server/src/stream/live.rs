@@ -17,15 +17,17 @@ use crate::Code;
 use crate::app::{App, Slot};
 use crate::error::ApiError;
 use crate::fanout::{Cut, Framing, Standing, Wants, encode_control, encode_data};
+use crate::identity::Caller;
 use crate::live_connection::Live;
 use crate::store_error::StoreError as _;
 
 /// When a refused subscriber may find a place: connections rotate about once a minute.
 const RETRY_SECS: u32 = 10;
 
-/// A place among the subscribers of the server.
-pub(crate) fn place(app: &App) -> Result<Slot, ApiError> {
-    let Some(slot) = app.subscribers.try_open() else {
+/// A place among the subscribers of the server, and among those of the caller.
+pub(crate) fn place(app: &App, caller: &Caller) -> Result<Slot, ApiError> {
+    let of_identity = app.quota.live(caller)?;
+    let Some(slot) = app.subscribers.try_open(of_identity) else {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             Code::TooManyConnections,
@@ -45,8 +47,13 @@ pub(crate) fn place(app: &App) -> Result<Slot, ApiError> {
     Ok(slot)
 }
 
-pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Result<Response, ApiError> {
-    let slot = place(app)?;
+pub(crate) async fn sse(
+    app: &Arc<App>,
+    caller: &Caller,
+    target: Target,
+    query: &ReadQuery,
+) -> Result<Response, ApiError> {
+    let slot = place(app, caller)?;
     let limit = app.config.limits.sse_page_bytes_max;
     let first =
         read::open(&*app.store, &target, query.from, limit).await.map_err(|e| e.answer(target.namespace))?;
@@ -68,7 +75,7 @@ pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Re
         cut = Some(subscriber.cut());
         Body::new(subscriber)
     };
-    let mut response = event_stream(body, cut);
+    let mut response = event_stream(app, body, cut);
     let headers = response.headers_mut();
     if framing == Framing::Json {
         // How many messages stand before the first one of this answer, so that clients number every one of them.
@@ -87,7 +94,7 @@ pub(crate) async fn sse(app: &Arc<App>, target: Target, query: &ReadQuery) -> Re
 }
 
 /// An answer of events; one that goes on leaves the machinery of requests.
-pub(crate) fn event_stream(body: Body, cut: Option<Cut>) -> Response {
+pub(crate) fn event_stream(app: &App, body: Body, cut: Option<Cut>) -> Response {
     let mut response = Response::new(body);
     if let Some(cut) = cut {
         response.extensions_mut().insert(Live);
@@ -95,7 +102,8 @@ pub(crate) fn event_stream(body: Body, cut: Option<Cut>) -> Response {
     }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    let cache = if app.is_public() { "no-cache, no-transform" } else { "private, no-cache, no-transform" };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     // Proxies of the nginx family buffer otherwise.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response

@@ -9,24 +9,24 @@ use serde_json::json;
 
 use super::target::Namespace;
 use crate::Code;
-use crate::config::Limits;
+use crate::app::App;
 use crate::error::ApiError;
-use crate::session::{Content, EventRules};
+use crate::session::{Content, Written};
 
 /// The content of a body that is not empty; nothing for the JSON text `[]`.
 pub(crate) fn content(
     body: Bytes,
     content_type: &ContentType,
     namespace: Namespace,
-    limits: &Limits,
-    rules: &EventRules,
+    app: &App,
 ) -> Result<Content, ApiError> {
-    let of_batch = |batch| Content { batch, ..Content::default() };
+    let limits = &app.config.limits;
+    let of_batch = |batch| Content { batch, written: Written::opaque(), ..Content::default() };
     if !content_type.is_json() {
         return Batch::bytes(body).map(|batch| of_batch(Some(batch))).map_err(unfit);
     }
     if namespace.holds_events() {
-        return rules.read(&body, limits.append_messages_max, namespace == Namespace::Sessions);
+        return app.event_rules.read(&body, limits, namespace == Namespace::Sessions);
     }
     let messages = json::split_messages(&body).map_err(|why| {
         ApiError::bad_request(Code::InvalidJson, why.to_string()).details(json!({ "at": why.at }))

@@ -24,13 +24,13 @@ use std::time::SystemTime;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request};
 
-use crate::Code;
-use crate::api::{Action, permission};
+use crate::access::{Action, guard_existing};
 use crate::app::App;
-use crate::auth::Caller;
+use crate::audit;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::subscriptions;
 
 pub(crate) use headers::content_type as content_type_of;
@@ -53,29 +53,26 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
 
 async fn answer(app: &Arc<App>, request: Request<Body>) -> Result<Response, ApiError> {
     let target = Target::of_url(request.uri().path())?;
-    let caller = caller(&request)?;
-    let action = match *request.method() {
-        Method::GET | Method::HEAD => Action::Read,
-        Method::POST => Action::Write,
-        Method::PUT => Action::Create,
-        Method::DELETE => Action::Delete,
-        _ => return Err(ApiError::method_not_allowed("GET, HEAD, POST, PUT, DELETE")),
-    };
-    permission::require_at(app, &caller, action, &target.path).await?;
+    let caller = Caller::of(request.extensions())?;
     match *request.method() {
-        Method::GET => read::get(app, target, request.uri().query(), request.headers()).await,
-        Method::POST => append::append(app, &target, &caller, request).await,
-        Method::HEAD => head::head(app, &target).await,
-        Method::PUT => create::create(app, &target, &caller, request).await,
-        _ => delete::delete(app, &target).await,
+        Method::GET => {
+            guard_existing(app, &caller, Action::Read, &target.path).await?;
+            read::get(app, &caller, target, request.uri().query(), request.headers()).await
+        }
+        Method::POST => append::append(app, &caller, &target, request).await,
+        Method::HEAD => {
+            guard_existing(app, &caller, Action::Read, &target.path).await?;
+            head::head(app, &target).await
+        }
+        Method::PUT => create::create(app, &caller, &target, request).await,
+        Method::DELETE => {
+            guard_existing(app, &caller, Action::Delete, &target.path).await?;
+            let deleted = delete::delete(app, &target).await?;
+            audit::done(&caller, "stream-deleted", target.path.as_str());
+            Ok(deleted)
+        }
+        _ => Err(ApiError::method_not_allowed("GET, HEAD, POST, PUT, DELETE")),
     }
-}
-
-/// The gate has put it there; a request without one has not come through the gate.
-fn caller(request: &Request<Body>) -> Result<Caller, ApiError> {
-    request.extensions().get().cloned().ok_or_else(|| {
-        ApiError::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, "the request has no caller")
-    })
 }
 
 /// What fuzz targets are given of it.

@@ -15,10 +15,12 @@ use super::{live, long_poll, page};
 use crate::answer::{NO_STORE, content_type_value};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::store_error::StoreError as _;
 
 pub(crate) async fn get(
     app: &Arc<App>,
+    caller: &Caller,
     target: Target,
     query: Option<&str>,
     headers: &HeaderMap,
@@ -27,7 +29,7 @@ pub(crate) async fn get(
     match query.mode {
         Mode::CatchUp => catch_up(app, &target, query.from, headers).await,
         Mode::LongPoll => long_poll::long_poll(app, &target, &query, headers).await,
-        Mode::Sse => live::sse(app, target, &query).await,
+        Mode::Sse => live::sse(app, caller, target, &query).await,
     }
 }
 

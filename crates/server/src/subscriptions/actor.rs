@@ -215,7 +215,7 @@ impl Actor {
         for path in paths {
             // Before the tail is read: what is appended after that comes through the inbox.
             self.handle.follow(&path);
-            let sighting = sight(&self.shared, &path).await?;
+            let sighting = sight(&self.shared, &self.handle.sight, &path).await?;
             seen.push((path, sighting));
         }
         let room = self.shared.room;

@@ -10,7 +10,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `machine`, `backoff`, `glob`, `specification` | what subscriptions mean; pure |
-//! | `token`, `keys`, `webhook_url` | who may answer a wake, who called, who may be called |
+//! | `token`, `webhook_url` | who may answer a wake, who may be called |
 //! | `actor`, `inbox`, `shared`, `listing`, `webhook` | one task per subscription, and its IO |
 //! | `observed`, `routes`, `refusals`, `view` | where appends and requests come in |
 //!
@@ -20,7 +20,6 @@
 mod actor;
 mod backoff;
 mod inbox;
-mod keys;
 mod listing;
 mod machine;
 mod observed;
@@ -49,6 +48,7 @@ use webhook::Caller;
 
 pub(crate) use observed::{append, create, delete};
 pub(crate) use routes::{handle, is_public, is_reserved};
+pub(crate) use webhook::connector;
 
 /// Where their state is.
 const ROOT: &str = "__ds/subscriptions/";
@@ -163,12 +163,13 @@ async fn begin(
     let room = shared.room;
     let refused = |why: Refusal| SubscribeError::Failed(why.into());
     for stream in state.specification.streams.clone() {
-        let seen = sight(shared, &stream).await.map_err(Failure::from)?;
+        let seen = sight(shared, &handle.sight, &stream).await.map_err(Failure::from)?;
         state.link_at_tail(&stream, seen, true, room).map_err(refused)?;
     }
     if let Some(glob) = &handle.glob {
-        let found =
-            listing::matching(&*shared.store, glob, room.links_max + 1).await.map_err(Failure::from)?;
+        let found = listing::matching(&*shared.store, glob, room.links_max + 1, &handle.sight)
+            .await
+            .map_err(Failure::from)?;
         for (stream, seen) in found {
             if state.wants(&stream, Some(glob)) {
                 state.link_at_tail(&stream, Some(seen), false, room).map_err(refused)?;

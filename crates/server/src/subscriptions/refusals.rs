@@ -7,12 +7,12 @@ use serde_json::json;
 
 use super::SubscribeError;
 use super::actor::Failure;
-use super::keys::KeysError;
 use super::machine::Refusal;
 use super::specification::InvalidSpecification;
 use crate::Code;
 use crate::app::App;
 use crate::error::ApiError;
+use crate::keys::KeysError;
 use crate::store_error::StoreError as _;
 use crate::stream::Namespace;
 

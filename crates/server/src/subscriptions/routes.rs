@@ -21,10 +21,12 @@ use super::specification::{self, Delivery, InvalidSpecification, Specification};
 use super::token::{Grant, Purpose};
 use super::view;
 use crate::Code;
+use crate::access::{Action, guard};
 use crate::answer::NO_STORE;
 use crate::app::App;
-use crate::auth::bearer_token;
+use crate::audit;
 use crate::error::ApiError;
+use crate::identity::{Caller, Scope, bearer_token};
 use crate::reached;
 use crate::stream::{STREAM_ROOT, body, percent_decode};
 
@@ -44,6 +46,16 @@ pub(crate) fn is_public(method: &Method, path: &str) -> bool {
 
 /// Answers a request below the reserved prefix.
 pub(crate) async fn handle(app: &Arc<App>, request: Request<Body>) -> Result<Response, ApiError> {
+    if !is_public(request.method(), request.uri().path()) {
+        let caller = Caller::of(request.extensions())?;
+        if !caller.scopes.has(Scope::StreamRead) {
+            return Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                Code::Forbidden,
+                "this needs the scope stream:read",
+            ));
+        }
+    }
     let path = request.uri().path().to_owned();
     let rest = below_root(&path).unwrap_or_default();
     let method = request.method().clone();
@@ -55,14 +67,14 @@ pub(crate) async fn handle(app: &Arc<App>, request: Request<Body>) -> Result<Res
             let id = subscription_id(id)?;
             match method {
                 Method::PUT => put(app, id, request).await,
-                Method::GET | Method::HEAD => get(app, &id).await,
-                Method::DELETE => delete(app, id).await,
+                Method::GET | Method::HEAD => get(app, &id, &Caller::of(request.extensions())?).await,
+                Method::DELETE => delete(app, id, &Caller::of(request.extensions())?).await,
                 _ => Err(ApiError::method_not_allowed("GET, HEAD, PUT, DELETE")),
             }
         }
         (["subscriptions", id, "streams"], &Method::POST) => link(app, &subscription_id(id)?, request).await,
         (["subscriptions", id, "streams", path @ ..], &Method::DELETE) if !path.is_empty() => {
-            unlink(app, &subscription_id(id)?, &path.join("/")).await
+            unlink(app, &subscription_id(id)?, &path.join("/"), &Caller::of(request.extensions())?).await
         }
         (["subscriptions", id, "callback"], &Method::POST) => {
             answer_wake(app, &subscription_id(id)?, request, Purpose::Callback).await
@@ -111,10 +123,16 @@ async fn jwks(app: &App) -> Result<Response, ApiError> {
 }
 
 async fn put(app: &Arc<App>, id: String, request: Request<Body>) -> Result<Response, ApiError> {
-    let base_url =
-        reached::as_reached(request.headers(), request.uri()).unwrap_or_else(|| "http://localhost".into());
+    let base_url = reached::as_reached(app.config.tls.is_some(), request.headers(), request.uri())
+        .unwrap_or_else(|| "http://localhost".into());
+    let caller = Caller::of(request.extensions())?;
     let body = json_body(app, request).await?;
-    let specification = Specification::parse(&body).map_err(|why| invalid(&why))?;
+    let mut specification = Specification::parse(&body).map_err(|why| invalid(&why))?;
+    may_read(app, &caller, &specification.streams).await?;
+    if let Some(wake) = specification.wake_stream().and_then(|wake| wake.parse().ok()) {
+        guard(app, &caller, Action::Write, &wake).await?;
+    }
+    specification.creator = (!caller.is_superuser()).then(|| caller.claims());
     if let Delivery::Webhook { url } = &specification.delivery {
         app.subscriptions
             .shared
@@ -127,27 +145,58 @@ async fn put(app: &Arc<App>, id: String, request: Request<Body>) -> Result<Respo
     // A task of its own: a client that goes away must not leave half a subscription.
     let subscribing = tokio::spawn(app.subscriptions.clone().subscribe(id, specification, base_url));
     let (is_new, state) = subscribing.await.map_err(|_| stopping())?.map_err(not_subscribed)?;
+    if is_new {
+        audit::done(&caller, "subscription-created", &state.id);
+    }
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, described(app, &state).await?).into_response())
 }
 
-async fn get(app: &App, id: &str) -> Result<Response, ApiError> {
+/// Whether a caller may read every one of these streams.
+async fn may_read(app: &App, caller: &Caller, streams: &[String]) -> Result<(), ApiError> {
+    if caller.is_superuser() {
+        return Ok(());
+    }
+    for stream in streams {
+        // They were checked to be paths.
+        if let Ok(path) = stream.parse() {
+            guard(app, caller, Action::Read, &path).await?;
+        }
+    }
+    Ok(())
+}
+
+/// To everybody but those who share it, a subscription is not there.
+fn is_shared(app: &App, id: &str, caller: &Caller) -> Result<(), ApiError> {
+    let handle = app.subscriptions.shared.get(id).ok_or_else(not_found)?;
+    if handle.sight.is_shared_with(caller) { Ok(()) } else { Err(not_found()) }
+}
+
+async fn get(app: &App, id: &str, caller: &Caller) -> Result<Response, ApiError> {
+    is_shared(app, id, caller)?;
     let state = ask(app, id, Command::View).await?;
     described(app, &state).await
 }
 
-async fn delete(app: &App, id: String) -> Result<Response, ApiError> {
-    let deleting = tokio::spawn(app.subscriptions.clone().unsubscribe(id));
+async fn delete(app: &App, id: String, caller: &Caller) -> Result<Response, ApiError> {
+    is_shared(app, &id, caller)?;
+    let deleting = tokio::spawn(app.subscriptions.clone().unsubscribe(id.clone()));
     match deleting.await.map_err(|_| stopping())?.map_err(not_subscribed)? {
-        true => Ok(no_content()),
+        true => {
+            audit::done(caller, "subscription-deleted", &id);
+            Ok(no_content())
+        }
         false => Err(not_found()),
     }
 }
 
 async fn link(app: &App, id: &str, request: Request<Body>) -> Result<Response, ApiError> {
+    let caller = Caller::of(request.extensions())?;
+    is_shared(app, id, &caller)?;
     let body = json_body(app, request).await?;
     let state = ask(app, id, Command::View).await?;
     let paths = specification::paths(&body["streams"]).map_err(|why| invalid(&why))?;
+    may_read(app, &caller, &paths).await?;
     if paths.len() > app.config.limits.subscription_streams_max {
         let max = app.config.limits.subscription_streams_max;
         return Err(failed(Refusal::TooManyStreams { max }.into()));
@@ -159,7 +208,8 @@ async fn link(app: &App, id: &str, request: Request<Body>) -> Result<Response, A
     Ok(no_content())
 }
 
-async fn unlink(app: &App, id: &str, encoded: &str) -> Result<Response, ApiError> {
+async fn unlink(app: &App, id: &str, encoded: &str, caller: &Caller) -> Result<Response, ApiError> {
+    is_shared(app, id, caller)?;
     let path = percent_decode(encoded).ok_or_else(|| {
         ApiError::bad_request(Code::InvalidStreamPath, "the stream path is not percent-encoded UTF-8")
     })?;
@@ -168,6 +218,7 @@ async fn unlink(app: &App, id: &str, encoded: &str) -> Result<Response, ApiError
 }
 
 async fn claim(app: &App, id: &str, request: Request<Body>) -> Result<Response, ApiError> {
+    is_shared(app, id, &Caller::of(request.extensions())?)?;
     let body = json_body(app, request).await?;
     let worker = match body["worker"].as_str() {
         Some(worker) if (1..=WORKER_LEN_MAX).contains(&worker.len()) => worker.to_owned(),

@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use durable_sessions_protocol::StreamPath;
 use durable_sessions_storage::{Clock, StreamHead, StreamStore};
 use tokio::sync::{OnceCell, mpsc, watch};
 
 use super::actor::Command;
 use super::inbox::Inbox;
-use super::keys::{Keys, KeysError};
 use super::machine::{Now, Room, Sighting};
 use super::specification::Specification;
-use super::webhook::Caller;
+use super::webhook::Caller as WebhookCaller;
+use crate::access::{Ownership, is_visible};
 use crate::glob::Glob;
+use crate::identity::Caller;
+use crate::keys::{Keys, KeysError};
 
 /// Requests that may wait for one subscription; one more is refused as overloaded.
 const COMMANDS_MAX: usize = 64;
@@ -21,7 +24,7 @@ const COMMANDS_MAX: usize = 64;
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn StreamStore>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) caller: Caller,
+    pub(crate) caller: WebhookCaller,
     pub(crate) room: Room,
     pub(crate) public_url: Option<String>,
     pub(crate) draining: watch::Receiver<bool>,
@@ -34,15 +37,64 @@ pub(crate) struct Handle {
     pub(crate) inbox: Inbox,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) glob: Option<Glob>,
+    pub(crate) sight: Sight,
     wake_stream: Option<String>,
     explicit: RwLock<HashSet<String>>,
+}
+
+/// What a subscription can see: what its creator may read, as the streams are now.
+#[derive(Debug, Clone)]
+pub(crate) enum Sight {
+    /// Of who may do everything.
+    All,
+    /// Of this creator.
+    Of(Caller),
+    /// Of a creator that a stored record does not describe well enough.
+    Nothing,
+}
+
+impl Sight {
+    fn of(specification: &Specification) -> Self {
+        match specification.caller() {
+            Ok(None) => Self::All,
+            Ok(Some(creator)) => Self::Of(creator),
+            Err(why) => {
+                tracing::error!(error_id = "subscription-creator", %why, "a subscription sees nothing");
+                Self::Nothing
+            }
+        }
+    }
+
+    pub(crate) fn shows(&self, path: &StreamPath, head: &StreamHead) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(creator) => {
+                is_visible(creator, path, Ownership::of_attributes(head.attributes.as_deref()).ok().as_ref())
+            }
+            Self::Nothing => false,
+        }
+    }
+
+    /// Whether a caller may deal with the subscription: who may do everything, its creator, and administrators of the
+    /// creator's project.
+    pub(crate) fn is_shared_with(&self, caller: &Caller) -> bool {
+        if caller.is_superuser() {
+            return true;
+        }
+        match self {
+            Self::Of(creator) => {
+                creator.project == caller.project && (caller.is_admin() || creator.subject == caller.subject)
+            }
+            Self::All | Self::Nothing => false,
+        }
+    }
 }
 
 impl Shared {
     pub(crate) fn new(
         store: Arc<dyn StreamStore>,
         clock: Arc<dyn Clock>,
-        caller: Caller,
+        caller: WebhookCaller,
         room: Room,
         public_url: Option<String>,
         draining: watch::Receiver<bool>,
@@ -116,6 +168,7 @@ impl Handle {
             inbox: Inbox::default(),
             commands,
             glob: specification.glob(),
+            sight: Sight::of(specification),
             wake_stream: specification.wake_stream().map(str::to_owned),
             explicit: RwLock::new(explicit.cloned().collect()),
         };

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::glob::Glob;
+use crate::identity::{Caller, Claims, InvalidClaims, Source};
 use crate::stream::{Namespace, Target};
 
 pub(crate) const LEASE_TTL_MS_DEFAULT: i64 = 30_000;
@@ -32,6 +33,10 @@ pub(crate) struct Specification {
     pub(crate) streams: Vec<String>,
     pub(crate) lease_ttl_ms: i64,
     pub(crate) description: Option<String>,
+    /// Who asked for it, and may see no more of its streams than it may read; `None` sees everything. Its rights are
+    /// those it had then: a token that has ended since does not end the subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) creator: Option<Claims>,
 }
 
 /// Why a body is no configuration; the text is for the caller.
@@ -94,13 +99,28 @@ impl Specification {
             return invalid(format!("description is longer than {DESCRIPTION_LEN_MAX} bytes"));
         }
         let description = description.map(str::to_owned);
-        Ok(Self { delivery, pattern: pattern.map(str::to_owned), streams, lease_ttl_ms, description })
+        Ok(Self {
+            delivery,
+            pattern: pattern.map(str::to_owned),
+            streams,
+            lease_ttl_ms,
+            description,
+            creator: None,
+        })
     }
 
     /// Compared for idempotent re-confirmation: links change later, what was asked for does not.
     pub(crate) fn hash(&self) -> String {
         use std::fmt::Write as _;
-        let canonical = serde_json::to_vec(self).unwrap_or_default();
+        // Whose it is counts, and not what a newer token of the same creator says beside that.
+        let creator = self.creator.as_ref().map(|claims| Claims {
+            scope: None,
+            sessions: None,
+            roles: None,
+            ..claims.clone()
+        });
+        let asked = Self { creator, ..self.clone() };
+        let canonical = serde_json::to_vec(&asked).unwrap_or_default();
         digest::digest(&digest::SHA256, &canonical).as_ref().iter().fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
             hex
@@ -109,6 +129,11 @@ impl Specification {
 
     pub(crate) fn glob(&self) -> Option<Glob> {
         self.pattern.as_ref().and_then(|pattern| pattern.parse().ok())
+    }
+
+    /// The creator as a caller; `Err` when it cannot be made again, which must not open anything.
+    pub(crate) fn caller(&self) -> Result<Option<Caller>, InvalidClaims> {
+        self.creator.as_ref().map(|claims| claims.caller(Source::Subscription)).transpose()
     }
 
     pub(crate) fn wake_stream(&self) -> Option<&str> {

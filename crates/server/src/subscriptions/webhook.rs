@@ -120,7 +120,7 @@ impl Caller {
 }
 
 /// Certificates as the system trusts them; without any, plain http in development still works.
-fn connector() -> Option<TlsConnector> {
+pub(crate) fn connector() -> Option<TlsConnector> {
     let config = rustls::ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .and_then(rustls::ConfigBuilder::with_platform_verifier);

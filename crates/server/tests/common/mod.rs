@@ -2,6 +2,9 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file is a crate that uses its part of this")]
 
+pub mod application;
+pub mod tokens;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -23,12 +23,12 @@ use utoipa::ToSchema;
 use super::document::Failure;
 use super::envelope::{Answer, SessionPath, json_body, parse};
 use super::pages::Pages;
-use super::permission::{self, Action};
 use super::session_view::SessionView;
+use crate::access::{Action, guard_existing};
 use crate::answer::{NO_STORE, ascii};
 use crate::app::App;
-use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::session::{self, Found};
 use crate::store_error::StoreError as _;
 use crate::stream::Namespace;
@@ -88,7 +88,7 @@ pub(crate) async fn export_session(
     SessionPath { id, path }: SessionPath,
     request: Request<Body>,
 ) -> Answer {
-    permission::require_at(&app, &caller, Action::Read, &path).await?;
+    guard_existing(&app, &caller, Action::Read, &path).await?;
     let body = json_body(&app, request).await?;
     let ExportRequest { format } = parse(&body)?;
     let found = session::find(&app, &path).await.map_err(|e| e.answer(Namespace::Sessions))?;

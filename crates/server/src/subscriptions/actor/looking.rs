@@ -10,7 +10,7 @@ use super::Actor;
 use crate::subscriptions::inbox::Changed;
 use crate::subscriptions::listing;
 use crate::subscriptions::machine::Sighting;
-use crate::subscriptions::shared::Shared;
+use crate::subscriptions::shared::{Shared, Sight};
 
 /// A full subscription is not searched more often: it means one look at each of its streams.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(60);
@@ -78,7 +78,7 @@ impl Actor {
         let mut seen = Vec::new();
         let mut streams = changed.streams.into_iter();
         while let Some((path, before)) = streams.next() {
-            match sight(&self.shared, &path).await {
+            match sight(&self.shared, &self.handle.sight, &path).await {
                 Ok(sighting) => seen.push((path, sighting, before)),
                 Err(error) => {
                     self.handle.inbox.put(&path, before);
@@ -95,11 +95,11 @@ impl Actor {
     async fn see_all(&self) -> Result<Vec<Seen>, ReadError> {
         let mut seen = Vec::new();
         for path in self.state.links.keys() {
-            seen.push((path.clone(), sight(&self.shared, path).await?, None));
+            seen.push((path.clone(), sight(&self.shared, &self.handle.sight, path).await?, None));
         }
         if let Some(glob) = &self.handle.glob {
             let max = self.shared.room.links_max + 1;
-            let matching = listing::matching(&*self.shared.store, glob, max).await?;
+            let matching = listing::matching(&*self.shared.store, glob, max, &self.handle.sight).await?;
             let new = matching.into_iter().filter(|(path, _)| !self.state.links.contains_key(path));
             seen.extend(new.map(|(path, sighting)| (path, Some(sighting), None)));
         }
@@ -107,11 +107,11 @@ impl Actor {
     }
 }
 
-/// A stream as it is now; `None` when there is none.
-pub(crate) async fn sight(shared: &Shared, path: &str) -> Result<Option<Sighting>, ReadError> {
+/// A stream as it is now; `None` when there is none, or none that may be seen.
+pub(crate) async fn sight(shared: &Shared, sight: &Sight, path: &str) -> Result<Option<Sighting>, ReadError> {
     let Ok(path) = path.parse::<StreamPath>() else { return Ok(None) };
     match shared.store.head(&path).await {
-        Ok(head) => Ok(Some(Sighting::of(&head))),
+        Ok(head) => Ok(sight.shows(&path, &head).then(|| Sighting::of(&head))),
         Err(ReadError::NotFound | ReadError::Gone) => Ok(None),
         Err(error) => Err(error),
     }

@@ -1,4 +1,4 @@
-//! The secrets of subscriptions: the Ed25519 key that signs webhooks and the key of the tokens. They are made
+//! The secrets of a server: the Ed25519 key that signs webhooks and the key of its own tokens. They are made
 //! once and kept in the store, so that both outlive a restart.
 
 use base64::Engine as _;

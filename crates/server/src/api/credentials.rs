@@ -1,0 +1,293 @@
+//! `/api/auth`: stream tokens, the cookie, and API keys.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+use durable_sessions_protocol::StreamPath;
+use durable_sessions_schema::{ProjectId, SessionId};
+use durable_sessions_storage::{DeleteError, ReadError};
+use http::header::{CACHE_CONTROL, SET_COOKIE};
+use http::{HeaderValue, Request, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::Code;
+use crate::access::{Action, Ownership, guard, guard_head};
+use crate::answer::NO_STORE;
+use crate::app::App;
+use crate::audit;
+use crate::error::ApiError;
+use crate::identity::{
+    ApiKey, COOKIE_PLAIN, COOKIE_SECURE, Caller, Claims, KeepError, NAME_CHARS_MAX, Purpose, RolesClaim,
+    Sealed, Source, Texts, is_key_id,
+};
+use crate::store_error::StoreError as _;
+use crate::stream::{Namespace, body};
+
+/// Bodies of these routes are small.
+const BODY_BYTES_MAX: usize = 64 << 10;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct StreamTokenRequest {
+    session_id: String,
+}
+
+/// What a key is to be.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct KeyRequest {
+    subject: String,
+    name: Option<String>,
+    project: Option<String>,
+    scope: String,
+    sessions: Option<Texts>,
+    roles: Option<RolesClaim>,
+    /// Seconds until it ends; without it, never.
+    expires_in: Option<u32>,
+}
+
+pub(crate) async fn create_stream_token(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    request: Request<Body>,
+) -> Response {
+    answer(stream_token(&app, &caller, request).await)
+}
+
+/// A token for reading one session, for readers that cannot send headers.
+async fn stream_token(app: &App, caller: &Caller, request: Request<Body>) -> Result<Response, ApiError> {
+    let asked: StreamTokenRequest = body_of(app, request).await?;
+    let session: SessionId = asked
+        .session_id
+        .parse()
+        .map_err(|_| ApiError::bad_request(Code::InvalidSessionId, "sessionId is not a session id"))?;
+    let path: StreamPath = format!("sessions/{}", session.as_str())
+        .parse()
+        .map_err(|_| ApiError::bad_request(Code::InvalidSessionId, "sessionId is not a session id"))?;
+    // The project is the session's: whoever may do everything has none.
+    let ownership = match app.store.head(&path).await {
+        Ok(head) => {
+            guard_head(caller, Action::Read, &path, &head)?;
+            Ownership::of_attributes(head.attributes.as_deref()).unwrap_or_default()
+        }
+        Err(why @ (ReadError::NotFound | ReadError::Gone)) => {
+            guard(app, caller, Action::Read, &path).await?;
+            return Err(why.answer(Namespace::Sessions));
+        }
+        Err(why) => return Err(why.answer(Namespace::Sessions)),
+    };
+    let ttl = app.config.identity.stream_token_ttl;
+    let claims = Claims {
+        sub: caller.subject.to_string(),
+        project: ownership.project_id.map(|project| project.as_str().to_owned()),
+        scope: Some("stream:read".to_owned()),
+        sessions: Some(Texts::One(session.as_str().to_owned())),
+        roles: None,
+    };
+    let (token, expires_at) = seal(app, Purpose::StreamToken, claims, ttl).await?;
+    audit::done(caller, "token-issued", path.as_str());
+    Ok(success(
+        StatusCode::CREATED,
+        &json!({ "token": token, "sessionId": session.as_str(), "expiresAt": expires_at }),
+    ))
+}
+
+pub(crate) async fn create_cookie(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
+    answer(cookie(&app, &caller).await)
+}
+
+/// The caller as a cookie, with which it can read and nothing else.
+async fn cookie(app: &App, caller: &Caller) -> Result<Response, ApiError> {
+    if caller.is_read_only() {
+        return Err(forbidden("a cookie is made with the credential itself"));
+    }
+    let ttl = app.config.identity.cookie_ttl;
+    let (token, expires_at) = seal(app, Purpose::Cookie, caller.claims(), ttl).await?;
+    let mut response = success(StatusCode::CREATED, &json!({ "expiresAt": expires_at }));
+    set_cookie(app, &mut response, &token, ttl.as_secs());
+    audit::done(caller, "token-issued", "cookie");
+    Ok(response)
+}
+
+pub(crate) async fn delete_cookie(State(app): State<Arc<App>>) -> Response {
+    let mut response = success(StatusCode::OK, &json!({}));
+    set_cookie(&app, &mut response, "", 0);
+    response
+}
+
+fn set_cookie(app: &App, response: &mut Response, value: &str, max_age_secs: u64) {
+    let tls = app.config.is_reached_over_tls();
+    let (name, secure) = if tls { (COOKIE_SECURE, "; Secure") } else { (COOKIE_PLAIN, "") };
+    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age_secs}{secure}");
+    // A token is base64url and dots.
+    if let Ok(mut cookie) = HeaderValue::try_from(cookie) {
+        cookie.set_sensitive(true);
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+}
+
+async fn seal(
+    app: &App,
+    purpose: Purpose,
+    claims: Claims,
+    ttl: std::time::Duration,
+) -> Result<(String, i64), ApiError> {
+    let keys = app.authenticator.seals().await?;
+    let ttl_ms = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+    let expires_at_ms = app.authenticator.now_ms().saturating_add(ttl_ms);
+    let sealed = Sealed { purpose, expires_at_ms, claims };
+    let token = sealed.seal(&keys.tokens).ok_or_else(|| {
+        ApiError::bad_request(Code::InvalidRequest, "the claims of the caller are too long for such a token")
+    })?;
+    Ok((token, expires_at_ms))
+}
+
+pub(crate) async fn create_key(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    request: Request<Body>,
+) -> Response {
+    answer(new_key(&app, &caller, request).await)
+}
+
+async fn new_key(app: &App, caller: &Caller, request: Request<Body>) -> Result<Response, ApiError> {
+    administers(caller)?;
+    let asked: KeyRequest = body_of(app, request).await?;
+    let wrong = |why: String| ApiError::bad_request(Code::InvalidRequest, why);
+    if asked.name.as_ref().is_some_and(|name| name.chars().count() > NAME_CHARS_MAX) {
+        return Err(wrong(format!("name has more than {NAME_CHARS_MAX} characters")));
+    }
+    let own = caller.project.as_ref().map(|project| project.as_str().to_owned());
+    let project = match (asked.project, own) {
+        (None, own) => own,
+        (Some(project), None) => Some(project),
+        (Some(project), Some(own)) if project == own => Some(own),
+        (Some(_), Some(_)) => return Err(forbidden("a key belongs to the project of who makes it")),
+    };
+    let claims = Claims {
+        sub: asked.subject,
+        project,
+        scope: Some(asked.scope),
+        sessions: asked.sessions,
+        roles: asked.roles,
+    };
+    let bearer = claims.caller(Source::ApiKey).map_err(|why| wrong(why.to_string()))?;
+    if bearer.scopes.is_empty() {
+        return Err(wrong("scope has none of stream:read, stream:write, presence and admin".into()));
+    }
+    let now_ms = app.authenticator.now_ms();
+    let expires_at = asked.expires_in.map(|secs| now_ms.saturating_add(i64::from(secs) * 1000));
+    let (key, text) =
+        ApiKey::mint(claims, asked.name, &caller.subject, now_ms, expires_at).map_err(|why| {
+            tracing::error!(error_id = "api-key-chance", %why, "no key can be made");
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "no key can be made")
+        })?;
+    app.authenticator.api_keys.keep(&key).await.map_err(|why| match why {
+        KeepError::TooMany(max) => {
+            ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, why.to_string())
+                .details(json!({ "limit": max }))
+        }
+        KeepError::Create(why) => why.answer(Namespace::Plain),
+        KeepError::Read(why) => why.answer(Namespace::Plain),
+    })?;
+    audit::done(caller, "key-created", &key.id);
+    let mut shown = described(&key);
+    // The one time it is shown.
+    shown["key"] = text.into();
+    Ok(success(StatusCode::CREATED, &shown))
+}
+
+pub(crate) async fn list_keys(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
+    let listed = async {
+        administers(&caller)?;
+        let keys = app.authenticator.api_keys.all().await.map_err(|why| why.answer(Namespace::Plain))?;
+        let keys: Vec<_> = keys.iter().filter(|key| is_of(key, &caller)).map(described).collect();
+        Ok(success(StatusCode::OK, &json!({ "keys": keys })))
+    };
+    answer(listed.await)
+}
+
+pub(crate) async fn revoke_key(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Response {
+    answer(revoke(&app, &caller, &id).await)
+}
+
+async fn revoke(app: &App, caller: &Caller, id: &str) -> Result<Response, ApiError> {
+    administers(caller)?;
+    let missing = || ApiError::new(StatusCode::NOT_FOUND, Code::KeyNotFound, "there is no such key");
+    if !is_key_id(id) {
+        return Err(missing());
+    }
+    let keys = &app.authenticator.api_keys;
+    if !caller.is_superuser() {
+        let found = keys.find(id).await.map_err(|why| why.answer(Namespace::Plain))?;
+        found.filter(|key| is_of(key, caller)).ok_or_else(missing)?;
+    }
+    let was_there = keys.revoke(id).await.map_err(|why: DeleteError| why.answer(Namespace::Plain))?;
+    if !was_there {
+        return Err(missing());
+    }
+    audit::done(caller, "key-revoked", id);
+    Ok(success(StatusCode::OK, &json!({ "id": id })))
+}
+
+/// Whether somebody may make keys: an administrator, of all or of a project, whose credential is not narrowed. Else a
+/// narrow credential could make itself a wide one.
+fn administers(caller: &Caller) -> Result<(), ApiError> {
+    if caller.is_admin() && caller.sessions.is_none() && !caller.is_read_only() {
+        return Ok(());
+    }
+    Err(forbidden("this needs the scope admin, without session patterns"))
+}
+
+fn is_of(key: &ApiKey, caller: &Caller) -> bool {
+    caller.is_superuser() || key.claims.project.as_deref() == caller.project.as_ref().map(ProjectId::as_str)
+}
+
+fn described(key: &ApiKey) -> Value {
+    json!({
+        "id": key.id,
+        "name": key.name,
+        "subject": key.claims.sub,
+        "project": key.claims.project,
+        "scope": key.claims.scope,
+        "sessions": key.claims.sessions,
+        "roles": key.claims.roles,
+        "createdBy": key.created_by,
+        "createdAt": key.created_at,
+        "expiresAt": key.expires_at,
+    })
+}
+
+fn forbidden(why: &'static str) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, Code::Forbidden, why)
+}
+
+async fn body_of<T: DeserializeOwned>(app: &App, request: Request<Body>) -> Result<T, ApiError> {
+    let limits = &app.config.limits;
+    let max = limits.body_bytes_max.min(BODY_BYTES_MAX);
+    let body = body::read_up_to(request, max, limits.body_read_timeout).await?;
+    serde_json::from_slice(&body).map_err(|why| match why.classify() {
+        serde_json::error::Category::Data => ApiError::bad_request(Code::InvalidRequest, why.to_string()),
+        _ => ApiError::bad_request(Code::InvalidJson, "the body is not JSON"),
+    })
+}
+
+fn success(status: StatusCode, data: &Value) -> Response {
+    (status, [(CACHE_CONTROL, NO_STORE)], Json(json!({ "ok": true, "data": data }))).into_response()
+}
+
+fn answer(outcome: Result<Response, ApiError>) -> Response {
+    outcome.unwrap_or_else(ApiError::into_api_response)
+}
