@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { start } from './harness/command.ts'
 import { expectSame } from './harness/compare.ts'
-import { until } from './harness/condition.ts'
+import { until } from '../harness/condition.ts'
 import { FirefoxPage } from './harness/firefox.ts'
 import { recording } from './harness/paths.ts'
 import { closing, site } from './harness/world.ts'

@@ -1,7 +1,7 @@
 // The cap: after maxAttempts failures in a row the page says so once, no further request leaves, and reconnecting by
 // hand resumes where the stream stopped.
 import { expect, test } from 'vitest'
-import { until } from './harness/condition.ts'
+import { until } from '../harness/condition.ts'
 import { world } from './harness/world.ts'
 
 const event = (n: number): string =>

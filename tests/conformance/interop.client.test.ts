@@ -2,7 +2,7 @@
 import { DurableStream, DurableStreamError, FetchError, stream } from '@durable-streams/client'
 import { describe, expect, test } from 'vitest'
 import { Follower, create, everything, freshPath, reach } from './harness/client.ts'
-import { until } from './harness/condition.ts'
+import { until } from '../harness/condition.ts'
 import type { Engine } from './harness/server.ts'
 import { withServer } from './harness/world.ts'
 

@@ -4,7 +4,7 @@ import { type Batch, type StreamAccess, durableStream, stream } from 'durable-se
 import { describe, expect, test } from 'vitest'
 import { freshPath, losingAnswers } from './harness/client.ts'
 import { type Which, withTarget } from './harness/cli.ts'
-import { until } from './harness/condition.ts'
+import { until } from '../harness/condition.ts'
 
 const BYTES_TYPE = 'application/octet-stream'
 const MODES = [false, 'sse', 'long-poll', true] as const

@@ -4,7 +4,7 @@ import { type ChangeEvent, createStateSchema, isChangeEvent, MaterializedState, 
 import { createStreamDB } from '@durable-streams/state/db'
 import { describe, expect, test } from 'vitest'
 import { create, freshPath, reach } from './harness/client.ts'
-import { until } from './harness/condition.ts'
+import { until } from '../harness/condition.ts'
 import type { Engine } from './harness/server.ts'
 import { withServer } from './harness/world.ts'
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { Builder, type WebDriver } from 'selenium-webdriver'
 import { Options, ServiceBuilder } from 'selenium-webdriver/firefox.js'
-import { until } from './condition.ts'
+import { until } from '../../harness/condition.ts'
 import type { Collected } from './page.ts'
 import { repository } from './paths.ts'
 

@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium as playwright, type BrowserContext, type Page } from 'playwright-core'
-import { until } from './condition.ts'
+import { until } from '../../harness/condition.ts'
 import { chromium } from './paths.ts'
 
 /** What the page exposes with `?e2e=1`: web-demo documents it. */

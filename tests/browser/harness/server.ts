@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { until } from './condition.ts'
+import { until } from '../../harness/condition.ts'
 import { binary, webRoot } from './paths.ts'
 
 export class Server {

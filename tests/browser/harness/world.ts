@@ -1,6 +1,6 @@
 // One server and one link to it, and a page on a session of its own, all gone when the test is over.
 import { afterEach, expect } from 'vitest'
-import { until } from './condition.ts'
+import { until } from '../../harness/condition.ts'
 import { Link } from './link.ts'
 import { DemoPage } from './page.ts'
 import { Server } from './server.ts'

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { DurableStreamTestServer } from '@durable-streams/server'
 import { afterAll, beforeAll } from 'vitest'
-import { until } from './condition.ts'
+import { until } from '../../harness/condition.ts'
 import { binary } from './paths.ts'
 import { Server } from './server.ts'
 

@@ -1,7 +1,7 @@
 // The public TypeScript client pointed at one of our servers, with and without a link that loses answers.
 import { DurableStream, type DurableStreamOptions, type JsonBatch, type StreamResponse } from '@durable-streams/client'
 import type { Server } from './server.ts'
-import { until } from './condition.ts'
+import { until } from '../../harness/condition.ts'
 
 let made = 0
 

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { until } from './condition.ts'
+import { until } from '../../harness/condition.ts'
 import { binary } from './paths.ts'
 
 export class Server {

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join, normalize } from 'node:path'
-import { until } from './condition.ts'
+import { until } from '../../harness/condition.ts'
 import { workshop } from './paths.ts'
 import type { Server } from './server.ts'
 

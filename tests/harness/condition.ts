@@ -1,4 +1,4 @@
-// Waiting for conditions, never for time.
+// Waiting for conditions, never for time: for all packages of tests. Must not know what is waited for.
 
 /** Polls until `probe` returns something, and says what was awaited when it never does. */
 export async function until<T>(
