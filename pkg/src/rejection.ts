@@ -62,6 +62,10 @@ function pathOf(before: string, behind: string): string {
 }
 
 function step(key: string): string {
+  // Before the first key of an object, the place is the object.
+  if (key === '') {
+    return '';
+  }
   const name = JSON.parse(key) as string;
   return /^[\w$]+$/.test(name) ? `.${name}` : `[${key}]`;
 }

@@ -9,6 +9,15 @@ describe('a rejection', () => {
     expect(explain(code, reason, expected, before, behind)).toMatchObject({ eventType, path, came });
   });
 
+  it('is found wherever the place is, and throws at none', () => {
+    const text = '{"a b":[{},[],{"c":[1,null,"x"]}],"d":{},"type":"t"}';
+    for (const { index } of text.matchAll(/"[^"]*"|[{}[\],:]|[^\s"{}[\],:]+/g)) {
+      const { path, eventType } = explain('INVALID_EVENT', 'wrong_type', 'a string', text.slice(0, index), text.slice(index));
+      expect(path).toMatch(/^\$/);
+      expect(eventType).toBe('t');
+    }
+  });
+
   it('of a frame that is JSON shows what came as it is', () => {
     expect(explain('FRAME_TOO_LARGE', 'too_large', 'a frame within frameBytesMax', '', '1024')).toMatchObject({ eventType: null, path: null, came: '1024' });
   });
