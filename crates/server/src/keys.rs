@@ -4,8 +4,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Retention, StreamPath};
-use durable_sessions_storage::{CreateStream, Lifetime, StreamStore};
+use durable_sessions_protocol::{ContentType, StreamPath};
+use durable_sessions_storage::{CreateStream, StreamStore};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use ring::{digest, hmac};
 use serde::{Deserialize, Serialize};
@@ -52,15 +52,7 @@ impl Keys {
         let created = store
             .create(
                 &path,
-                CreateStream {
-                    content_type: Some(ContentType::json()),
-                    lifetime: Lifetime::Unlimited,
-                    retention: Retention::NONE,
-                    initial: None,
-                    closed: false,
-                    fork: None,
-                    attributes: Some(attributes),
-                },
+                CreateStream { attributes: Some(attributes), ..CreateStream::of(ContentType::json()) },
             )
             .await
             .map_err(|why| KeysError::Store(why.to_string()))?;

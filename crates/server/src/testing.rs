@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
-use durable_sessions_protocol::{ContentType, Offset, Retention, StreamPath};
+use durable_sessions_protocol::{ContentType, Offset, StreamPath};
 use durable_sessions_storage::{
-    Append, AppendError, Appended, CreateError, CreateStream, Created, DegradedCause, DeleteError, Lifetime,
-    Page, ReadError, StoreHealth, StoreOptions, StoreStats, StreamHead, StreamStore, TailWatch, Trim,
-    TrimError, Trimmed,
+    Append, AppendError, Appended, CreateError, CreateStream, Created, DegradedCause, DeleteError, Page,
+    ReadError, StoreHealth, StoreOptions, StoreStats, StreamHead, StreamStore, TailWatch, Trim, TrimError,
+    Trimmed,
 };
 use tokio::sync::watch;
 
@@ -84,15 +84,7 @@ pub(crate) async fn broken_app(change: impl FnOnce(&mut ServerConfig)) -> (App, 
 }
 
 pub(crate) fn json_stream() -> CreateStream {
-    CreateStream {
-        content_type: Some(ContentType::json()),
-        lifetime: Lifetime::Unlimited,
-        retention: Retention::NONE,
-        initial: None,
-        closed: false,
-        fork: None,
-        attributes: None,
-    }
+    CreateStream::of(ContentType::json())
 }
 
 #[async_trait]

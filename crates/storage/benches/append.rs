@@ -13,10 +13,8 @@ use std::time::{Duration, Instant};
 
 use bare_log::BareLog;
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Retention, StreamPath};
-use durable_sessions_storage::{
-    Append, Batch, CreateStream, EmbeddedStore, Lifetime, StoreOptions, StreamStore,
-};
+use durable_sessions_protocol::{ContentType, StreamPath};
+use durable_sessions_storage::{Append, Batch, CreateStream, EmbeddedStore, StoreOptions, StreamStore};
 
 const HELP: &str = "options: --seconds N (per slice, default 0.3), --rounds N (slices of each, in turn, default 9), --streams N (default 10000), --bytes N (payload, default 200), --appenders A,B,.. (default 1,16,256), --only-store (no bare log, for a profile), --dir PATH (default: a temporary directory on the disk of the target directory)";
 
@@ -144,15 +142,7 @@ async fn create_streams(store: &Arc<dyn StreamStore>, count: usize) -> Vec<Strea
             .map(|path| {
                 let (store, path) = (Arc::clone(store), path.clone());
                 tokio::spawn(async move {
-                    let create = CreateStream {
-                        content_type: Some(ContentType::json()),
-                        lifetime: Lifetime::Unlimited,
-                        retention: Retention::NONE,
-                        initial: None,
-                        closed: false,
-                        fork: None,
-                        attributes: None,
-                    };
+                    let create = CreateStream::of(ContentType::json());
                     store.create(&path, create).await.unwrap();
                 })
             })

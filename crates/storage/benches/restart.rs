@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use durable_sessions_protocol::{ContentType, Retention, StreamPath};
 use durable_sessions_storage::{
-    Append, Batch, CreateStream, EmbeddedStore, Lifetime, LocalStore, StoreOptions, StreamStore, Trim, backup,
+    Append, Batch, CreateStream, EmbeddedStore, LocalStore, StoreOptions, StreamStore, Trim, backup,
 };
 
 const HELP: &str = "options: --streams N (default 100000), --messages N (in all, default 1000000), --bytes N (of each, default 200), --dir PATH (default: a temporary directory on the disk of the target directory)";
@@ -77,15 +77,7 @@ async fn fill(store: &Arc<LocalStore>, settings: &Settings) {
     many(settings.streams, |n| {
         let store = Arc::clone(store);
         async move {
-            let create = CreateStream {
-                content_type: Some(ContentType::json()),
-                lifetime: Lifetime::Unlimited,
-                retention: Retention::NONE,
-                initial: None,
-                closed: false,
-                fork: None,
-                attributes: None,
-            };
+            let create = CreateStream::of(ContentType::json());
             store.create(&path(n), create).await.unwrap();
         }
     })

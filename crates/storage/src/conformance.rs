@@ -220,15 +220,7 @@ fn path(name: &str) -> StreamPath {
 }
 
 fn json_stream() -> CreateStream {
-    CreateStream {
-        content_type: Some(ContentType::json()),
-        lifetime: Lifetime::Unlimited,
-        retention: Retention::NONE,
-        initial: None,
-        closed: false,
-        fork: None,
-        attributes: None,
-    }
+    CreateStream::of(ContentType::json())
 }
 
 fn messages(texts: &[&str]) -> Batch {

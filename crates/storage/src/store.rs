@@ -210,6 +210,22 @@ pub struct CreateStream {
     pub attributes: Option<Bytes>,
 }
 
+impl CreateStream {
+    /// An empty open stream of this type, kept until it is deleted.
+    #[must_use]
+    pub fn of(content_type: ContentType) -> Self {
+        Self {
+            content_type: Some(content_type),
+            lifetime: Lifetime::Unlimited,
+            retention: Retention::NONE,
+            initial: None,
+            closed: false,
+            fork: None,
+            attributes: None,
+        }
+    }
+}
+
 /// Where a fork branches off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fork {

@@ -13,12 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use durable_sessions_protocol::{
-    ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerSeq, Retention, StreamPath,
-};
+use durable_sessions_protocol::{ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerSeq, StreamPath};
 use durable_sessions_storage::{
-    Append, AppendError, Batch, CreateStream, EmbeddedStore, Fork, Lifetime, OpenError, StoreOptions,
-    StreamStore,
+    Append, AppendError, Batch, CreateStream, EmbeddedStore, Fork, OpenError, StoreOptions, StreamStore,
 };
 
 const DIR: &str = "DURABLE_SESSIONS_CRASH_DIR";
@@ -43,15 +40,7 @@ fn stream_of(writer: u64) -> String {
 }
 
 fn json_stream() -> CreateStream {
-    CreateStream {
-        content_type: Some(ContentType::json()),
-        lifetime: Lifetime::Unlimited,
-        retention: Retention::NONE,
-        initial: None,
-        closed: false,
-        fork: None,
-        attributes: None,
-    }
+    CreateStream::of(ContentType::json())
 }
 
 /// The append that `writer` makes at `seq` of an epoch: 1 to 4 messages, some of them larger than a page.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use durable_sessions_protocol::{ContentType, Retention};
+use durable_sessions_protocol::ContentType;
 use durable_sessions_schema::{AgentId, ProjectId, SessionStatus, TITLE_CHARS_MAX, TaskId};
-use durable_sessions_storage::{CreateStream, Lifetime};
+use durable_sessions_storage::CreateStream;
 use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -132,15 +132,7 @@ pub(crate) async fn create_session(
         title: new.title,
         ..SessionRow::of_creator(Ownership::of_creator(&caller))
     };
-    let create = CreateStream {
-        content_type: Some(ContentType::json()),
-        lifetime: Lifetime::Unlimited,
-        retention: Retention::NONE,
-        initial: None,
-        closed: false,
-        fork: None,
-        attributes: None,
-    };
+    let create = CreateStream::of(ContentType::json());
     let created =
         session::create(&app, &path, create, &row).await.map_err(|e| e.answer(Namespace::Sessions))?;
     if !created.is_new {

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Retention, StreamPath};
-use durable_sessions_storage::{CreateError, CreateStream, DeleteError, Lifetime, ReadError, StreamStore};
+use durable_sessions_protocol::{ContentType, StreamPath};
+use durable_sessions_storage::{CreateError, CreateStream, DeleteError, ReadError, StreamStore};
 
 use super::api_key::{ApiKey, Presented, is_key_id};
 
@@ -42,15 +42,7 @@ impl KeyStore {
         }
         let Some(path) = path_of(&key.id) else { return Err(ReadError::NotFound.into()) };
         let attributes = serde_json::to_vec(key).map(Bytes::from).unwrap_or_default();
-        let create = CreateStream {
-            content_type: Some(ContentType::json()),
-            lifetime: Lifetime::Unlimited,
-            retention: Retention::NONE,
-            initial: None,
-            closed: false,
-            fork: None,
-            attributes: Some(attributes),
-        };
+        let create = CreateStream { attributes: Some(attributes), ..CreateStream::of(ContentType::json()) };
         self.store.create(&path, create).await?;
         Ok(())
     }

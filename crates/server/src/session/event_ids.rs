@@ -253,23 +253,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use durable_sessions_protocol::{ContentType, Retention};
-    use durable_sessions_storage::{
-        Append, Batch, CreateStream, Lifetime, LocalStore, MemoryStore, StoreOptions,
-    };
+    use durable_sessions_protocol::ContentType;
+    use durable_sessions_storage::{Append, Batch, CreateStream, LocalStore, MemoryStore, StoreOptions};
 
     async fn store() -> (LocalStore, StreamPath) {
         let store = MemoryStore::open(StoreOptions::default()).unwrap();
         let path: StreamPath = "sessions/a".parse().unwrap();
-        let create = CreateStream {
-            content_type: Some(ContentType::json()),
-            lifetime: Lifetime::Unlimited,
-            retention: Retention::NONE,
-            initial: None,
-            closed: false,
-            fork: None,
-            attributes: None,
-        };
+        let create = CreateStream::of(ContentType::json());
         store.create(&path, create).await.unwrap();
         (store, path)
     }

@@ -33,10 +33,9 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use durable_sessions_protocol::{ContentType, Offset, Retention, StreamPath};
+use durable_sessions_protocol::{ContentType, Offset, StreamPath};
 use durable_sessions_storage::{
-    Append, AppendError, Batch, Clock, CreateStream, Lifetime, OpenError, ReadError, StoreOptions,
-    StreamStore,
+    Append, AppendError, Batch, Clock, CreateStream, OpenError, ReadError, StoreOptions, StreamStore,
 };
 use tokio::sync::{Notify, OnceCell};
 
@@ -277,15 +276,7 @@ impl Spool {
 
 /// Streams of the spool hold one JSON text per row.
 fn json_stream(initial: Option<Batch>) -> CreateStream {
-    CreateStream {
-        content_type: Some(ContentType::json()),
-        lifetime: Lifetime::Unlimited,
-        retention: Retention::NONE,
-        initial,
-        closed: false,
-        fork: None,
-        attributes: None,
-    }
+    CreateStream { initial, ..CreateStream::of(ContentType::json()) }
 }
 
 impl StoreConfig {

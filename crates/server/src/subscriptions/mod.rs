@@ -35,8 +35,8 @@ mod webhook_url;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Retention, StreamPath};
-use durable_sessions_storage::{CreateError, CreateStream, Lifetime, ReadError, StreamStore};
+use durable_sessions_protocol::{ContentType, StreamPath};
+use durable_sessions_storage::{CreateError, CreateStream, ReadError, StreamStore};
 use tokio::sync::{Mutex, oneshot, watch};
 
 use crate::config::{AuthConfig, ServerConfig};
@@ -177,13 +177,8 @@ async fn begin(
         }
     }
     let create = CreateStream {
-        content_type: Some(ContentType::json()),
-        lifetime: Lifetime::Unlimited,
-        retention: Retention::NONE,
-        initial: None,
-        closed: false,
-        fork: None,
         attributes: Some(Bytes::from(state.encode())),
+        ..CreateStream::of(ContentType::json())
     };
     let created = shared.store.create(path, create).await?;
     if !created.is_new {

@@ -5,31 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use durable_sessions_protocol::{
-    ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerSeq, Retention, StreamPath,
-};
+use durable_sessions_protocol::{ContentType, Offset, ProducerClaim, ProducerEpoch, ProducerSeq, StreamPath};
 
 use super::*;
 use crate::engine::{Engine, Writes};
 use crate::layout::row_key;
-use crate::{
-    Append, Batch, CreateStream, EmbeddedStore, Fork, Lifetime, LocalStore, StoreOptions, StreamStore, Trim,
-};
+use crate::{Append, Batch, CreateStream, EmbeddedStore, Fork, LocalStore, StoreOptions, StreamStore, Trim};
 
 fn named(name: &str) -> StreamPath {
     name.parse().unwrap()
 }
 
 fn json_stream() -> CreateStream {
-    CreateStream {
-        content_type: Some(ContentType::json()),
-        lifetime: Lifetime::Unlimited,
-        retention: Retention::NONE,
-        initial: None,
-        closed: false,
-        fork: None,
-        attributes: None,
-    }
+    CreateStream::of(ContentType::json())
 }
 
 fn produced(by: u64, seq: u64, len: usize) -> Append {

@@ -6,25 +6,17 @@ mod faults;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Offset, Retention, StreamPath};
+use durable_sessions_protocol::{ContentType, Offset, StreamPath};
 
 use super::*;
-use crate::{Append, AppendError, Batch, CreateStream, Lifetime, StoreHealth, StreamStore};
+use crate::{Append, AppendError, Batch, CreateStream, StoreHealth, StreamStore};
 
 fn path() -> StreamPath {
     "a".parse().unwrap()
 }
 
 fn json_stream() -> CreateStream {
-    CreateStream {
-        content_type: Some(ContentType::json()),
-        lifetime: Lifetime::Unlimited,
-        retention: Retention::NONE,
-        initial: None,
-        closed: false,
-        fork: None,
-        attributes: None,
-    }
+    CreateStream::of(ContentType::json())
 }
 
 fn append(n: u64, len: usize) -> Append {

@@ -224,15 +224,7 @@ fn block_on(test: impl Future<Output = ()>) {
 // Found by chance in CI: the model knew a fork again by its words only, not by its place.
 #[test]
 fn the_model_knows_a_fork_by_its_place() {
-    let plain = CreateStream {
-        content_type: Some(ContentType::json()),
-        lifetime: Lifetime::Unlimited,
-        retention: Retention::NONE,
-        initial: None,
-        closed: false,
-        fork: None,
-        attributes: None,
-    };
+    let plain = CreateStream::of(ContentType::json());
     let create = |at, sub_offset| {
         let fork = Fork { source: path(0), at, sub_offset };
         CreateStream { content_type: None, fork: Some(fork), ..plain.clone() }

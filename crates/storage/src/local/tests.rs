@@ -8,28 +8,18 @@ mod trimming;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Offset, Retention, StreamPath};
+use durable_sessions_protocol::{ContentType, Offset, StreamPath};
 
 use super::LocalStore;
 use crate::engine::Engine;
-use crate::{
-    Append, AppendError, Appended, Batch, CreateStream, Lifetime, Page, ReadError, StoreOptions, StreamStore,
-};
+use crate::{Append, AppendError, Appended, Batch, CreateStream, Page, ReadError, StoreOptions, StreamStore};
 
 fn path(name: &str) -> StreamPath {
     name.parse().unwrap()
 }
 
 fn json_stream() -> CreateStream {
-    CreateStream {
-        content_type: Some(ContentType::json()),
-        lifetime: Lifetime::Unlimited,
-        retention: Retention::NONE,
-        initial: None,
-        closed: false,
-        fork: None,
-        attributes: None,
-    }
+    CreateStream::of(ContentType::json())
 }
 
 fn one(text: &str) -> Append {
