@@ -151,7 +151,7 @@ fn queued_appends_survive_a_kill_in_order_and_once() {
         });
         assert!(eventually(|| {
             let read = server.run(&["read", "--stream", "a"]);
-            read.stdout.contains(&format!("\"{round}.2"))
+            read.stdout.lines().filter(|line| line.starts_with(&format!("\"{round}."))).count() > 10
         }));
         server.kill();
         let of_round = writer.join().unwrap();
