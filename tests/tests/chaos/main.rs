@@ -259,6 +259,7 @@ fn dead_letters(server: &ServerProcess, unreadable: &mut Vec<String>) -> BTreeSe
     for id in ids {
         let shown: serde_json::Value = serde_json::from_str(&ask(&["dead-letters", "show", &id])).unwrap();
         let rows: Vec<(u64, u64, String)> = serde_json::from_value(shown["messages"].clone()).unwrap();
+        println!("chaos: dead letter {id}: {} after {} attempts", shown["reason"], shown["attempts"]);
         found.extend(rows.into_iter().map(|(writer, number, _)| (writer, number)));
     }
     found
