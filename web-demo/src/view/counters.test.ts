@@ -49,4 +49,19 @@ describe('counters', () => {
     expect(looks.counters?.appendsPerSecond).toBe(2);
     expect(looks.appendRates).toHaveLength(60);
   });
+
+  it('have the percentiles of a minute, and begin anew with a server that does', () => {
+    const looks = new Looks();
+    const at = (second: number, syncs: number, requests: number) =>
+      looks.add(look(second * 1_000, { requests_total: requests, 'fsync_duration_seconds_bucket{le="0.1"}': syncs, 'fsync_duration_seconds_bucket{le="+Inf"}': syncs }));
+    at(0, 0, 1);
+    at(2, 4, 2);
+    at(60, 4, 3);
+    expect(looks.counters?.fsyncSeconds.p50).toBeCloseTo(0.05);
+    at(70, 4, 4);
+    expect(looks.counters?.fsyncSeconds.p50).toBeNull();
+    at(72, 1, 1);
+    at(74, 2, 2);
+    expect(looks.counters?.fsyncSeconds.p99).toBeCloseTo(0.099);
+  });
 });

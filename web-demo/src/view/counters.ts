@@ -13,7 +13,7 @@ export interface Counters {
   readonly streams: number;
   readonly appendsPerSecond: number;
   readonly appendBytesPerSecond: number;
-  /** Seconds: the median and the 99th percentile of what came between the looks; null when nothing came. */
+  /** Seconds: the median and the 99th percentile of what came in the last minute; null when nothing came. */
   readonly appendSeconds: Percentiles;
   readonly commitSeconds: Percentiles;
   readonly fsyncSeconds: Percentiles;
@@ -56,15 +56,16 @@ export interface Level {
 /** A count since the server's start, by its label. */
 export type Labelled = readonly [label: string, count: number];
 
-export function countersOf(before: Look, now: Look): Counters {
+/** Rates are of the time since `before`, percentiles of that since `earlier`: single appends would be gone with the next look. */
+export function countersOf(before: Look, now: Look, earlier: Look = before): Counters {
   const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1_000);
   const sum = (name: string) => now.metrics.sum(name);
   // A counter that is smaller than it was belongs to a server that was started in between.
   const rate = (name: string) => Math.max(0, sum(name) - before.metrics.sum(name)) / seconds;
   const level = (name: string): Level => ({ now: sum(name), max: sum(`${name}_max`) });
   const percentiles = (name: string): Percentiles => ({
-    p50: now.metrics.quantile(before.metrics, name, 0.5),
-    p99: now.metrics.quantile(before.metrics, name, 0.99),
+    p50: now.metrics.quantile(earlier.metrics, name, 0.5),
+    p99: now.metrics.quantile(earlier.metrics, name, 0.99),
   });
   const labelled = (name: string, label: string): readonly Labelled[] =>
     now.metrics.by(name, label).filter(([, count]) => count > 0).toSorted(([, a], [, b]) => b - a);
@@ -102,20 +103,26 @@ export function countersOf(before: Look, now: Look): Counters {
   };
 }
 
-const LOOKS_KEPT = 60;
+const RATES_KEPT = 60;
+const MINUTE_MS = 60_000;
+/** However often somebody looks. */
+const LOOKS_MAX = 120;
 
-/** The looks of the last minutes, oldest first, for what is drawn over time. A server that started anew begins anew. */
+/** The looks of the last minute, oldest first, and what is drawn over time. A server that started anew begins anew. */
 export class Looks {
   #rates: number[] = [];
-  #last: Look | null = null;
+  #looks: Look[] = [];
   #counters: Counters | null = null;
 
   add(look: Look): void {
-    if (this.#last !== null) {
-      this.#counters = countersOf(this.#last, look);
-      this.#rates = [...this.#rates.slice(1 - LOOKS_KEPT), this.#counters.appendsPerSecond];
+    const before = this.#looks.at(-1);
+    if (before !== undefined && look.metrics.sum('requests_total') < before.metrics.sum('requests_total')) this.#looks = [];
+    const last = this.#looks.at(-1);
+    if (last !== undefined) {
+      this.#counters = countersOf(last, look, this.#looks[0]);
+      this.#rates = [...this.#rates.slice(1 - RATES_KEPT), this.#counters.appendsPerSecond];
     }
-    this.#last = look;
+    this.#looks = [...this.#looks.filter(({ atMs }) => look.atMs - atMs <= MINUTE_MS).slice(1 - LOOKS_MAX), look];
   }
 
   /** Null until the second look: one alone says nothing about rates. */
