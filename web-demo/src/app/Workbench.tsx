@@ -106,7 +106,7 @@ export function Workbench({ network, page, token, visitor, initialSession, onUna
             <div className="side" />
           </>
         ) : (
-          <SessionView key={openId} session={openId} network={network} page={page} token={token} visitor={visitor} timeline={timeline} reconnect={reconnect} />
+          <SessionView key={openId} session={openId} client={client} network={network} page={page} token={token} visitor={visitor} timeline={timeline} reconnect={reconnect} />
         )}
       </main>
       <ViewTabs view={isServer ? null : view} onView={show} />

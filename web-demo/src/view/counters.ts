@@ -118,11 +118,12 @@ export class Looks {
     const before = this.#looks.at(-1);
     if (before !== undefined && look.metrics.sum('requests_total') < before.metrics.sum('requests_total')) this.#looks = [];
     const last = this.#looks.at(-1);
+    this.#looks = this.#looks.filter(({ atMs }) => look.atMs - atMs <= MINUTE_MS).slice(1 - LOOKS_MAX);
     if (last !== undefined) {
       this.#counters = countersOf(last, look, this.#looks[0]);
       this.#rates = [...this.#rates.slice(1 - RATES_KEPT), this.#counters.appendsPerSecond];
     }
-    this.#looks = [...this.#looks.filter(({ atMs }) => look.atMs - atMs <= MINUTE_MS).slice(1 - LOOKS_MAX), look];
+    this.#looks.push(look);
   }
 
   /** Null until the second look: one alone says nothing about rates. */
@@ -130,7 +131,8 @@ export class Looks {
     return this.#counters;
   }
 
+  /** Always as many, with zeros for what was before. */
   get appendRates(): readonly number[] {
-    return this.#rates;
+    return [...new Array<number>(RATES_KEPT - this.#rates.length).fill(0), ...this.#rates];
   }
 }

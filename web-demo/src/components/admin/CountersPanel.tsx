@@ -50,7 +50,7 @@ function Groups({ counters: it, appendRates }: { readonly counters: Counters; re
         <Row name="Cut" value={labelled(it.evicted)} isBad={it.evicted.length > 0} />
       </Group>
       <Group name="Queued appends">
-        <Row name="Waiting" value={`${count(it.queuedAppends)}, ${bytes(it.queuedBytes)}`} testid="queued-waiting" />
+        <Row name="Waiting" value={it.queuedAppends === 0 ? 'none' : `${count(it.queuedAppends)}, ${bytes(it.queuedBytes)}`} testid="queued-waiting" />
         <Row name="Taken" value={perSecond(it.queuedInPerSecond)} />
         <Row name="Delivered" value={perSecond(it.queuedOutPerSecond)} />
         <Row name="Retries" value={perSecond(it.queuedRetriesPerSecond)} isBad={it.queuedRetriesPerSecond > 0} testid="queued-retries" />
