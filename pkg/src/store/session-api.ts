@@ -7,8 +7,8 @@ import { subscriptionHistory } from './history.js';
 import type { HistorySource, SessionClient } from './history.js';
 
 const READ = /^(.*)\/v1\/stream(\/sessions\/[^/?]+)\?(.*)$/;
-/** A place of ours: where history is read from and up to, as counts of events. */
-const RANGE = /^events:(\d+):(\d+)$/;
+/** A place of ours: where history is read from and up to. It sorts as the cursor that it begins with. */
+const RANGE = /^(\d{20})-(\d+)$/;
 const PAGE_EVENTS = 1_000;
 /** A frame that has not ended after so many characters does not; the client takes none of 16 MiB. */
 const PENDING_CHARS_MAX = 32 << 20;
@@ -36,9 +36,12 @@ export function sessionApiFetch(fetch: FetchLike = (url, init) => globalThis.fet
 export function sessionApiHistory(client: SessionClient, sessionId: string): HistorySource {
   const source = subscriptionHistory(client, sessionId);
   return {
-    read: (request, sink) => source.read({ ...request, from: { cursor: `events:${request.after}:${request.upTo}`, offset: request.after } }, sink),
+    read: (request, sink) => source.read({ ...request, from: { cursor: `${cursorOf(request.after)}-${request.upTo}`, offset: request.after } }, sink),
   };
 }
+
+/** Cursors of sessions are counts of events. */
+const cursorOf = (events: number): string => String(events).padStart(20, '0');
 
 interface Page {
   readonly events: readonly unknown[];
@@ -108,6 +111,8 @@ interface Translator {
 function translator(): Translator {
   const decoder = new TextDecoder();
   let pending = '';
+  /** How many events stand before the next one. */
+  let at = -1;
   const translate: Translator = (bytes) => {
     pending += decoder.decode(bytes, { stream: true });
     const whole = pending.split('\n\n');
@@ -130,13 +135,20 @@ function translator(): Translator {
         out += `event: ${event}\ndata: ${data}\n\n`;
       } else if (said?.type === 'connected') {
         translate.started = { cursor: said.cursor ?? '', missed: said.missed ?? 0 };
+        at = Number(said.cursor);
         out += frames([], said.cursor ?? '', {});
       } else if (said?.type === 'closed') {
         flush(false);
         out += frames([], said.cursor ?? id ?? cursor, { streamClosed: true });
       } else {
+        if (id !== undefined && at >= 0 && Number(id) !== at + 1) {
+          // Something was lost on the way: said where it is missing, or what follows would be counted wrongly.
+          flush(false);
+          out += frames([], cursorOf(Number(id) - 1), {});
+        }
         batch.push(data);
         cursor = id ?? cursor;
+        at = Number(cursor);
       }
     }
     // This route does not say where the tail is. What ends with a piece of the network is most likely there.
@@ -168,7 +180,7 @@ interface Standing {
   readonly streamClosed?: boolean;
 }
 
-/** Cursors of sessions are counts of events, so a hole shows. */
+/** With the count that the cursor is, so that a hole shows. */
 function frames(events: readonly string[], streamNextOffset: string, standing: Standing): string {
   const control = { streamNextOffset, streamMessageCount: Number(streamNextOffset), ...standing };
   const data = events.length === 0 ? '' : `event: data\ndata: [${events.join(',').replace(/[\r\n]/g, ' ')}]\n\n`;

@@ -12,7 +12,8 @@ export async function page(DurableStreamsClient, startWorkers) {
   // Nothing of the package may have needed a policy so far, so there is none yet.
   const own = watch(DurableStreamsClient, { ...here, place: 'page' });
   await new Promise((resolve) => setTimeout(resolve));
-  globalThis.trustedTypes?.createPolicy('default', { createScriptURL: (url) => url });
+  // It would let everything else of the page through as well, so it is there for workers alone.
+  if (startWorkers !== undefined) globalThis.trustedTypes?.createPolicy('default', { createScriptURL: (url) => url });
   await startWorkers?.((place, worker) => {
     if (places.includes(place)) {
       const started = worker();
