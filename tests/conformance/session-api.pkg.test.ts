@@ -40,7 +40,7 @@ function clientOf(fetch: FetchLike): DurableStreamsClient {
 }
 
 /** A store whose requests outside of `/api` fail, and what it asked. `through` may change what comes in. */
-function apiStore(id: string, options: Partial<typeof LIMITS> = {}, through: FetchLike = fetch): { store: SessionStore; asked: string[] } {
+function apiStore(id: string, options: Partial<typeof LIMITS> = {}, through: FetchLike = fetch, byEvents = true): { store: SessionStore; asked: string[] } {
   const asked: string[] = []
   const client = clientOf(
     sessionApiFetch((url, init) => {
@@ -49,7 +49,7 @@ function apiStore(id: string, options: Partial<typeof LIMITS> = {}, through: Fet
       return path.startsWith('/api/') ? through(url, init) : Promise.reject(new TypeError('only the session API can be reached'))
     }),
   )
-  const store = createSessionStore(client, id, { ...options, history: sessionApiHistory(client, id) })
+  const store = createSessionStore(client, id, { ...options, ...(byEvents && { history: sessionApiHistory(client, id) }) })
   open.push(store)
   return { store, asked }
 }
@@ -65,28 +65,33 @@ describe('a store on the session API', () => {
     await session('same')
     await append('same', 1, EVENTS)
     const { store, asked } = apiStore('same', LIMITS)
+    // The same without a history of its own: read by the stream from where a cursor is known.
+    const { store: simple } = apiStore('same', LIMITS, fetch, false)
     const plain = createSessionStore(clientOf(fetch), 'same', LIMITS)
     open.push(plain)
-    store.subscribe(() => undefined)
-    plain.subscribe(() => undefined)
-    const reach = (offset: number) => until(`both are at ${offset}`, () => [store, plain].every((one) => one.getSnapshot().lastOffset === offset))
+    const all = [store, simple, plain]
+    for (const one of all) one.subscribe(() => undefined)
+    const reach = (offset: number) => until(`all are at ${offset}`, () => all.every((one) => one.getSnapshot().lastOffset === offset))
+    const expectSame = () => {
+      expect(shown(store)).toEqual(shown(plain))
+      expect(shown(simple)).toEqual(shown(plain))
+    }
     await reach(EVENTS)
     await append('same', EVENTS + 1, EVENTS + 5)
     await reach(EVENTS + 5)
-    expect(shown(store)).toEqual(shown(plain))
+    expectSame()
     expect(store.getSnapshot().truncatedCount).toBeGreaterThan(400)
 
-    expect(await store.loadEarlier()).toBe(120)
-    expect(await plain.loadEarlier()).toBe(120)
-    expect(shown(store)).toEqual(shown(plain))
+    for (const one of all) expect(await one.loadEarlier()).toBe(120)
+    expectSame()
     // One page of exactly what was wanted, from a place that no cursor was remembered for.
     const pages = asked.filter((path) => path.includes('/events?'))
     const { truncatedCount } = store.getSnapshot()
     expect(pages).toEqual([`/api/sessions/same/events?from=${truncatedCount}&to=${truncatedCount + 120}&limit=1000`])
 
     await ask('POST', '/api/sessions/same/close')
-    await until('both heard of the end', () => [store, plain].every((one) => one.getSnapshot().connection.state === 'closed'))
-    expect(shown(store)).toEqual(shown(plain))
+    await until('all heard of the end', () => all.every((one) => one.getSnapshot().connection.state === 'closed'))
+    expectSame()
     expect(asked.every((path) => path.startsWith('/api/'))).toBe(true)
   })
 
