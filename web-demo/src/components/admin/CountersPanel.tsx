@@ -15,7 +15,7 @@ interface CountersPanelProps {
 export function CountersPanel({ counters, appendRates, error }: CountersPanelProps) {
   return (
     <section className="panel" aria-labelledby="counters-title" data-testid="admin-counters">
-      <h2 id="counters-title">Now <span className="muted admin-title-note">percentiles of the last minute</span></h2>
+      <h2 id="counters-title">Now <span className="muted admin-title-note">times are p50 / p99 of the last minute</span></h2>
       {error === null ? null : <p className="notice notice-bad" role="alert">{counters === null ? 'The metrics could not be read' : 'Not up to date'}: {error}</p>}
       {counters === null ? error === null ? <p className="empty">Measuring: rates need a second look…</p> : null : <Groups counters={counters} appendRates={appendRates} />}
     </section>
@@ -106,7 +106,7 @@ function perSecond(value: number): string {
 }
 
 function percentiles({ p50, p99 }: Percentiles): string {
-  return p50 === null || p99 === null ? '–' : `p50 ${precise(p50)}, p99 ${precise(p99)}`;
+  return p50 === null || p99 === null ? '–' : `${precise(p50)} / ${precise(p99)}`;
 }
 
 /** Syncs take parts of a millisecond on good disks. */
