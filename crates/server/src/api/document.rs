@@ -51,7 +51,7 @@ pub(crate) struct FailureError {
         (name = "sessions", description = "Sessions and what is derived from their events"),
         (name = "events", description = "Writing and reading events"),
         (name = "presence", description = "Who is there"),
-        (name = "admin", description = "For administrators of the whole server"),
+        (name = "operation", description = "For whoever runs the server"),
         (name = "document", description = "This document"),
     ),
 )]

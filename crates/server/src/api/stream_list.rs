@@ -101,7 +101,7 @@ pub(crate) struct StreamPageAnswer {
 #[utoipa::path(
     get,
     path = "/api/admin/streams",
-    tag = "admin",
+    tag = "operation",
     operation_id = "listStreams",
     params(
         ("limit" = Option<u32>, Query, description = "How many at most, 1 to 1000.", minimum = 1, maximum = 1000),
