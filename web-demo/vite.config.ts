@@ -20,6 +20,6 @@ export default defineConfig({
   },
   server: {
     port: 5173,
-    proxy: { '/v1': server, '/api': server },
+    proxy: { '/v1': server, '/api': server, '/metrics': server, '/readyz': server },
   },
 });

@@ -40,3 +40,24 @@ test('terminal input and a decision reach the other page once, through a cut of 
   ])
   expect(stored[3]?.data.payload).toEqual({ approvalId: 'a1' })
 })
+
+test('what is given up is said in the outbox with its reason, and sent again when asked', async () => {
+  const { server, page } = await world('given-up', '&initialDelay=20&maxDelay=40&maxAttempts=2')
+  const at = page.page
+  await at.getByTestId('outbox').getByText('Everything sent from here is in the stream').waitFor()
+  await at.getByTestId('cut').click()
+  await at.getByTestId('terminal-input').fill('not now')
+  await at.keyboard.press('Enter')
+  const given = at.getByTestId('given-up')
+  await given.waitFor()
+  expect(await given.textContent()).toMatch(/terminal:input 2 attempts/)
+  expect(await at.getByTestId('outbox-depth').textContent()).toContain('1 given up')
+  await at.locator('.log-rows').getByText(/not sent: terminal:input/).waitFor()
+  expect(await server.events('given-up')).toEqual([])
+
+  await at.getByTestId('restore').first().click()
+  await at.getByTestId('reconnect').click()
+  await given.getByRole('button', { name: 'Try again' }).click()
+  await at.getByTestId('outbox').getByText('Everything sent from here is in the stream').waitFor()
+  expect((await server.events('given-up')) as { data: unknown }[]).toMatchObject([{ data: { data: 'not now\n' } }])
+})

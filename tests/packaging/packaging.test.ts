@@ -126,7 +126,7 @@ describe('Next.js', () => {
     await project.node(next, 'build')
     const child = spawn(process.execPath, [next, 'start', '--hostname', '127.0.0.1', '--port', '0'], {
       cwd: project.dir,
-      env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' },
+      env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production', CONNECT_SRC: `${site.url} ${server.url}`, REPORT_URI: site.violationUrl },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let said = ''
@@ -163,7 +163,31 @@ describe('Next.js', () => {
     expect(seen).toEqual({ route: ALL })
   })
 
-  test.each(BROWSERS)('shows a session in a page in %s', async (browser) => {
+  test('has a nonce on every script, another one in every answer', async () => {
+    const nonces = await Promise.all(
+      ['', 'trusted'].map(async (path) => {
+        const answer = await fetch(`${address}/${path}`)
+        const policy = answer.headers.get('content-security-policy') ?? ''
+        const scripts = (await answer.text()).match(/<script\b[^>]*>/g) ?? []
+        const nonce = /'nonce-([^']+)'/.exec(policy)?.[1] ?? ''
+        expect(policy).toContain(`script-src 'self' 'wasm-unsafe-eval' 'nonce-${nonce}';`)
+        expect(scripts.length).toBeGreaterThan(1)
+        expect(scripts.filter((script) => !script.includes(`nonce="${nonce}"`))).toEqual([])
+        return nonce
+      }),
+    )
+    expect(new Set(nonces).size).toBe(2)
+  })
+
+  test.each(BROWSERS)('shows a session in a page in %s, under a policy with a nonce that nothing breaks', async (browser) => {
+    site.violations.length = 0
     await expectEverything(browser, '', ['page'], address)
+    expect(site.violations).toEqual([])
+  })
+
+  test.each(BROWSERS)('shows a session in a page in %s, under the same policy with trusted types', async (browser) => {
+    site.violations.length = 0
+    await expectEverything(browser, 'trusted', ['page'], address)
+    expect(site.violations).toEqual([])
   })
 })

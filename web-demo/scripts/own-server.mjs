@@ -42,6 +42,13 @@ export async function startOwnServer(recording = inRepository('tests/recordings/
     await append('presence:joined', { userId: 'ada', displayName: 'Ada' });
     await append('presence:joined', { userId: 'grace', displayName: 'Grace' });
     await append('approval:requested', { taskId: 'report', payload: { approvalId: 'a1', title: 'Publish the report to the team' } });
+    // What an idempotent producer sends without its predecessor is refused when its turn comes: a dead letter.
+    const letter = JSON.stringify({ id: 'late', type: 'terminal:input', timestamp: Date.now(), data: { data: 'make report\n' } });
+    await fetch(`${url}/v1/stream/sessions/${session}?durability=queued`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'producer-id': 'night-run', 'producer-epoch': '0', 'producer-seq': '1' },
+      body: letter,
+    });
     const point = () => append('presence:cursor', { userId: 'ada', cursor: { x: 0.7, y: 0.24 } });
     return { url, token, session, point, stop };
   } catch (error) {

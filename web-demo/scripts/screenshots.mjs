@@ -60,12 +60,21 @@ async function loseConnection(page) {
   await page.locator('[data-testid=connection-lost]').waitFor({ timeout: 30_000 });
 }
 
+/** The page for administrators, when rates are there. */
+async function openServer(page) {
+  await page.locator('[data-testid=server]').click();
+  await page.locator('[data-testid=appends-rate]').waitFor();
+  await page.locator('[data-testid=letter]').first().waitFor();
+  await page.locator('[data-testid=stream]').first().waitFor();
+}
+
 await mkdir(out, { recursive: true });
 try {
   await picture('wide', { viewport: WIDE, scheme: 'light' });
   await picture('dark', { viewport: WIDE, scheme: 'dark' });
   await picture('narrow', { viewport: NARROW, scheme: 'light', deviceScaleFactor: 2 });
   await picture('lost', { viewport: WIDE, scheme: 'light', query: '?maxAttempts=2&initialDelay=50', act: loseConnection });
+  if (own !== null) await picture('server', { viewport: WIDE, scheme: 'light', act: openServer });
 } finally {
   await browser.close();
   await own?.stop();

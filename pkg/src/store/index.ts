@@ -4,6 +4,7 @@ export type { SessionListener, SessionStore, SessionStoreOptions } from './sessi
 export { emptySnapshot } from './snapshot.js';
 export { subscriptionHistory } from './history.js';
 export type { HistoryRequest, HistorySink, HistorySource, SessionClient } from './history.js';
+export { sessionApiFetch, sessionApiHistory } from './session-api.js';
 export { frameScheduler } from './scheduler.js';
 export type { FrameScheduler } from './scheduler.js';
 export type { OutboxSource, SentEntry } from './echoes.js';

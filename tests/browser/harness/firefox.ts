@@ -21,6 +21,11 @@ export class FirefoxPage {
     return new FirefoxPage(driver)
   }
 
+  /** Runs the body of a function in the page. */
+  async run<T>(body: string): Promise<T> {
+    return this.driver.executeScript<T>(body)
+  }
+
   async collected(): Promise<Collected> {
     return this.driver.executeScript<Collected>(
       'return window.__durableSessions ?? { events: [], errors: [], state: "disconnected" }',

@@ -53,6 +53,11 @@ export class DemoPage {
     return opened
   }
 
+  /** Runs the body of a function in the page. */
+  async run<T>(body: string): Promise<T> {
+    return this.page.evaluate<T>(`(() => { ${body} })()`)
+  }
+
   async collected(): Promise<Collected> {
     return this.page.evaluate(() => {
       const exposed = (globalThis as unknown as { __durableSessions?: Collected }).__durableSessions

@@ -28,6 +28,8 @@ export interface RunOptions {
 }
 
 export class Site {
+  /** What browsers say that a policy with `report-uri` at `violationUrl` has stopped. */
+  readonly violations: string[] = []
   readonly #server: Server
   readonly #http: HttpServer
   readonly #runs = new Map<string, Run>()
@@ -47,6 +49,10 @@ export class Site {
 
   get url(): string {
     return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`
+  }
+
+  get violationUrl(): string {
+    return `${this.url}/violation`
   }
 
   /** What each place saw. */
@@ -81,10 +87,12 @@ export class Site {
       const settings = { url, token, session: this.#runs.get(searchParams.get('run') ?? '')?.session }
       return { status: 200, headers: { ...cors, 'content-type': 'application/json' }, body: JSON.stringify(settings) }
     }
-    if (pathname === '/report') {
+    if (pathname === '/report' || pathname === '/violation') {
       const parts: Buffer[] = []
       for await (const part of request) parts.push(part as Buffer)
-      this.#report(JSON.parse(Buffer.concat(parts).toString()) as Report)
+      const text = Buffer.concat(parts).toString()
+      if (pathname === '/violation') this.violations.push(text)
+      else this.#report(JSON.parse(text) as Report)
       return { status: 204, headers: cors, body: '' }
     }
     const path = normalize(join(workshop, pathname, pathname.endsWith('/') ? 'index.html' : ''))

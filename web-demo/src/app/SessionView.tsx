@@ -1,5 +1,6 @@
 // The open session: its timeline and terminal in the middle, what is known about its stream on the right.
 
+import type { DurableStreamsClient } from 'durable-sessions';
 import { useConnection } from 'durable-sessions/react';
 import { type RefObject, useEffect, useRef, useSyncExternalStore } from 'react';
 
@@ -17,6 +18,7 @@ import { useMonitor } from './use-monitor';
 
 interface SessionViewProps {
   readonly session: string;
+  readonly client: DurableStreamsClient;
   readonly network: Network;
   readonly page: PageOptions;
   readonly token: string | null;
@@ -26,8 +28,10 @@ interface SessionViewProps {
   readonly reconnect: RefObject<(() => void) | null>;
 }
 
-export function SessionView({ session, network, page, token, visitor, timeline, reconnect }: SessionViewProps) {
-  const monitor = useMonitor(session, page.observe);
+export function SessionView({ session, client, network, page, token, visitor, timeline, reconnect }: SessionViewProps) {
+  // One handle until somebody closes it, which this page does not.
+  const handle = client.session(session);
+  const monitor = useMonitor(session, handle, page.observe);
   const connection = useConnection(session);
   const isCut = useSyncExternalStore(network.subscribe, () => network.isCut);
   const me = useSyncExternalStore(visitor.subscribe, visitor.getSnapshot);
@@ -47,7 +51,7 @@ export function SessionView({ session, network, page, token, visitor, timeline, 
         <TerminalPane session={session} />
         <CursorLayer session={session} me={me} join={page.join} area={main} />
       </div>
-      <SidePanels session={session} monitor={monitor} network={network} url={page.url} token={token} visitor={visitor} />
+      <SidePanels session={session} outbox={handle.outbox} monitor={monitor} network={network} url={page.url} token={token} visitor={visitor} />
     </>
   );
 }

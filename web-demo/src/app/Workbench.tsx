@@ -4,6 +4,7 @@
 import { DurableSessionsProvider } from 'durable-sessions/react';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
+import { AdminPage } from '../components/admin/AdminPage';
 import { forgetExpanded } from '../components/expansion';
 import { Header } from '../components/Header';
 import { HelpDialog } from '../components/HelpDialog';
@@ -18,6 +19,7 @@ import type { PageOptions } from '../session/page-options';
 import { useShortcutsEnabled, useTheme } from './preferences';
 import { SessionView } from './SessionView';
 import { type Shortcut, useShortcuts } from './shortcuts';
+import { goTo, usePlace } from './use-place';
 import { useSessions } from './use-sessions';
 
 interface WorkbenchProps {
@@ -36,6 +38,8 @@ export function Workbench({ network, page, token, visitor, initialSession, onUna
   const [helpOpen, setHelpOpen] = useState(false);
   const [shortcutsEnabled, setShortcutsEnabled] = useShortcutsEnabled();
   const theme = useTheme();
+  const place = usePlace();
+  const api = useMemo(() => ({ network, base: page.url, token }), [network, page.url, token]);
   const sessions = useSessions(network, page.url, token, onUnauthorized);
   const client = useMemo(() => makeClient(token, network, page), [token, network, page]);
   const reconnect = useRef<(() => void) | null>(null);
@@ -55,19 +59,24 @@ export function Workbench({ network, page, token, visitor, initialSession, onUna
     network.resetBytes();
   }, [openId, network]);
 
+  const show = (wanted: View) => {
+    setView(wanted);
+    goTo('session');
+  };
   const open = useCallback((id: string) => {
     setOpenId(id);
-    setView('timeline');
+    show('timeline');
   }, []);
 
   const shortcuts = useMemo<readonly Shortcut[]>(
     () => [
       { keys: ['j', 'k'], label: 'Next and previous entry of the timeline', run: (key) => timeline.current?.focusBy(key === 'j' ? 1 : -1) },
       { keys: ['g'], label: 'Jump to live', run: () => timeline.current?.toEnd() },
-      { keys: ['/'], label: 'Filter sessions', run: () => { setView('sessions'); requestAnimationFrame(() => filter.current?.focus()); } },
+      { keys: ['/'], label: 'Filter sessions', run: () => { show('sessions'); requestAnimationFrame(() => filter.current?.focus()); } },
       { keys: ['x'], label: 'Cut or restore the network', run: () => (network.isCut ? network.restore() : network.cut()) },
       { keys: ['r'], label: 'Reconnect now', run: () => reconnect.current?.() },
       { keys: ['d'], label: 'Damage the next event', run: () => network.damageNextEvent() },
+      { keys: ['s'], label: 'Server: counters, dead letters, streams; and back', run: () => goTo(window.location.hash === '#server' ? 'session' : 'server') },
       { keys: ['t'], label: 'Light or dark', run: theme.toggle },
       { keys: ['?'], label: 'This help', run: () => setHelpOpen(true) },
     ],
@@ -75,18 +84,20 @@ export function Workbench({ network, page, token, visitor, initialSession, onUna
   );
   useShortcuts(shortcuts, shortcutsEnabled);
 
-  const title = sessions.rows?.find((row) => row.id === openId)?.title ?? openId;
+  const isServer = place === 'server';
+  const title = isServer ? 'Server' : (sessions.rows?.find((row) => row.id === openId)?.title ?? openId);
   useEffect(() => {
     document.title = title === null ? 'Durable sessions' : `${title} · Durable sessions`;
   }, [title]);
 
   return (
     <DurableSessionsProvider client={client}>
-    <div className="shell" data-view={view}>
-      <a className="skip" href="#main">Skip to the timeline</a>
-      <Header title={title} id={openId} isDark={theme.isDark} onToggleTheme={theme.toggle} onHelp={() => setHelpOpen(true)} />
+    <div className="shell" data-view={view} data-place={place}>
+      <a className="skip" href={isServer ? '#server' : '#main'}>{isServer ? 'Skip to the server' : 'Skip to the timeline'}</a>
+      <Header title={title} id={isServer ? null : openId} place={place} onPlace={goTo} isDark={theme.isDark} onToggleTheme={theme.toggle} onHelp={() => setHelpOpen(true)} />
       <SessionList sessions={sessions} openId={openId} onOpen={open} filterRef={filter} />
       <main className="stage">
+        {isServer ? <AdminPage api={api} onOpen={open} onLeave={() => goTo('session')} onUnauthorized={onUnauthorized} /> : null}
         {openId === null ? (
           <>
             <div className="main" id="main" tabIndex={-1}>
@@ -95,10 +106,10 @@ export function Workbench({ network, page, token, visitor, initialSession, onUna
             <div className="side" />
           </>
         ) : (
-          <SessionView key={openId} session={openId} network={network} page={page} token={token} visitor={visitor} timeline={timeline} reconnect={reconnect} />
+          <SessionView key={openId} session={openId} client={client} network={network} page={page} token={token} visitor={visitor} timeline={timeline} reconnect={reconnect} />
         )}
       </main>
-      <ViewTabs view={view} onView={setView} />
+      <ViewTabs view={isServer ? null : view} onView={show} />
       <HelpDialog
         isOpen={helpOpen}
         shortcuts={shortcuts}

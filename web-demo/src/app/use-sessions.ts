@@ -2,7 +2,8 @@
 
 import { useCallback, useEffect, useRef, useState } from 'react';
 
-import { ApiError, listSessions, type SessionPage, type SessionRow } from '../session/api';
+import { listSessions, type SessionPage, type SessionRow } from '../session/api';
+import { ApiError } from '../session/envelope';
 import type { Network } from '../session/network';
 
 export const REFRESH_PERIOD_MS = 5_000;

@@ -23,6 +23,9 @@ export function StreamPanel({ session, monitor, network }: StreamPanelProps) {
   const rejected = useSession(session, (snapshot) => snapshot.rejected.count);
   const lastOffset = useSession(session, (snapshot) => snapshot.lastOffset);
   const reconnects = useSession(session, (snapshot) => snapshot.connection.reconnects);
+  const before = useSession(session, (snapshot) => snapshot.truncatedCount);
+  const missing = useSession(session, (snapshot) => snapshot.gaps.reduce((sum, gap) => sum + gap.missing, 0));
+  const transport = useSession(session, (snapshot) => snapshot.connection.info?.transport ?? 'sse');
   const lagMs = useSyncExternalStore(monitor.subscribe, () => monitor.getSnapshot().lagMs);
   // The rate falls with time alone, and bytes come without events: so once per second as well.
   useNow(1_000);
@@ -48,7 +51,10 @@ export function StreamPanel({ session, monitor, network }: StreamPanelProps) {
       <p className="muted stream-position">
         Offset <span className="mono" data-testid="last-offset">{count(lastOffset)}</span>
         {reconnects === 0 ? '' : ` · resumed ${plural(reconnects, 'time')}`}
+        {transport === 'sse' ? '' : ' · by long-poll: something on the way blocks SSE'}
       </p>
+      {before === 0 ? null : <p className="muted stream-position" data-testid="truncated">This page holds the events from {count(before + 1)} on; {plural(before, 'earlier one')} can be loaded above the timeline.</p>}
+      {missing === 0 ? null : <p className="stream-position stream-missing" data-testid="missing">{plural(missing, 'event')} missing in between: the timeline says where.</p>}
     </section>
   );
 }

@@ -1,4 +1,4 @@
-// On a narrow screen: which part of the page is shown.
+// On a narrow screen: which part of the session is shown; none where it is the server.
 
 import { Icon, type IconName } from './Icon';
 
@@ -12,7 +12,7 @@ const VIEWS: readonly { readonly view: View; readonly label: string; readonly ic
   { view: 'stream', label: 'Stream', icon: 'wire' },
 ];
 
-export function ViewTabs({ view, onView }: { readonly view: View; readonly onView: (view: View) => void }) {
+export function ViewTabs({ view, onView }: { readonly view: View | null; readonly onView: (view: View) => void }) {
   return (
     <nav className="tabs" aria-label="Parts of the page">
       {VIEWS.map((candidate) => (

@@ -10,6 +10,7 @@ import { Monitor } from '../view/monitor';
 import { linesOf } from '../view/terminal';
 import { ApprovalBar } from './Approvals';
 import { ConnectionBanner, ConnectionPill } from './ConnectionStatus';
+import { OutboxPanel } from './OutboxPanel';
 import { RejectedPanel } from './RejectedPanel';
 import { RichText } from './RichText';
 import { Runs } from './Runs';
@@ -140,6 +141,43 @@ describe('sending', () => {
     expect(words(pane)).toContain('rm Not sent: HTTP status 403 Try again Discard');
   });
 });
+
+describe('the outbox', () => {
+  const monitorNow = () => {
+    const tasks: (() => void)[] = [];
+    const monitor = new Monitor({ schedule: (task) => (tasks.push(task), () => undefined), now: () => 1_000 });
+    return { monitor, frame: () => tasks.splice(0).forEach((task) => task()) };
+  };
+  const entry = (id: string, state: string, attempts = 1, cause: DurableStreamsError | null = null) => ({ id, event: { id, type: 'terminal:input', data: {}, timestamp: 1 }, state, attempts, cause });
+  const refused = new DurableStreamsError('FORBIDDEN', 'the server refused: not yours');
+
+  it('says how much waits, and what was given up, why, how often tried, and in which doubt', () => {
+    const { monitor, frame } = monitorNow();
+    monitor.gaveUp({ event: { id: 'x4', type: 'terminal:input' } as never, reason: refused, attempts: 3, inDoubt: true });
+    frame();
+    const entries = [entry('x1', 'pending', 0), entry('x2', 'sending', 2), entry('x3', 'sent'), entry('x4', 'failed', 3, refused), entry('x5', 'failed', 1, refused)];
+    const asked: string[] = [];
+    const outbox = { subscribe: () => () => undefined, getSnapshot: () => entries as never, retry: (id: string) => (asked.push(id), Promise.resolve([])), discard: () => undefined };
+    const place = document.createElement('div');
+    const root = createRoot(place);
+    flushSync(() => root.render(<OutboxPanel outbox={outbox} monitor={monitor} />));
+    const text = words(place);
+    expect(text).toContain('2 waiting, 1 stored and not seen yet, 2 given up · attempt 2');
+    expect(text).toMatch(/terminal:input 3 attempts FORBIDDEN the server refused: not yours It may be stored all the same/);
+    expect(text.match(/may be stored/g)).toHaveLength(1);
+    flushSync(() => place.querySelector<HTMLElement>('[data-id=x5] button')?.click());
+    expect(asked).toEqual(['x5']);
+    root.unmount();
+    expect(monitor.getSnapshot().log.items.at(-1)?.text).toBe('not sent: terminal:input, FORBIDDEN after 3 attempts; it may be stored all the same');
+  });
+
+  it('says that it is empty', () => {
+    const outbox = { subscribe: () => () => undefined, getSnapshot: () => nothingSent, retry: () => Promise.resolve([]), discard: () => undefined };
+    expect(visible(<OutboxPanel outbox={outbox} monitor={monitorNow().monitor} />)).toContain('Everything sent from here is in the stream');
+  });
+});
+
+const nothingSent: readonly never[] = [];
 
 describe('the timeline', () => {
   it('shows notes, turns and a gap', () => {

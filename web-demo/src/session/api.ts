@@ -1,6 +1,7 @@
 // The two requests the page makes beside the stream: the list of sessions, and an append that the server must refuse.
 
-import { type Fields, numberField, textField } from './fields';
+import { ask } from './envelope';
+import { type Fields, isFields, listField, numberField, textField } from './fields';
 import { authorization } from './headers';
 import type { Network } from './network';
 
@@ -12,18 +13,6 @@ export interface SessionRow {
   readonly createdAtMs: number | null;
   readonly updatedAtMs: number | null;
   readonly eventCount: number | null;
-}
-
-export class ApiError extends Error {
-  readonly status: number;
-  readonly code: string;
-
-  constructor(status: number, code: string, message: string) {
-    super(message);
-    this.name = 'ApiError';
-    this.status = status;
-    this.code = code;
-  }
 }
 
 export interface Refusal {
@@ -42,19 +31,8 @@ export interface SessionPage {
 const PAGE_SIZE = 1_000;
 
 export async function listSessions(network: Network, base: string, token: string | null): Promise<SessionPage> {
-  const response = await network.fetch(`${base}/api/sessions?limit=${PAGE_SIZE}`, { headers: authorization(token), cache: 'no-store' });
-  const body: unknown = await response.json().catch(() => null);
-  const reply = isFields(body) ? body : {};
-  if (!response.ok || reply['ok'] === false) {
-    const error = isFields(reply['error']) ? reply['error'] : {};
-    throw new ApiError(
-      response.status,
-      textField(error, 'code') ?? `HTTP_${response.status}`,
-      textField(error, 'message') ?? `The server answered ${response.status}`,
-    );
-  }
-  const data = reply['data'];
-  const rows = Array.isArray(data) ? data : isFields(data) && Array.isArray(data['sessions']) ? data['sessions'] : [];
+  const data = await ask({ network, base, token }, `/api/sessions?limit=${PAGE_SIZE}`);
+  const rows = Array.isArray(data) ? data : listField(data, 'sessions');
   return {
     rows: rows.filter(isFields).map(toRow).filter((row) => row.id !== '').sort((a, b) => latest(b) - latest(a)),
     hasMore: isFields(data) && textField(data, 'nextCursor') !== null,
@@ -83,10 +61,6 @@ function timeField(fields: Fields, name: string): number | null {
   const text = textField(fields, name);
   const parsed = text === null ? Number.NaN : Date.parse(text);
   return Number.isNaN(parsed) ? null : parsed;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Each breaks one rule of the schema, so that the server's answer names a different path. */

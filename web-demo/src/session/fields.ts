@@ -3,6 +3,10 @@
 
 export type Fields = Readonly<Record<string, unknown>>;
 
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 export function textField(fields: Fields, name: string): string | null {
   const value = fields[name];
   return typeof value === 'string' && value !== '' ? value : null;
@@ -15,5 +19,11 @@ export function numberField(fields: Fields, name: string): number | null {
 
 export function objectField(fields: Fields, name: string): Fields | null {
   const value = fields[name];
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : null;
+  return isFields(value) ? value : null;
+}
+
+/** The list below a name; empty where there is none. */
+export function listField(value: unknown, name: string): readonly unknown[] {
+  const list = isFields(value) ? value[name] : null;
+  return Array.isArray(list) ? (list as unknown[]) : [];
 }

@@ -1,7 +1,7 @@
 // What the page shows about a stream beside its session: rate, lag, and a log of what happened to the connection. Fed
 // with what the package's listener hears; React hears of it at most once per animation frame.
 
-import type { ConnectionInfo, ConnectionState, DurableStreamsError, SessionRecord } from 'durable-sessions';
+import type { ConnectionInfo, ConnectionState, DeadLetter, DurableStreamsError, SessionRecord } from 'durable-sessions';
 import { type FrameScheduler, frameScheduler } from 'durable-sessions/store';
 
 import { BoundedList, type BoundedSnapshot } from './bounded';
@@ -9,6 +9,8 @@ import { Rate } from './rate';
 
 const LOG_MAX = 200;
 const REJECTIONS_MAX = 500;
+/** As many as the outbox holds. */
+const DOUBTS_MAX = 1_000;
 
 export type LogTone = 'plain' | 'good' | 'warn' | 'bad';
 
@@ -30,6 +32,8 @@ export interface MonitorSnapshot {
   readonly rejections: BoundedSnapshot<Rejection>;
   /** How old the last event was when it arrived; null before the first. */
   readonly lagMs: number | null;
+  /** Ids of events that were given up although the server may have stored them. */
+  readonly inDoubt: ReadonlySet<string>;
 }
 
 const TONES: Readonly<Record<ConnectionState, LogTone>> = {
@@ -50,6 +54,7 @@ export class Monitor {
   readonly #rejections = new BoundedList<Rejection>(REJECTIONS_MAX);
   readonly #rate = new Rate();
   #keys = 0;
+  #inDoubt: ReadonlySet<string> = new Set();
   #lagMs: number | null = null;
   #state: ConnectionState | null = null;
   #scheduled = false;
@@ -85,6 +90,12 @@ export class Monitor {
     }
   }
 
+  gaveUp({ event, reason, attempts, inDoubt }: DeadLetter): void {
+    const kept = [...this.#inDoubt].filter((id) => id !== event.id).slice(1 - DOUBTS_MAX);
+    this.#inDoubt = new Set(inDoubt ? [...kept, event.id] : kept);
+    this.note(`not sent: ${event.type}, ${reason.code} after ${attempts === 1 ? '1 attempt' : `${attempts} attempts`}${inDoubt ? '; it may be stored all the same' : ''}`, 'bad');
+  }
+
   note(text: string, tone: LogTone = 'plain'): void {
     this.#keys += 1;
     this.#log.push({ key: this.#keys, at: this.#scheduler.now(), tone, text });
@@ -114,6 +125,6 @@ export class Monitor {
   }
 
   #compose(): MonitorSnapshot {
-    return { log: this.#log.snapshot(), rejections: this.#rejections.snapshot(), lagMs: this.#lagMs };
+    return { log: this.#log.snapshot(), rejections: this.#rejections.snapshot(), lagMs: this.#lagMs, inDoubt: this.#inDoubt };
   }
 }

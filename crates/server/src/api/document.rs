@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::envelope::raw_json;
 use super::presence::{PresenceCursorShape, PresenceEntryShape};
-use super::{event_source, export, history, presence, publish, session_list, sessions, summary};
+use super::{event_source, export, history, presence, publish, session_list, sessions, stream_list, summary};
 use crate::app::App;
 
 /// A failure.
@@ -51,6 +51,7 @@ pub(crate) struct FailureError {
         (name = "sessions", description = "Sessions and what is derived from their events"),
         (name = "events", description = "Writing and reading events"),
         (name = "presence", description = "Who is there"),
+        (name = "operation", description = "For whoever runs the server"),
         (name = "document", description = "This document"),
     ),
 )]
@@ -78,6 +79,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(export::export_session))
         .routes(routes!(presence::list_presence, presence::update_presence))
         .routes(routes!(publish::publish))
+        .routes(routes!(stream_list::list_streams))
         .routes(routes!(openapi_document))
         .routes(routes!(event_schema))
 }

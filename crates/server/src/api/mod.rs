@@ -15,6 +15,7 @@ mod publish;
 mod session_list;
 mod session_view;
 mod sessions;
+mod stream_list;
 mod summary;
 mod written_form;
 

@@ -87,6 +87,8 @@ struct Seat {
 /// How far the subscribers of a hub are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Lag {
+    /// All of them.
+    pub(super) subscribers: u64,
     /// Those that have something left to take.
     pub(super) lagging: u64,
     /// The largest distance to the tail.
@@ -227,13 +229,22 @@ impl Hub {
         Take::Idle
     }
 
+    /// How far its subscribers are behind the newest frame.
     pub(super) fn lag(&self) -> Lag {
+        let tail = self.tail();
+        self.lag_behind(tail)
+    }
+
+    /// The same behind a tail that the caller has looked up.
+    pub(super) fn lag_behind(&self, tail: Offset) -> Lag {
         let inner = self.lock();
-        let tail = inner.ring.tail().position();
-        let behind = inner.seats.iter().flatten().map(|seat| tail.saturating_sub(seat.next.position()));
-        behind
-            .filter(|&behind| behind > 0)
-            .fold(Lag::default(), |lag, behind| Lag { lagging: lag.lagging + 1, max: lag.max.max(behind) })
+        let seats = inner.seats.iter().flatten();
+        let behind = seats.map(|seat| tail.position().saturating_sub(seat.next.position()));
+        behind.fold(Lag::default(), |lag, behind| Lag {
+            subscribers: lag.subscribers + 1,
+            lagging: lag.lagging + u64::from(behind > 0),
+            max: lag.max.max(behind),
+        })
     }
 
     fn tail(&self) -> Offset {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use durable_sessions_protocol::{StreamPath, sse};
+use durable_sessions_protocol::{Offset, StreamPath, sse};
 use durable_sessions_storage::{Page, ReadError};
 
 use crate::app::{App, Slot};
@@ -75,6 +75,17 @@ pub(crate) struct Standings {
     pub(crate) lag_max: u64,
     /// Encoded frames that are kept.
     pub(crate) ring_bytes: u64,
+}
+
+/// Who follows one stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Following {
+    /// SSE answers that are open.
+    pub(crate) subscribers: u64,
+    /// Those of them that have something left to take.
+    pub(crate) lagging: u64,
+    /// How far the slowest of them is behind the tail, in units of the stream.
+    pub(crate) lag_max: u64,
 }
 
 impl Fanout {
@@ -180,6 +191,36 @@ impl Fanout {
             standings.lag_max = standings.lag_max.max(lag.max);
         }
         standings
+    }
+
+    /// Who follows the stream with this id at this path, and how far they are behind its tail.
+    pub(crate) fn following(&self, path: &StreamPath, stream_id: u64, tail: Offset) -> Following {
+        let hubs: Vec<_> = {
+            let hubs = self.lock();
+            [&hubs.protocol, &hubs.event_source].iter().filter_map(|hubs| hubs.get(path).cloned()).collect()
+        };
+        let lags = hubs.iter().filter(|hub| hub.stream_id == stream_id).map(|hub| hub.lag_behind(tail));
+        lags.fold(Following::default(), |following, lag| Following {
+            subscribers: following.subscribers + lag.subscribers,
+            lagging: following.lagging + lag.lagging,
+            lag_max: following.lag_max.max(lag.max),
+        })
+    }
+
+    /// Paths that somebody follows and that begin with `prefix`, in order, after `after`, at most `limit`. Looks at
+    /// all of them: for administrators, not for every request.
+    pub(crate) fn followed(&self, prefix: &str, after: Option<&StreamPath>, limit: usize) -> Vec<StreamPath> {
+        let hubs = self.lock();
+        let paths = hubs.protocol.keys().chain(hubs.event_source.keys());
+        let wanted = |path: &&StreamPath| {
+            path.as_str().starts_with(prefix) && after.is_none_or(|after| path.as_str() > after.as_str())
+        };
+        let mut found: Vec<_> = paths.filter(wanted).cloned().collect();
+        drop(hubs);
+        found.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        found.dedup();
+        found.truncate(limit);
+        found
     }
 
     /// How large a ring of `own` bytes may be now. Over the common bound every ring shrinks to its newest frame.

@@ -42,7 +42,7 @@ async fn every_route_is_described_and_every_described_route_is_there() {
             assert_ne!(answer.code(), "NOT_FOUND", "{method} {path}");
         }
     }
-    assert_eq!(operations, 15);
+    assert_eq!(operations, 16);
 }
 
 #[tokio::test]

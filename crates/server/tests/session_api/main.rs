@@ -12,5 +12,6 @@ mod presence;
 mod publish;
 mod refusals;
 mod sessions;
+mod stream_list;
 mod support;
 mod validation;

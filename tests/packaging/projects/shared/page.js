@@ -6,13 +6,14 @@ export async function page(DurableStreamsClient, startWorkers) {
   const parameters = new URLSearchParams(location.search);
   const here = { site: parameters.get('site') ?? location.origin, run: parameters.get('run') };
   const places = parameters.get('places').split(',');
-  const tell = (event) => fetch(`${here.site}/report`, { method: 'POST', body: JSON.stringify({ ...here, place: 'page', what: 'failure', value: String(event.reason ?? event.message) }) });
+  const tell = (event) => fetch(`${here.site}/report`, { method: 'POST', body: JSON.stringify({ ...here, place: 'page', what: 'failure', value: String(event.reason ?? event.message) }) }).catch(() => undefined);
   addEventListener('error', tell);
   addEventListener('unhandledrejection', tell);
   // Nothing of the package may have needed a policy so far, so there is none yet.
   const own = watch(DurableStreamsClient, { ...here, place: 'page' });
   await new Promise((resolve) => setTimeout(resolve));
-  globalThis.trustedTypes?.createPolicy('default', { createScriptURL: (url) => url });
+  // It would let everything else of the page through as well, so it is there for workers alone.
+  if (startWorkers !== undefined) globalThis.trustedTypes?.createPolicy('default', { createScriptURL: (url) => url });
   await startWorkers?.((place, worker) => {
     if (places.includes(place)) {
       const started = worker();
