@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { minifyGlue } from './glue.mjs';
+import { minifyDist } from './minify.mjs';
 import { reportSizes } from './size.mjs';
 import { snip } from './snip.mjs';
 
@@ -72,8 +73,9 @@ function buildWasm() {
   rmSync(join(wasmDir, 'durable_sessions_bg.wasm.d.ts'), { force: true });
 }
 
-function buildJs() {
+async function buildJs() {
   run(bin('tsc'), ['-p', 'tsconfig.build.json']);
+  await minifyDist(pkg);
   mkdirSync(wasmDir, { recursive: true });
   for (const declaration of ['durable_sessions.d.ts', 'inline.d.ts']) {
     copyFileSync(join(pkg, 'src', 'wasm', declaration), join(wasmDir, declaration));
@@ -90,7 +92,7 @@ if (!jsOnly) {
   rmSync(join(pkg, 'dist'), { recursive: true, force: true });
   buildWasm();
 }
-buildJs();
+await buildJs();
 const built = join(wasmDir, 'durable_sessions_bg.wasm');
 if (existsSync(built)) {
   writeInline(built);

@@ -65,7 +65,8 @@ export class DurableStreamsClient<E extends EventSchemas = NoEvents> {
       () => place.stream !== undefined,
       () => {
         if (place.seat === seat) {
-          this.#leave(path, 'seat');
+          place.seat = undefined;
+          this.#tidy(path, place);
         }
       },
     ));
@@ -78,7 +79,8 @@ export class DurableStreamsClient<E extends EventSchemas = NoEvents> {
       // What the stream shows leaves the session's outbox.
       { ...this.#settings, url: `${this.#settings.baseUrl}/v1/stream/${path}`, sessionId, seen: (id) => place.seat?.seen(id) },
       () => {
-        this.#leave(path, 'stream');
+        place.stream = undefined;
+        this.#tidy(path, place);
         place.seat?.unfollowed();
       },
     );
@@ -91,9 +93,7 @@ export class DurableStreamsClient<E extends EventSchemas = NoEvents> {
     return place;
   }
 
-  #leave(path: string, what: keyof Place): void {
-    const place = this.#place(path);
-    place[what] = undefined;
+  #tidy(path: string, place: Place): void {
     if (!place.stream && !place.seat) {
       this.#places.delete(path);
     }

@@ -61,9 +61,11 @@ export class DurableStreamsError extends Error {
   declare readonly status: number | null;
 
   constructor(code: DurableStreamsErrorCode, message: string, details: ErrorDetails = {}) {
-    const { cause, severity = 'error', reason = null, eventType = null, path = null, expected = null, came = null, offset = null, status = null } = details;
-    super(message, cause === undefined ? undefined : { cause });
-    Object.assign(this, { code, severity, reason, eventType, path, expected, came, offset, status });
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    const own = Object.assign(this as Record<string, unknown>, { code, severity: details.severity ?? 'error' });
+    for (const name of ['reason', 'eventType', 'path', 'expected', 'came', 'offset', 'status'] as const) {
+      own[name] = details[name] ?? null;
+    }
   }
 }
 

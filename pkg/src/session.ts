@@ -161,12 +161,12 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
       return;
     }
     const sending: Sending = { events, text, bytes, attempts: 0, resolve, reject };
-    events.forEach((event, i) => {
-      const { id } = event;
+    events.forEach(({ id }, i) => {
       const { length } = texts[i] as string;
       bytesHeld += length;
-      outbox.set(id, { entry: { id, event, state: 'pending', attempts: 0, cause: null }, sending, bytes: length });
+      outbox.set(id, { sending, bytes: length } as Held);
     });
+    mark(sending, 'pending', null);
     producer.push(sending);
     changed();
   };

@@ -6,7 +6,7 @@ import type { SendingConfig } from './session-types.js';
 import type { DurableStreamsOptions, Logger, ReconnectConfig, TransportOption } from './types.js';
 
 const SESSION_ID = /^[A-Za-z0-9_-]{1,100}$/;
-const AGENT_ID_CHARS_MAX = 256;
+const AGENT_ID = /^[^]{1,256}$/;
 
 const RECONNECT_DEFAULTS: ReconnectConfig = {
   enabled: true,
@@ -82,7 +82,7 @@ function guarded(logger: Logger): Logger {
 
 /** Not `randomUUID`, which pages without TLS do not have. */
 export function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(18)), (byte) => byte.toString(36)).join('');
+  return crypto.getRandomValues(new Uint32Array(4)).join('-');
 }
 
 export function sessionPath(sessionId: string): string {
@@ -93,7 +93,7 @@ export function sessionPath(sessionId: string): string {
 }
 
 export function agentPath(agentId: string): string {
-  if (agentId.length === 0 || agentId.length > AGENT_ID_CHARS_MAX) {
+  if (!AGENT_ID.test(agentId)) {
     throw new DurableStreamsError('INVALID_AGENT_ID', 'an agent id has 1 to 256 characters');
   }
   return `agents/${encodeURIComponent(agentId)}`;
