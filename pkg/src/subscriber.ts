@@ -2,8 +2,8 @@
 import type { CustomRecord } from './custom-types.js';
 import { DurableStreamsError, inWords } from './errors.js';
 import type { Feed } from './feed.js';
-import { CHANNEL_INDEX_OF_KIND, CHANNELS } from './generated/records.js';
-import type { Channel } from './generated/types.js';
+import type { CHANNELS } from './generated/records.js';
+import { CHANNEL_INDEX_OF_KIND } from './generated/records.js';
 import type { ConnectionState, Logger, SessionCallbacks, SessionRecord, StatusCallbacks } from './types.js';
 
 type RecordCallback = ((record: never) => void) | undefined;
@@ -11,18 +11,32 @@ type Told<N extends keyof StatusCallbacks> = Parameters<NonNullable<StatusCallba
 /** How far a subscriber has come. */
 type Reached = Pick<Feed, 'offset' | 'cursor' | 'place' | 'stats'>;
 
-const CALLBACK_OF: { readonly [C in Channel]: keyof SessionCallbacks } = {
-  chunks: 'onChunk',
-  toolCalls: 'onToolCall',
-  presence: 'onPresence',
-  terminal: 'onTerminal',
-  workflow: 'onWorkflow',
-  agentState: 'onAgentState',
-  agent: 'onAgentEvent',
-  containerAgent: 'onContainerAgent',
-  topology: 'onTopology',
-  unknown: 'onUnknownEvent',
-};
+interface CallbackOf {
+  chunks: 'onChunk';
+  toolCalls: 'onToolCall';
+  presence: 'onPresence';
+  terminal: 'onTerminal';
+  workflow: 'onWorkflow';
+  agentState: 'onAgentState';
+  agent: 'onAgentEvent';
+  containerAgent: 'onContainerAgent';
+  topology: 'onTopology';
+  unknown: 'onUnknownEvent';
+}
+type CallbacksOf<Channels extends readonly (keyof CallbackOf)[]> = { readonly [I in keyof Channels]: CallbackOf[Channels[I]] };
+/** In the order of CHANNELS, which their type checks. */
+const CALLBACKS: CallbacksOf<typeof CHANNELS> = [
+  'onChunk',
+  'onToolCall',
+  'onPresence',
+  'onTerminal',
+  'onWorkflow',
+  'onAgentState',
+  'onAgentEvent',
+  'onContainerAgent',
+  'onTopology',
+  'onUnknownEvent',
+];
 
 export interface Subscriber {
   /** Until it is ended. */
@@ -40,7 +54,7 @@ export interface Subscriber {
 
 export function createSubscriber(callbacks: SessionCallbacks, logger: Logger, after: number): Subscriber {
   // Looked up once, since this is asked for every record. Beyond the schema's kinds are the unknown ones.
-  const byChannel = CHANNELS.map((channel) => callbacks[CALLBACK_OF[channel]] as RecordCallback);
+  const byChannel = CALLBACKS.map((name) => callbacks[name] as RecordCallback);
   const unknown = callbacks.onUnknownEvent as RecordCallback;
   let last: Reached;
 
