@@ -3,16 +3,16 @@ import type { BatchSink, RecordContext } from './batch.js';
 import { BatchReader, KIND_UNKNOWN, readBatch, unknownRecord } from './batch.js';
 import type { CustomRecord } from './custom-types.js';
 import type { DriverEvents } from './driver.js';
-import { Driver, OFFLINE, ONLINE, PAUSE, RECONNECT, START } from './driver.js';
+import { CLOSED, CONNECTED, CONNECTING, DISCONNECTED, Driver, ERROR, LOST, OFFLINE, ONLINE, OPEN, PAUSE, RECONNECT, RECONNECTED, RETRYING, START, STATE, STATES, TRANSPORT } from './driver.js';
 import { DurableStreamsError, inWords } from './errors.js';
 import { EVENT_KINDS } from './generated/records.js';
 import { load } from './init.js';
 import type { Subscriber } from './subscriber.js';
-import type { ConnectionInfo, ConnectionState, SessionRecord, StatusCallbacks, SubscribeFrom, SubscriptionStats, Transport } from './types.js';
+import type { ConnectionInfo, ConnectionState, SessionRecord, StatusCallbacks, SubscribeFrom, SubscriptionStats } from './types.js';
 import type { Rejected } from './rejection.js';
 import type { StreamSettings } from './settings.js';
 import type { Notice } from './wasm/durable_sessions.js';
-import { causeText, errorText } from './wording.js';
+import { causeText, errorCode, errorText } from './wording.js';
 
 /** The states in which a request is under way or will be. */
 const ACTIVE = /^(re)?connect/;
@@ -286,18 +286,20 @@ export class Feed implements BatchSink, DriverEvents {
     this.onBatchEnd?.();
   }
 
-  notice([kind, word, causeCode, attempt, number, status, detail]: Notice): void {
+  notice([[kind, word, causeNumber, attempt, number, status], detail]: Notice): void {
     if (this.#disposed) {
       return;
     }
-    const cause = causeText(causeCode, status, detail);
+    const cause = causeText(causeNumber, status, detail);
+    const code = errorCode(word, status);
+    const state = STATES[word] as ConnectionState;
     switch (kind) {
-      case 'state':
-        if (word === this.state || (word === 'connecting' && this.#recovering)) {
+      case STATE:
+        if (state === this.state || (word === CONNECTING && this.#recovering)) {
           break;
         }
-        this.state = word as ConnectionState;
-        if (word === 'connected' || word === 'connecting') {
+        this.state = state;
+        if (word === CONNECTED || word === CONNECTING) {
           this.#inform({ attempt: 0, nextDelayMs: null, cause: null });
           if (this.#recovering) {
             this.#recovering = false;
@@ -307,39 +309,39 @@ export class Feed implements BatchSink, DriverEvents {
           this.#inform({ nextDelayMs: null });
         }
         break;
-      case 'retry':
+      case RETRYING:
         this.#inform({ attempt, nextDelayMs: number, cause });
         break;
-      case 'open':
+      case OPEN:
         this.#stats.connections += 1;
         if (this.#info.nextDelayMs !== null) {
           this.#inform({ attempt, nextDelayMs: null });
         }
         break;
-      case 'error':
+      case ERROR:
         this.#error(
-          new DurableStreamsError(word, errorText(word, cause, attempt, number, detail, this.cursor), {
+          new DurableStreamsError(code, errorText(code, cause, attempt, number, detail, this.cursor), {
             status: status === 0 ? null : status,
             offset: this.offset,
           }),
         );
         break;
-      case 'lost':
+      case LOST:
         this.#lost(attempt, cause);
         break;
-      case 'reconnected':
+      case RECONNECTED:
         this.#tell('onReconnect');
         break;
-      case 'disconnected':
+      case DISCONNECTED:
         this.#tell('onDisconnect');
         break;
-      case 'transport':
-        if (word === 'long-poll') {
+      case TRANSPORT:
+        if (word > 0) {
           this.#settings.logger.warn(`durable-sessions: reading by long-poll: ${detail}`);
         }
-        this.#inform({ transport: word as Transport });
+        this.#inform({ transport: word > 0 ? 'long-poll' : 'sse' });
         break;
-      case 'closed':
+      case CLOSED:
         this.#tell('onClosed');
         break;
     }
