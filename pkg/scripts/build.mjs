@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { minifyGlue } from './glue.mjs';
+import { minifyDist } from './minify.mjs';
 import { reportSizes } from './size.mjs';
 import { snip } from './snip.mjs';
 
@@ -41,14 +42,17 @@ function remapped() {
 
 function buildWasm() {
   const triple = 'wasm32-unknown-unknown';
-  run('cargo', ['build', '--quiet', '--lib', '-p', crate, '--profile', 'wasm', '--target', triple], {
+  // As a module alone: with the library that the crate's tests link, cargo would leave out the optimisation across crates.
+  run('cargo', ['rustc', '--quiet', '--lib', '-p', crate, '--crate-type', 'cdylib', '--profile', 'wasm', '--target', triple], {
     cwd: root,
     // Names are needed until the panics are snipped; wasm-opt strips them.
     env: {
       ...process.env,
       CARGO_PROFILE_WASM_STRIP: 'none',
       // One data segment an item, so that those of the panics can be told.
-      CARGO_ENCODED_RUSTFLAGS: [...remapped(), '-Clink-arg=--no-merge-data-segments'].join('\x1f'),
+      // The stack holds no buffers, and nesting is bounded: of the usual megabyte it needs little. Data begins behind it, and
+      // small addresses are short. Running over its end traps.
+      CARGO_ENCODED_RUSTFLAGS: [...remapped(), '-Clink-arg=--no-merge-data-segments', '-Clink-arg=-zstack-size=131072'].join('\x1f'),
     },
   });
   const built = join(targetDir(), triple, 'wasm', `${crate.replaceAll('-', '_')}.wasm`);
@@ -72,8 +76,9 @@ function buildWasm() {
   rmSync(join(wasmDir, 'durable_sessions_bg.wasm.d.ts'), { force: true });
 }
 
-function buildJs() {
+async function buildJs() {
   run(bin('tsc'), ['-p', 'tsconfig.build.json']);
+  await minifyDist(pkg);
   mkdirSync(wasmDir, { recursive: true });
   for (const declaration of ['durable_sessions.d.ts', 'inline.d.ts']) {
     copyFileSync(join(pkg, 'src', 'wasm', declaration), join(wasmDir, declaration));
@@ -90,7 +95,7 @@ if (!jsOnly) {
   rmSync(join(pkg, 'dist'), { recursive: true, force: true });
   buildWasm();
 }
-buildJs();
+await buildJs();
 const built = join(wasmDir, 'durable_sessions_bg.wasm');
 if (existsSync(built)) {
   writeInline(built);

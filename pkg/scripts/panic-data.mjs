@@ -4,6 +4,8 @@
 
 /** A constant may be an address folded with a small number, or that of an end: what is near is not called dead. */
 const SLACK_BYTES = 64;
+/** Of what is text nobody takes an address but the first: next to where another item begins it is not near, but a neighbour. */
+const TEXT = /^[\x20-\x7e\n]{16,}\0*$/;
 
 /** The data of a module by items, in the order of their addresses. */
 export function dataOf(module) {
@@ -70,8 +72,10 @@ function at(segments, address) {
 
 function mark(segments, constants, slack, found) {
   for (const constant of constants) {
+    const meant = segments.find(({ start }) => start === constant);
     for (const segment of segments) {
-      if (constant >= segment.start - slack && constant < segment.end + slack) {
+      const isNeighbour = meant !== undefined && segment !== meant && TEXT.test(segment.bytes.toString('latin1'));
+      if (!isNeighbour && constant >= segment.start - slack && constant < segment.end + slack) {
         found.add(segment);
       }
     }

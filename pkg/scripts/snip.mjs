@@ -5,9 +5,10 @@ import binaryen from 'binaryen';
 
 import { constantsOf, dataOf, deadData } from './panic-data.mjs';
 
-// What the compiler calls when an index, a slice, an unwrap, a borrow or an allocation fails.
+// What the compiler calls when an index, a slice, an unwrap, a borrow or an allocation fails, and wasm-bindgen for a handle
+// that was freed.
 const PANICS =
-  /^(core|std|alloc|__rustc)(\[[0-9a-f]+\])?::(panicking::|rust_panic$|rust_begin_unwind$|option::(unwrap|expect)_failed|result::unwrap_failed|slice::index::slice_\w*fail|str::slice_error_fail|cell::(panic_|lazy::panic_)|raw_vec::(handle_error|capacity_overflow)|alloc::(handle_alloc_error|rust_oom)|thread::local::panic_|fmt::float|unicode::printable)|^<.* as core(\[[0-9a-f]+\])?::fmt::Debug>::fmt|^<std(\[[0-9a-f]+\])?::panicking::/;
+  /^(core|std|alloc|__rustc)(\[[0-9a-f]+\])?::(panicking::|rust_panic$|rust_begin_unwind$|option::(unwrap|expect)_failed|result::unwrap_failed|slice::index::slice_\w*fail|str::slice_error_fail|cell::(panic_|lazy::panic_)|raw_vec::(handle_error|capacity_overflow)|alloc::(handle_alloc_error|rust_oom)|thread::local::panic_|fmt::float|unicode::printable)|^wasm_bindgen::(throw_str|__rt::(throw_null|borrow_fail))|^<.* as core(\[[0-9a-f]+\])?::fmt::Debug>::fmt|^<std(\[[0-9a-f]+\])?::panicking::/;
 
 /** The module with its panics snipped and their data zeroed: how many there were, and how many bytes. */
 export function snip(bytes) {
@@ -20,11 +21,30 @@ export function snip(bytes) {
     module.removeFunction(name);
     module.addFunction(name, params, results, [], module.unreachable());
   }
-  module.runPasses(['remove-unused-module-elements']);
+  // What was handed to them is no use of it: texts above all.
+  module.runPasses(['remove-unused-module-elements', 'dae']);
+  dropTable(module);
   const dead = deadData(segments, before, constantsOf(binaryen, module));
   setData(module, segments.filter((segment) => !dead.has(segment)));
   const deadBytes = [...dead].reduce((sum, { bytes: data }) => sum + data.length, 0);
   return { bytes: module.emitBinary(), snipped: names.length, deadBytes };
+}
+
+/**
+ * Drops the table of functions, which no function that is left calls through: only descriptions that the CLI of wasm-bindgen has
+ * read do, and the formatting of panics. No tool sees it, since whatever a table holds counts as called.
+ */
+function dropTable(module) {
+  for (let i = module.getNumElementSegments() - 1; i >= 0; i -= 1) {
+    module.removeElementSegment(binaryen.getElementSegmentInfo(module.getElementSegmentByIndex(i)).name);
+  }
+  module.runPasses(['remove-unused-module-elements']);
+  for (let i = 0; i < module.getNumFunctions(); i += 1) {
+    const { name, body } = binaryen.getFunctionInfo(module.getFunctionByIndex(i));
+    if (body !== 0 && binaryen.emitText(body).includes('call_indirect')) {
+      throw new Error(`${name} calls through the table: scripts/snip.mjs must not drop it any more`);
+    }
+  }
 }
 
 /** One segment, with zeros where nothing is: they compress better than the heads of many segments. */

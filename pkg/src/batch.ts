@@ -1,7 +1,7 @@
 // Reads one delivery of the driver: two texts that strings are cut from, the open JSON values, and words that say what
 // is where (crates/client-wasm/src/batch). Must not know: callbacks, connections. Everything is copied out before the
 // first item is handed on, since callbacks may re-enter the driver.
-import type { CustomRecord, StandardSchema } from './custom-types.js';
+import type { CustomRecord, EventCheck } from './custom-types.js';
 import { EVENT_KINDS, construct } from './generated/records.js';
 import type { Rejected } from './rejection.js';
 import { explain } from './rejection.js';
@@ -30,7 +30,7 @@ export interface RecordContext {
   offset: number;
   cursor: string | null;
   /** Of the application's own event types. */
-  readonly schemas: ReadonlyMap<string, StandardSchema>;
+  readonly schemas: ReadonlyMap<string, EventCheck>;
 }
 
 /** Receives the items of a batch in order. */

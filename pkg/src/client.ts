@@ -5,50 +5,48 @@ import { agentPath, clientSettings, sessionPath } from './settings.js';
 import { openSession } from './session.js';
 import type { SessionSeat } from './session.js';
 import type { SessionHandle } from './session-types.js';
-import { SharedStream } from './stream.js';
-import type { AgentStateRecord } from './generated/types.js';
+import type { SharedStream } from './stream.js';
+import { shareStream } from './stream.js';
 import type { AgentCallbacks, DurableStreamsOptions, SessionCallbacks, SessionRecord, SubscribeOptions, Subscription } from './types.js';
+
+/** What there is of one path: a stream while somebody follows it, a session until it is closed. */
+interface Place {
+  stream?: SharedStream | undefined;
+  seat?: SessionSeat | undefined;
+}
 
 export class DurableStreamsClient<E extends EventSchemas = NoEvents> {
   readonly #settings: ClientSettings;
-  readonly #streams = new Map<string, SharedStream>();
-  readonly #seats = new Map<string, SessionSeat>();
+  readonly #places = new Map<string, Place>();
 
   constructor(options: DurableStreamsOptions<E> = {}) {
     this.#settings = clientSettings(options);
   }
 
   /** Reads `{url}/v1/stream/sessions/{sessionId}`. Returns at once; throws only when the session id is none. */
-  subscribeToSession(sessionId: string, callbacks: SessionCallbacks<E>, options: SubscribeOptions = {}): Subscription {
+  subscribeToSession(sessionId: string, callbacks: SessionCallbacks<E>, options?: SubscribeOptions): Subscription {
     // Beyond this point nothing depends on which event types are registered.
-    return this.#stream(sessionPath(sessionId), sessionId).subscribe(callbacks as unknown as SessionCallbacks, options.from ?? null);
+    return this.#subscribe(sessionPath(sessionId), sessionId, callbacks as unknown as SessionCallbacks, options);
   }
 
   /** Reads `{url}/v1/stream/agents/{agentId}`; the records' `sessionId` is the agent's id there. */
-  subscribeToAgent(agentId: string, callbacks: AgentCallbacks<E>, options: SubscribeOptions = {}): Subscription {
+  subscribeToAgent(agentId: string, callbacks: AgentCallbacks<E>, options?: SubscribeOptions): Subscription {
     const { onState, onStep, ...status } = callbacks;
-    return this.#stream(agentPath(agentId), agentId).subscribe(
-      {
-        ...(status as SessionCallbacks),
-        onEvent: (record) => {
-          if (record.channel === 'agentState') {
-            onState?.(record);
-          } else {
-            onStep?.(record as Exclude<SessionRecord, AgentStateRecord>);
-          }
-        },
-      },
-      options.from ?? null,
-    );
+    const onEvent = (record: SessionRecord) => {
+      if (record.channel === 'agentState') {
+        onState?.(record);
+      } else {
+        onStep?.(record);
+      }
+    };
+    return this.#subscribe(agentPath(agentId), agentId, { ...(status as SessionCallbacks), onEvent }, options);
   }
 
   /** Ends every subscription and every session of this client. Whoever subscribes afterwards starts anew. */
   close(): void {
-    for (const seat of this.#seats.values()) {
-      void seat.session.close();
-    }
-    for (const stream of this.#streams.values()) {
-      stream.close();
+    for (const { stream, seat } of this.#places.values()) {
+      void seat?.session.close();
+      stream?.close();
     }
   }
 
@@ -59,45 +57,46 @@ export class DurableStreamsClient<E extends EventSchemas = NoEvents> {
   /** The session to write to: the same until it is closed. Asks for nothing; throws only when the session id is none. */
   session(sessionId: string): SessionHandle<E> {
     const path = sessionPath(sessionId);
-    let seat = this.#seats.get(path);
-    if (seat === undefined) {
-      seat = openSession(
-        sessionId,
-        this.#settings,
-        (callbacks, options) => this.subscribeToSession(sessionId, callbacks as unknown as SessionCallbacks<E>, options),
-        () => this.#streams.has(path),
-        () => {
-          if (this.#seats.get(path) === seat) {
-            this.#seats.delete(path);
-            this.#join(path);
-          }
-        },
-      );
-      this.#seats.set(path, seat);
-      this.#join(path);
-    }
+    const place = this.#place(path);
+    const seat = (place.seat ??= openSession(
+      sessionId,
+      this.#settings,
+      (callbacks, options) => this.subscribeToSession(sessionId, callbacks as unknown as SessionCallbacks<E>, options),
+      () => place.stream !== undefined,
+      () => {
+        if (place.seat === seat) {
+          place.seat = undefined;
+          this.#tidy(path, place);
+        }
+      },
+    ));
     return seat.session as unknown as SessionHandle<E>;
   }
 
-  /** What the stream shows leaves the session's outbox. */
-  #join(path: string): void {
-    const stream = this.#streams.get(path);
-    if (stream !== undefined) {
-      stream.settings.seen = this.#seats.get(path)?.seen ?? null;
-    }
+  #subscribe(path: string, sessionId: string, callbacks: SessionCallbacks, { from }: SubscribeOptions = {}): Subscription {
+    const place = this.#place(path);
+    place.stream ??= shareStream(
+      // What the stream shows leaves the session's outbox.
+      { ...this.#settings, url: `${this.#settings.baseUrl}/v1/stream/${path}`, sessionId, seen: (id) => place.seat?.seen(id) },
+      () => {
+        place.stream = undefined;
+        this.#tidy(path, place);
+        place.seat?.unfollowed();
+      },
+    );
+    return place.stream.subscribe(callbacks, from ?? null);
   }
 
-  #stream(path: string, sessionId: string): SharedStream {
-    let stream = this.#streams.get(path);
-    if (stream === undefined) {
-      stream = new SharedStream(this.#settings.stream(path, sessionId), () => {
-        this.#streams.delete(path);
-        this.#seats.get(path)?.unfollowed();
-      });
-      this.#streams.set(path, stream);
-      this.#join(path);
+  #place(path: string): Place {
+    const place = this.#places.get(path) ?? {};
+    this.#places.set(path, place);
+    return place;
+  }
+
+  #tidy(path: string, place: Place): void {
+    if (!place.stream && !place.seat) {
+      this.#places.delete(path);
     }
-    return stream;
   }
 }
 

@@ -1,4 +1,5 @@
 // What an application says of event types of its own, and what it gets: types only.
+import type { DurableStreamsError } from './errors.js';
 import type { EventId, Meta, SessionId } from './generated/types.js';
 
 /** The part of Standard Schema v1 (https://standardschema.dev) that is used: zod, valibot, arktype and others have it. */
@@ -18,6 +19,12 @@ export interface StandardIssue {
 
 /** A schema for the `data` of each event type. */
 export type EventSchemas = Readonly<Record<string, StandardSchema>>;
+/** What is wrong with a record, whose `data` it replaces by what its schema makes of it. */
+export type EventCheck = (record: CustomRecord) => DurableStreamsError | null;
+/** What `defineEvents` makes: for the client's option `events`. */
+export interface DefinedEvents<E extends EventSchemas = EventSchemas> extends ReadonlyMap<string, EventCheck> {
+  readonly schemas: E;
+}
 /** No event types of one's own. */
 export type NoEvents = Record<never, never>;
 /** What a schema makes of a payload. */

@@ -1,23 +1,27 @@
 // Event types of an application's own, checked by validators that speak Standard Schema. Must not know subscribers.
 import { DurableStreamsError, inWords } from './errors.js';
 import { TYPES } from './generated/records.js';
-import type { CustomRecord, EventSchemas, StandardSchema } from './custom-types.js';
+import type { CustomRecord, DefinedEvents, EventCheck, EventSchemas, StandardSchema } from './custom-types.js';
 
 const EXCERPT_CHARS_MAX = 80;
 
-/** By event type. Throws when a schema is none, or its type is the catalogue's to define. */
-export function schemasByType(events: EventSchemas = {}): ReadonlyMap<string, StandardSchema> {
-  const schemas = new Map(Object.entries(events));
-  for (const [type, schema] of schemas) {
+/**
+ * Event types of an application's own, each with a Standard Schema for its `data`, which has to answer synchronously.
+ * Throws INVALID_OPTIONS when a schema is none, or its type is the catalogue's to define.
+ */
+export function defineEvents<E extends EventSchemas>(schemas: E): DefinedEvents<E> {
+  const checks = new Map<string, EventCheck>();
+  for (const [type, schema] of Object.entries(schemas)) {
     if (TYPES.includes(type) || typeof schema?.['~standard']?.validate !== 'function') {
       throw new DurableStreamsError('INVALID_OPTIONS', `events: ${type} needs a Standard Schema, and must not be in the catalogue`);
     }
+    checks.set(type, (record) => refine(record, schema));
   }
-  return schemas;
+  return Object.assign(checks, { schemas });
 }
 
 /** Puts what the schema makes of the payload in its place; what is wrong with it otherwise. */
-export function refine(record: CustomRecord<string, unknown>, schema: StandardSchema): DurableStreamsError | null {
+function refine(record: CustomRecord, schema: StandardSchema): DurableStreamsError | null {
   const { type, offset, data } = record;
   const refused = (reason: string, message: string, details: object) =>
     new DurableStreamsError('INVALID_EVENT', `a ${type} event was refused: ${message}`, { reason, eventType: type, path: '$.data', offset, ...details });

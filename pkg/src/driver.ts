@@ -3,6 +3,7 @@
 import { discard } from './init.js';
 import type { StreamSettings } from './settings.js';
 import { asEventStream, objection } from './transport.js';
+import type { ConnectionState } from './types.js';
 import type { ConnectionHooks, Notice } from './wasm/durable_sessions.js';
 import { Connection } from './wasm/durable_sessions.js';
 
@@ -25,11 +26,33 @@ export const RECONNECT = 1;
 export const ONLINE = 2;
 export const OFFLINE = 3;
 const ENDED = 4;
-const RETRY = 5;
+// 5: the time until the next attempt is over.
 const SILENCE = 6;
 const WOKE = 7;
 export const PAUSE = 8;
 const CLOSE = 9;
+
+// Kinds of notices, as crates/client-wasm/src/driver/notice.rs has them.
+export const OPEN = 0;
+const ABORT = 1;
+const TIMER = 2;
+export const STATE = 3;
+export const RETRYING = 4;
+export const ERROR = 5;
+export const LOST = 6;
+export const RECONNECTED = 7;
+export const DISCONNECTED = 8;
+export const CLOSED = 9;
+/** The driver's own: from here on it reads by SSE (0) or long-poll; the text says why. */
+export const TRANSPORT = 10;
+
+/** The states by the numbers that notices have. */
+export const STATES: readonly ConnectionState[] = ['disconnected', 'connecting', 'connected', 'reconnecting', 'lost', 'closed'];
+export const CONNECTING = 1;
+export const CONNECTED = 2;
+
+/** A timer beside those of the machine, which have the numbers of their signals. */
+const STALL = 0;
 
 // Whether polls take the place of SSE; as long as none has worked, they are no better.
 const SSE = 0;
@@ -39,7 +62,7 @@ const POLLS = 2;
 /** Hears what came of it. */
 export interface DriverEvents {
   batch(parts: number, bytes: number): void;
-  /** What the machine tells, and 'transport': from here on it reads by the mode of this word; `detail` says why. */
+  /** What the machine tells, and `TRANSPORT`. */
   notice(notice: Notice): void;
   /** The wasm instance is gone, and this driver with it; by a call of its own, if it was that. */
   trapped(own: boolean, thrown: unknown): void;
@@ -54,8 +77,8 @@ export class Driver {
   readonly #events: DriverEvents;
   #mode: number;
   #sseAgainAt = Infinity;
-  /** What it was last read by, and why not by SSE. */
-  #way: string;
+  /** Whether it was last read by polls, and why not by SSE. */
+  #way: boolean;
   #reason = '';
   #isAtTail = false;
   /** Must not be called any more. */
@@ -64,14 +87,14 @@ export class Driver {
   #turn = 0;
   #abort: AbortController | null = null;
   #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
-  readonly #timers: Record<string, unknown> = {};
+  readonly #timers: Record<number, unknown> = {};
 
   /** `offset` messages stand before `cursor`, which is empty at the start. Throws if it is none. */
   constructor(settings: StreamSettings, cursor: string, offset: number, events: DriverEvents) {
     this.#settings = settings;
     this.#events = events;
     this.#mode = settings.transport === 'long-poll' ? POLLS : SSE;
-    this.#way = this.#mode === SSE ? 'sse' : 'long-poll';
+    this.#way = this.#mode !== SSE;
     const { enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter } = settings.reconnect;
     const seed = Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
     const { silenceMs, frameBytesMax } = settings;
@@ -83,14 +106,14 @@ export class Driver {
         }
       },
       notice: (notice) => {
-        const [kind, word, , , number, , detail] = notice;
+        const [[kind, word, , , number], text, echo] = notice;
         // An instance that has failed may still be at work further up the stack.
         if (this.#gone) {
           return;
         }
-        if (kind === 'timer') {
-          this.#setTimer(word, word === 'silence' && this.#mode !== SSE ? number * POLL_SILENCE_TIMES : number);
-        } else if (kind === 'abort') {
+        if (kind === TIMER) {
+          this.#setTimer(word, word === SILENCE && this.#mode !== SSE ? number * POLL_SILENCE_TIMES : number);
+        } else if (kind === ABORT) {
           this.#drop();
         } else {
           // Before the request leaves, so that whoever hears of it may still prevent it.
@@ -99,9 +122,9 @@ export class Driver {
             events.notice(notice);
           } finally {
             // Where the state is not known, what is there is asked for, without waiting for more.
-            this.#isAtTail &&= kind !== 'state' || word === 'connected';
-            if (kind === 'open' && turn === this.#turn) {
-              void this.#request(detail);
+            this.#isAtTail &&= kind !== STATE || word === CONNECTED;
+            if (kind === OPEN && turn === this.#turn) {
+              void this.#request(text, echo);
             }
           }
         }
@@ -158,7 +181,8 @@ export class Driver {
     }
   }
 
-  #setTimer(timer: string, afterMs: number, due = () => { this.signal(timer === 'silence' ? SILENCE : RETRY); }): void {
+  /** By default what is due is the signal of that number. */
+  #setTimer(timer: number, afterMs: number, due = () => { this.signal(timer); }): void {
     const { clock } = this.#settings;
     clock.clearTimeout(this.#timers[timer] as never);
     if (afterMs >= 0) {
@@ -178,7 +202,7 @@ export class Driver {
 
   #drop(): void {
     this.#turn += 1;
-    this.#setTimer('stall', -1);
+    this.#setTimer(STALL, -1);
     const abort = this.#abort;
     const reader = this.#reader;
     this.#abort = this.#reader = null;
@@ -194,7 +218,7 @@ export class Driver {
     }
   }
 
-  async #request(query: string): Promise<void> {
+  async #request(offset: string, echo: string): Promise<void> {
     this.#drop();
     const turn = this.#turn;
     const stale = () => turn !== this.#turn;
@@ -212,11 +236,11 @@ export class Driver {
       this.#mode = POLL_TRIED;
       this.#sseAgainAt = clock.Date.now() + SSE_AGAIN_MS;
       this.#reason = reason;
-      void this.#request(query);
+      void this.#request(offset, echo);
     };
     const watch = () => {
       const stallMs = Math.min(silenceMs / 2 || STALL_MS, STALL_MS);
-      this.#setTimer('stall', mayFallBack ? stallMs : -1, () => {
+      this.#setTimer(STALL, mayFallBack ? stallMs : -1, () => {
         fallBack(`nothing arrived for ${stallMs} ms`);
       });
     };
@@ -230,7 +254,9 @@ export class Driver {
       const { signal } = (this.#abort = new AbortController());
       watch();
       fields['Accept'] = polls ? 'application/json' : 'text/event-stream';
-      let response = await fetch(`${url}?${query.replace('live=sse&', live)}`, { method: 'GET', headers: fields, signal, cache: 'no-store' });
+      // Parameters in the order of their names, as caches like it.
+      const cursor = echo && `cursor=${encodeURIComponent(echo)}&`;
+      let response = await fetch(`${url}?${cursor}${live}offset=${encodeURIComponent(offset)}`, { method: 'GET', headers: fields, signal, cache: 'no-store' });
       // Not `instanceof`: an application's own fetch may have a Response of its own.
       const { status, headers: own } = (response as Partial<Response> | null | undefined) ?? {};
       if (typeof status !== 'number' || typeof own?.get !== 'function') {
@@ -265,7 +291,7 @@ export class Driver {
         if (stale()) {
           return;
         }
-        this.#setTimer('stall', -1);
+        this.#setTimer(STALL, -1);
       }
       this.#call(() => {
         this.#connection.answered(response);
@@ -274,10 +300,9 @@ export class Driver {
         if (!(chunk instanceof Uint8Array)) {
           throw new TypeError('the body holds something else than bytes');
         }
-        const way = polls ? 'long-poll' : 'sse';
-        if (way !== this.#way) {
-          this.#way = way;
-          this.#events.notice(['transport', way, '', 0, 0, 0, this.#reason]);
+        if (polls !== this.#way) {
+          this.#way = polls;
+          this.#events.notice([[TRANSPORT, Number(polls), 0, 0, 0, 0], this.#reason, '']);
         }
         const bytes = chunk;
         for (let from = 0; from < bytes.length && !stale(); from += PIECE_BYTES_MAX) {

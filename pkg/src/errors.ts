@@ -42,35 +42,30 @@ export interface ErrorDetails {
 
 export class DurableStreamsError extends Error {
   override readonly name = 'DurableStreamsError';
-  readonly code: DurableStreamsErrorCode;
+  declare readonly code: DurableStreamsErrorCode;
   /** 'warning': the event was delivered all the same, see `validation`. */
-  readonly severity: 'error' | 'warning';
+  declare readonly severity: 'error' | 'warning';
   /** The rule that an event broke: 'wrong_type', 'missing_field', 'number_range' and so on. */
-  readonly reason: string | null;
+  declare readonly reason: string | null;
   /** Type of the event that was refused, when it could be read. */
-  readonly eventType: string | null;
+  declare readonly eventType: string | null;
   /** JSON path of what was wrong, `$.data.text`. */
-  readonly path: string | null;
+  declare readonly path: string | null;
   /** What the schema asks for at that path. */
-  readonly expected: string | null;
+  declare readonly expected: string | null;
   /** What stood there, shortened. */
-  readonly came: string | null;
+  declare readonly came: string | null;
   /** Offset of the event, or of the last one before the error. */
-  readonly offset: number | null;
+  declare readonly offset: number | null;
   /** HTTP status, when a response caused it. */
-  readonly status: number | null;
+  declare readonly status: number | null;
 
   constructor(code: DurableStreamsErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
-    this.code = code;
-    this.severity = details.severity ?? 'error';
-    this.reason = details.reason ?? null;
-    this.eventType = details.eventType ?? null;
-    this.path = details.path ?? null;
-    this.expected = details.expected ?? null;
-    this.came = details.came ?? null;
-    this.offset = details.offset ?? null;
-    this.status = details.status ?? null;
+    const own = Object.assign(this as Record<string, unknown>, { code, severity: details.severity ?? 'error' });
+    for (const name of ['reason', 'eventType', 'path', 'expected', 'came', 'offset', 'status'] as const) {
+      own[name] = details[name] ?? null;
+    }
   }
 }
 

@@ -1,19 +1,18 @@
 // One network connection and the subscribers it serves. Owns the driver; knows no other feed.
 import type { BatchSink, RecordContext } from './batch.js';
 import { BatchReader, KIND_UNKNOWN, readBatch, unknownRecord } from './batch.js';
-import { refine } from './custom.js';
 import type { CustomRecord } from './custom-types.js';
 import type { DriverEvents } from './driver.js';
-import { Driver, OFFLINE, ONLINE, PAUSE, RECONNECT, START } from './driver.js';
+import { CLOSED, CONNECTED, CONNECTING, DISCONNECTED, Driver, ERROR, LOST, OFFLINE, ONLINE, OPEN, PAUSE, RECONNECT, RECONNECTED, RETRYING, START, STATE, STATES, TRANSPORT } from './driver.js';
 import { DurableStreamsError, inWords } from './errors.js';
 import { EVENT_KINDS } from './generated/records.js';
 import { load } from './init.js';
 import type { Subscriber } from './subscriber.js';
-import type { ConnectionInfo, ConnectionState, SessionRecord, SubscribeFrom, SubscriptionStats, Transport } from './types.js';
+import type { ConnectionInfo, ConnectionState, SessionRecord, StatusCallbacks, SubscribeFrom, SubscriptionStats } from './types.js';
 import type { Rejected } from './rejection.js';
 import type { StreamSettings } from './settings.js';
 import type { Notice } from './wasm/durable_sessions.js';
-import { causeText, errorText } from './wording.js';
+import { causeText, errorCode, errorText } from './wording.js';
 
 /** The states in which a request is under way or will be. */
 const ACTIVE = /^(re)?connect/;
@@ -72,8 +71,12 @@ export class Feed implements BatchSink, DriverEvents {
     return this.#place;
   }
 
-  get info(): ConnectionInfo {
-    return this.#info;
+  /** Says to one subscriber how the connection stands. */
+  greet(subscriber: Subscriber): void {
+    if (subscriber.active) {
+      subscriber.state = this.state;
+      subscriber.tell('onConnectionStateChange', this.state, this.#info);
+    }
   }
 
   get stats(): SubscriptionStats {
@@ -119,9 +122,8 @@ export class Feed implements BatchSink, DriverEvents {
   }
 
   record(record: SessionRecord | CustomRecord, kind: number, uncounted: boolean): void {
-    const schema = kind < EVENT_KINDS ? undefined : this.#context.schemas.get(record.type);
-    const refused = schema === undefined ? null : refine(record as CustomRecord, schema);
-    if (refused !== null) {
+    const refused = kind < EVENT_KINDS ? null : this.#context.schemas.get(record.type)?.(record as CustomRecord);
+    if (refused) {
       this.#refuse(refused, uncounted);
       return;
     }
@@ -130,7 +132,7 @@ export class Feed implements BatchSink, DriverEvents {
     for (let i = 0; i < audience.length; i += 1) {
       (audience[i] as Subscriber).record(record, kind, uncounted);
     }
-    this.#settings.seen?.(record.id);
+    this.#settings.seen(record.id);
   }
 
   rejected(rejected: Rejected): void {
@@ -155,7 +157,7 @@ export class Feed implements BatchSink, DriverEvents {
     this.#settings.logger.warn(`durable-sessions: ${error.message}`, { code: error.code, path: error.path, offset: error.offset });
     for (const subscriber of this.#audience) {
       if (uncounted || (error.offset as number) > subscriber.after) {
-        subscriber.error(error);
+        subscriber.tell('onError', error);
       }
     }
   }
@@ -262,7 +264,7 @@ export class Feed implements BatchSink, DriverEvents {
     }
     if (this.state === 'connected') {
       this.#recovering = true;
-      this.#each((subscriber) => subscriber.disconnected());
+      this.#tell('onDisconnect');
       this.state = 'reconnecting';
       this.#inform({ cause: 'the wasm module failed' });
     }
@@ -284,61 +286,63 @@ export class Feed implements BatchSink, DriverEvents {
     this.onBatchEnd?.();
   }
 
-  notice([kind, word, causeCode, attempt, number, status, detail]: Notice): void {
+  notice([[kind, word, causeNumber, attempt, number, status], detail]: Notice): void {
     if (this.#disposed) {
       return;
     }
-    const cause = causeText(causeCode, status, detail);
+    const cause = causeText(causeNumber, status, detail);
+    const code = errorCode(word, status);
+    const state = STATES[word] as ConnectionState;
     switch (kind) {
-      case 'state':
-        if (word === this.state || (word === 'connecting' && this.#recovering)) {
+      case STATE:
+        if (state === this.state || (word === CONNECTING && this.#recovering)) {
           break;
         }
-        this.state = word as ConnectionState;
-        if (word === 'connected' || word === 'connecting') {
+        this.state = state;
+        if (word === CONNECTED || word === CONNECTING) {
           this.#inform({ attempt: 0, nextDelayMs: null, cause: null });
           if (this.#recovering) {
             this.#recovering = false;
-            this.#each((subscriber) => subscriber.reconnected());
+            this.#tell('onReconnect');
           }
         } else {
           this.#inform({ nextDelayMs: null });
         }
         break;
-      case 'retry':
+      case RETRYING:
         this.#inform({ attempt, nextDelayMs: number, cause });
         break;
-      case 'open':
+      case OPEN:
         this.#stats.connections += 1;
         if (this.#info.nextDelayMs !== null) {
           this.#inform({ attempt, nextDelayMs: null });
         }
         break;
-      case 'error':
+      case ERROR:
         this.#error(
-          new DurableStreamsError(word, errorText(word, cause, attempt, number, detail, this.cursor), {
+          new DurableStreamsError(code, errorText(code, cause, attempt, number, detail, this.cursor), {
             status: status === 0 ? null : status,
             offset: this.offset,
           }),
         );
         break;
-      case 'lost':
+      case LOST:
         this.#lost(attempt, cause);
         break;
-      case 'reconnected':
-        this.#each((subscriber) => subscriber.reconnected());
+      case RECONNECTED:
+        this.#tell('onReconnect');
         break;
-      case 'disconnected':
-        this.#each((subscriber) => subscriber.disconnected());
+      case DISCONNECTED:
+        this.#tell('onDisconnect');
         break;
-      case 'transport':
-        if (word === 'long-poll') {
+      case TRANSPORT:
+        if (word > 0) {
           this.#settings.logger.warn(`durable-sessions: reading by long-poll: ${detail}`);
         }
-        this.#inform({ transport: word as Transport });
+        this.#inform({ transport: word > 0 ? 'long-poll' : 'sse' });
         break;
-      case 'closed':
-        this.#each((subscriber) => subscriber.closed());
+      case CLOSED:
+        this.#tell('onClosed');
         break;
     }
   }
@@ -355,24 +359,23 @@ export class Feed implements BatchSink, DriverEvents {
 
   #lost(attempts: number, cause: string): void {
     const info = { code: this.#lastErrorCode, attempts, cause, cursor: this.cursor };
-    this.#each((subscriber) => subscriber.lost(info));
+    this.#tell('onConnectionLost', info);
   }
 
   #error(error: DurableStreamsError): void {
     this.#lastErrorCode = error.code;
     this.#settings.logger.error(`durable-sessions: ${error.message}`, { code: error.code, offset: error.offset });
-    this.#each((subscriber) => subscriber.error(error));
+    this.#tell('onError', error);
   }
 
   #inform(change: Partial<ConnectionInfo>): void {
-    const { state } = this;
-    const info = (this.#info = { ...this.#info, ...change });
-    this.#each((subscriber) => subscriber.stateChanged(state, info));
+    this.#info = { ...this.#info, ...change };
+    this.#audience.forEach(this.greet, this);
   }
 
-  #each(run: (subscriber: Subscriber) => void): void {
+  #tell<N extends keyof StatusCallbacks>(name: N, ...told: Parameters<NonNullable<StatusCallbacks[N]>>): void {
     for (const subscriber of this.#audience) {
-      run(subscriber);
+      subscriber.tell(name, ...told);
     }
   }
 }

@@ -3,7 +3,7 @@ import type { CursorPosition } from './generated/types.js';
 import { isPassing } from './backoff.js';
 import type { RequestSettings } from './request.js';
 import { refusal, request } from './request.js';
-import type { PresenceIdentity, PresenceLease, PresentUser, SessionPresence } from './session-types.js';
+import type { PresenceIdentity, PresenceLease, PresentUser, SessionHandle, SessionPresence } from './session-types.js';
 import type { FetchInit } from './types.js';
 
 // A third of what the server waits.
@@ -11,7 +11,23 @@ const HEARTBEAT_MS = 20_000;
 
 const ignore = () => undefined;
 
-export function createPresence(settings: RequestSettings, url: string, connectionId: string, cursorMs: number): SessionPresence {
+/** What a session keeps for its presence, and the presence as soon as somebody has asked for it. */
+export interface PresenceSeat {
+  readonly settings: RequestSettings;
+  readonly url: string;
+  readonly connectionId: string;
+  /** The least time between two updates. */
+  readonly cursorMs: number;
+  presence?: SessionPresence;
+}
+
+/** Who is in a session, and that this user is: the same for a session at each call. The session's `close()` leaves. */
+export function presenceOf<E>(session: SessionHandle<E>): SessionPresence {
+  const seat = session.presenceSeat as PresenceSeat;
+  return (seat.presence ??= createPresence(seat));
+}
+
+function createPresence({ settings, url, connectionId, cursorMs }: PresenceSeat): SessionPresence {
   const { clock } = settings;
   const target = globalThis as Partial<Pick<typeof globalThis, 'addEventListener' | 'removeEventListener'>>;
   let joined: (PresenceIdentity & { connectionId: string; cursor?: CursorPosition; activeFile?: string }) | null = null;

@@ -13,11 +13,10 @@ export interface Unit {
   readonly bytes: number;
 }
 
-export interface ProducerSettings<U extends Unit> {
+export interface ProducerSettings<U extends Unit> extends RequestSettings {
   readonly url: string;
   readonly contentType: string;
   readonly reconnect: ReconnectConfig;
-  readonly request: RequestSettings;
   /** Names the producer. Nobody else may have it. */
   readonly id: string;
   /** Of an id that is used again: one more than the last time. Default 0. */
@@ -69,7 +68,7 @@ export function createProducer<U extends Unit>(settings: ProducerSettings<U>): P
       let afterMs = 0;
       try {
         const answer = await request(
-          settings.request,
+          settings,
           settings.url,
           'POST',
           { 'Content-Type': settings.contentType, 'Producer-Id': settings.id, 'Producer-Epoch': `${epoch}`, 'Producer-Seq': `${seq}` },
@@ -99,7 +98,7 @@ export function createProducer<U extends Unit>(settings: ProducerSettings<U>): P
       }
       if ((status === 0 || isPassing(status)) && reconnect.enabled && attempt < reconnect.maxAttempts) {
         trying(batch, error);
-        await pause(settings.request.clock, reconnect, attempt, afterMs);
+        await pause(settings.clock, reconnect, attempt, afterMs);
         continue;
       }
       if (inDoubt) {

@@ -2,6 +2,7 @@
 // The public vocabulary of sending and presence. Must not know how a request is made.
 import type { NoEvents } from './custom-types.js';
 import type { DurableStreamsError } from './errors.js';
+import type { PresenceSeat } from './presence.js';
 import type { CursorPosition, Meta, WireEvent } from './generated/types.js';
 import type { SessionCallbacks, SubscribeOptions, Subscription } from './types.js';
 
@@ -102,7 +103,8 @@ export interface SessionPresence {
 
 export interface SessionHandle<E = NoEvents> {
   readonly id: string;
-  readonly presence: SessionPresence;
+  /** @internal */
+  readonly presenceSeat?: PresenceSeat;
   readonly outbox: Outbox;
   /**
    * Appends an event, after all that was sent before, once. Resolves when the server has stored it; rejects when it was

@@ -1,6 +1,6 @@
-// A session to write to: the outbox in front of the producer, and presence. Must not know requests or connections.
+// A session to write to: the outbox in front of the producer. Must not know requests or connections.
 import { DurableStreamsError } from './errors.js';
-import { createPresence } from './presence.js';
+import type { PresenceSeat } from './presence.js';
 import type { Unit } from './producer.js';
 import { createProducer } from './producer.js';
 import type { ClientSettings } from './settings.js';
@@ -35,9 +35,11 @@ export interface SessionSeat {
   unfollowed(): void;
 }
 
+const ignore = () => undefined;
+
 export function openSession(id: string, settings: ClientSettings, subscribe: SessionHandle['subscribe'], isFollowed: () => boolean, onClose: () => void): SessionSeat {
   const path = sessionPath(id);
-  const { baseUrl, logger, request } = settings;
+  const { baseUrl, logger, clock } = settings;
   const { eventsMax, bytesMax, cursorMs } = settings.sending;
   const own = randomId();
   // In the order of sending, by the event's id.
@@ -73,11 +75,12 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
   /** Returns the events that the stream has not shown; the others have left. */
   const mark = (sending: Sending, state: OutboxEntry['state'], cause: DurableStreamsError | null) =>
     sending.events.filter((event) => {
-      const held = outbox.get(event.id);
+      const { id } = event;
+      const held = outbox.get(id);
       if (held?.sending !== sending) {
         return false;
       }
-      held.entry = { id: event.id, event, state, attempts: sending.attempts, cause };
+      held.entry = { id, event, state, attempts: sending.attempts, cause };
       return true;
     });
   const unfollowed = () => {
@@ -90,10 +93,9 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
   };
 
   const producer = createProducer<Sending>({
+    ...settings,
     url: `${baseUrl}/v1/stream/${path}`,
     contentType: 'application/json',
-    reconnect: settings.reconnect,
-    request,
     id: own,
     body: (batch) => `[${batch.map(({ text }) => text).join()}]`,
     trying: (batch, cause) => {
@@ -131,10 +133,12 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
     },
   });
 
+  /** Throws what `send` rejects with. */
   const admit = (events: readonly SentEvent[], resolve: Sending['resolve'], reject: Sending['reject']) => {
     const texts = events.map((event) => JSON.stringify(event));
     const text = texts.join();
-    const isFull = () => outbox.size + events.length > eventsMax || bytesHeld + text.length > bytesMax;
+    const bytes = text.length;
+    const isFull = () => outbox.size + events.length > eventsMax || bytesHeld + bytes > bytesMax;
     if (isClosed) {
       throw new DurableStreamsError('SESSION_HANDLE_CLOSED', 'close() was called on this session');
     }
@@ -152,57 +156,52 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
     if (isFull()) {
       throw new DurableStreamsError('OUTBOX_FULL', `more than ${eventsMax} events or ${bytesMax} characters would wait`);
     }
-    const sending: Sending = { events, text, bytes: text.length, attempts: 0, resolve, reject };
-    events.forEach((event, i) => {
-      const bytes = (texts[i] as string).length;
-      bytesHeld += bytes;
-      outbox.set(event.id, { entry: { id: event.id, event, state: 'pending', attempts: 0, cause: null }, sending, bytes });
-    });
-    if (events.length > 0) {
-      producer.push(sending);
-      changed();
-    } else {
+    if (events.length === 0) {
       resolve([]);
+      return;
     }
+    const sending: Sending = { events, text, bytes, attempts: 0, resolve, reject };
+    events.forEach(({ id }, i) => {
+      const { length } = texts[i] as string;
+      bytesHeld += length;
+      outbox.set(id, { sending, bytes: length } as Held);
+    });
+    mark(sending, 'pending', null);
+    producer.push(sending);
+    changed();
   };
-  const post = <T>(events: readonly EventInput[], pick: (sent: readonly Sent[]) => T): Promise<T> => {
+  const post = <T = readonly Sent[]>(events: readonly EventInput[], pick?: (sent: readonly Sent[]) => T): Promise<T> => {
     const sent = new Promise<readonly Sent[]>((resolve, reject) => {
       admit(
-        events.map(({ id, type, timestamp, data, meta }) => ({
-          id: id ?? `${own}-${(made += 1)}`,
-          type,
-          timestamp: timestamp ?? request.clock.Date.now(),
-          data,
-          ...(meta && { meta }),
-        })),
+        events.map(({ id = `${own}-${(made += 1)}`, type, timestamp = clock.Date.now(), data, meta }) => ({ id, type, timestamp, data, ...(meta && { meta }) })),
         resolve,
         reject,
       );
-    }).then(pick);
+    }).then(pick) as Promise<T>;
     // May be left alone: whoever listens for dead letters hears of it there.
-    sent.catch(() => undefined);
+    sent.catch(ignore);
     return sent;
   };
   const dead = (id: string) => {
     const held = outbox.get(id);
     return held?.entry.state === 'failed' ? held.sending.events : [];
   };
-  const presence = createPresence(request, `${baseUrl}/api/${path}/presence`, own, cursorMs);
+  const presenceSeat: PresenceSeat = { settings, url: `${baseUrl}/api/${path}/presence`, connectionId: own, cursorMs };
   const close = async () => {
     isClosed = true;
     onClose();
-    await presence.leave().catch(() => undefined);
+    await presenceSeat.presence?.leave().catch(ignore);
     await producer.flush();
   };
 
   return {
     session: {
       id,
-      presence,
+      presenceSeat,
       outbox: {
         subscribe: (listener) => listen(listeners, listener),
         getSnapshot: () => (snapshot ??= Array.from(outbox.values(), ({ entry }) => entry)),
-        retry: (id) => post(dead(id), (sent) => sent),
+        retry: (id) => post(dead(id)),
         discard: (id) => {
           for (const event of dead(id)) {
             drop(event.id);
@@ -211,7 +210,7 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
         },
       },
       send: (event) => post([event as unknown as EventInput], ([sent]) => sent as Sent),
-      sendAll: (events) => post(events as EventInput[], (sent) => sent),
+      sendAll: (events) => post(events as EventInput[]),
       flush: producer.flush,
       onDeadLetter: (listener) => listen(letterListeners, listener),
       subscribe,

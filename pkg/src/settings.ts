@@ -1,10 +1,12 @@
 // Options with their defaults filled in, and the headers of a request. Must not know subscribers or wasm.
-import { schemasByType } from './custom.js';
-import type { EventSchemas, StandardSchema } from './custom-types.js';
+import type { EventCheck, EventSchemas } from './custom-types.js';
 import { DurableStreamsError } from './errors.js';
 import type { RequestSettings } from './request.js';
 import type { SendingConfig } from './session-types.js';
 import type { DurableStreamsOptions, Logger, ReconnectConfig, TransportOption } from './types.js';
+
+const SESSION_ID = /^[A-Za-z0-9_-]{1,100}$/;
+const AGENT_ID = /^[^]{1,256}$/;
 
 const RECONNECT_DEFAULTS: ReconnectConfig = {
   enabled: true,
@@ -14,75 +16,55 @@ const RECONNECT_DEFAULTS: ReconnectConfig = {
   maxAttempts: 10,
   jitter: true,
 };
-const SILENCE_MS_DEFAULT = 45_000;
-const FRAME_BYTES_MAX_DEFAULT = 16 * 1024 * 1024;
-const SESSION_ID = /^[A-Za-z0-9_-]{1,100}$/;
-const AGENT_ID_CHARS_MAX = 256;
+const SENDING_DEFAULTS: SendingConfig = { eventsMax: 1000, bytesMax: 1 << 22, cursorMs: 50 };
 
-const SENDING_DEFAULTS: SendingConfig = { eventsMax: 1000, bytesMax: 4 * 1024 * 1024, cursorMs: 50 };
-
-/** All that one stream's connections need. */
-export interface StreamSettings extends RequestSettings {
-  readonly url: string;
-  readonly sessionId: string;
-  readonly reconnect: ReconnectConfig;
-  readonly frameBytesMax: number;
+/** What a client has been told, and what goes for it where it has not. */
+export interface ClientSettings extends RequestSettings {
+  /** Without a slash at its end. */
+  readonly baseUrl: string;
   readonly logger: Logger;
+  readonly reconnect: ReconnectConfig;
+  readonly sending: SendingConfig;
+  readonly frameBytesMax: number;
   readonly transport: TransportOption;
   readonly ephemeral: boolean;
   readonly validation: 'strict' | 'lenient' | 'off';
   /** Null: never. */
   readonly pauseAfterMs: number | null;
-  /** Hears the ids of delivered events. */
-  seen: ((id: string) => void) | null;
-  readonly schemas: ReadonlyMap<string, StandardSchema>;
+  /** Of the application's own event types. */
+  readonly schemas: ReadonlyMap<string, EventCheck>;
 }
 
-export interface ClientSettings {
-  readonly logger: Logger;
-  readonly baseUrl: string;
-  readonly reconnect: ReconnectConfig;
-  readonly sending: SendingConfig;
-  readonly request: RequestSettings;
-  stream(path: string, sessionId: string): StreamSettings;
+/** All that one stream's connections need. */
+export interface StreamSettings extends ClientSettings {
+  readonly url: string;
+  readonly sessionId: string;
+  /** Hears the ids of delivered events. */
+  seen(id: string): void;
 }
 
 export function clientSettings(options: DurableStreamsOptions<EventSchemas>): ClientSettings {
-  const logger = guarded(options.logger ?? console);
-  const baseUrl = (options.url ?? '').replace(/\/+$/, '');
-  const reconnect = { ...RECONNECT_DEFAULTS, ...withoutUndefined(options.reconnect ?? {}) };
-  const { token, headers } = options;
-  const request: RequestSettings = {
+  const { url = '', logger = console, hidden, events, token, headers, ...others } = given(options);
+  return {
     // Looked up per request, so that what replaces the global fetch later is used as well.
-    fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
-    clock: options.clock ?? globalThis,
-    silenceMs: options.silenceMs ?? SILENCE_MS_DEFAULT,
+    fetch: (url, init) => globalThis.fetch(url, init),
+    clock: globalThis,
+    silenceMs: 45_000,
+    frameBytesMax: 1 << 24,
+    transport: 'auto',
+    ephemeral: true,
+    validation: 'strict',
+    ...others,
+    reconnect: { ...RECONNECT_DEFAULTS, ...given(options.reconnect) },
+    sending: { ...SENDING_DEFAULTS, ...given(options.sending) },
+    baseUrl: url.replace(/\/+$/, ''),
+    logger: guarded(logger),
+    pauseAfterMs: typeof hidden === 'object' ? hidden.pauseAfterMs : null,
+    schemas: new Map(events),
     headers: async () => {
       const bearer = typeof token === 'function' ? await token() : token;
       return { ...headers, ...(bearer && { Authorization: `Bearer ${bearer}` }) };
     },
-  };
-  const schemas = schemasByType(options.events);
-  return {
-    logger,
-    baseUrl,
-    reconnect,
-    sending: { ...SENDING_DEFAULTS, ...withoutUndefined(options.sending ?? {}) },
-    request,
-    stream: (path, sessionId) => ({
-      ...request,
-      url: `${baseUrl}/v1/stream/${path}`,
-      sessionId,
-      reconnect,
-      frameBytesMax: options.frameBytesMax ?? FRAME_BYTES_MAX_DEFAULT,
-      logger,
-      transport: options.transport ?? 'auto',
-      ephemeral: options.ephemeral ?? true,
-      validation: options.validation ?? 'strict',
-      pauseAfterMs: typeof options.hidden === 'object' ? options.hidden.pauseAfterMs : null,
-      seen: null,
-      schemas,
-    }),
   };
 }
 
@@ -100,7 +82,7 @@ function guarded(logger: Logger): Logger {
 
 /** Not `randomUUID`, which pages without TLS do not have. */
 export function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(18)), (byte) => byte.toString(36)).join('');
+  return crypto.getRandomValues(new Uint32Array(4)).join('-');
 }
 
 export function sessionPath(sessionId: string): string {
@@ -111,13 +93,13 @@ export function sessionPath(sessionId: string): string {
 }
 
 export function agentPath(agentId: string): string {
-  if (agentId.length === 0 || agentId.length > AGENT_ID_CHARS_MAX) {
+  if (!AGENT_ID.test(agentId)) {
     throw new DurableStreamsError('INVALID_AGENT_ID', 'an agent id has 1 to 256 characters');
   }
   return `agents/${encodeURIComponent(agentId)}`;
 }
 
 // `{ maxAttempts: undefined }` means the default, as leaving it out does.
-function withoutUndefined<T extends object>(partial: T): T {
-  return Object.fromEntries(Object.entries(partial).filter(([, value]) => value !== undefined)) as T;
+function given<T extends object>(options: T = {} as T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value != null)) as T;
 }

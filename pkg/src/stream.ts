@@ -1,60 +1,21 @@
 // Shares one connection among the subscribers of a stream. A late subscriber reads what it missed on a connection of
 // its own and joins the shared one as soon as it has caught up: nothing twice, nothing missing, no history in memory.
 import { Feed } from './feed.js';
-import { Subscriber } from './subscriber.js';
 import type { StreamSettings } from './settings.js';
+import type { Subscriber } from './subscriber.js';
+import { createSubscriber } from './subscriber.js';
 import type { SessionCallbacks, SubscribeFrom, Subscription } from './types.js';
 
-export class SharedStream {
-  readonly settings: StreamSettings;
-  readonly #onEmpty: () => void;
-  #primary: Feed | null = null;
-  readonly #catchingUp = new Set<Feed>();
+export interface SharedStream {
+  subscribe(callbacks: SessionCallbacks, from: SubscribeFrom | null): Subscription;
+  close(): void;
+}
 
-  constructor(settings: StreamSettings, onEmpty: () => void) {
-    this.settings = settings;
-    this.#onEmpty = onEmpty;
-  }
+export function shareStream(settings: StreamSettings, onEmpty: () => void): SharedStream {
+  let primary: Feed | undefined;
+  const catchingUp = new Set<Feed>();
 
-  subscribe(callbacks: SessionCallbacks, from: SubscribeFrom | null): Subscription {
-    const subscriber = new Subscriber(callbacks, this.settings.logger, from?.offset ?? 0);
-    const primary = this.#primary;
-    let feed: Feed;
-    if (primary !== null && from === null && primary.untouched && primary.offset === 0) {
-      feed = primary;
-      feed.add(subscriber);
-      // A call of its own, so that subscribing returns before the first callback.
-      queueMicrotask(() => {
-        if (subscriber.active && subscriber.state === 'disconnected') {
-          subscriber.stateChanged(feed.state, feed.info);
-        }
-      });
-    } else {
-      feed = new Feed(this.settings, from);
-      feed.add(subscriber);
-      if (primary === null) {
-        this.#primary = feed;
-      } else {
-        this.#catchUp(feed);
-      }
-      queueMicrotask(() => {
-        if (feed.subscribers.length > 0) {
-          feed.start();
-        }
-      });
-    }
-    return new Handle(this, subscriber);
-  }
-
-  close(): void {
-    for (const feed of [...this.#catchingUp, this.#primary]) {
-      for (const subscriber of feed?.subscribers ?? []) {
-        this.remove(subscriber);
-      }
-    }
-  }
-
-  remove(subscriber: Subscriber): void {
+  const remove = (subscriber: Subscriber) => {
     const { feed } = subscriber;
     if (feed === null) {
       return;
@@ -65,79 +26,70 @@ export class SharedStream {
       return;
     }
     feed.dispose();
-    this.#catchingUp.delete(feed);
-    if (feed === this.#primary) {
-      const [next] = this.#catchingUp;
-      this.#primary = next ?? null;
-      if (next === undefined) {
-        this.#onEmpty();
+    catchingUp.delete(feed);
+    if (feed === primary) {
+      [primary] = catchingUp;
+      if (primary) {
+        catchingUp.delete(primary);
+        primary.onBatchEnd = null;
       } else {
-        this.#catchingUp.delete(next);
-        next.onBatchEnd = null;
+        onEmpty();
       }
     }
-  }
-
-  #catchUp(feed: Feed): void {
-    this.#catchingUp.add(feed);
+  };
+  const joinWhenCaughtUp = (feed: Feed) => {
+    catchingUp.add(feed);
     feed.onBatchEnd = () => {
-      const primary = this.#primary;
-      if (primary === null || primary.state !== 'connected' || feed.offset < primary.offset) {
-        return;
-      }
-      const after = feed.offset;
-      const { subscribers } = feed;
-      this.#catchingUp.delete(feed);
-      feed.dispose();
-      for (const subscriber of subscribers) {
-        subscriber.after = after;
-        primary.add(subscriber);
-        if (subscriber.state !== primary.state) {
-          subscriber.stateChanged(primary.state, primary.info);
+      if (primary?.state === 'connected' && feed.offset >= primary.offset) {
+        const { subscribers, offset } = feed;
+        catchingUp.delete(feed);
+        feed.dispose();
+        for (const subscriber of subscribers) {
+          subscriber.after = offset;
+          primary.add(subscriber);
+          if (subscriber.state !== primary.state) {
+            primary.greet(subscriber);
+          }
         }
       }
     };
-  }
-}
+  };
 
-class Handle implements Subscription {
-  readonly #stream: SharedStream;
-  readonly #subscriber: Subscriber;
-
-  constructor(stream: SharedStream, subscriber: Subscriber) {
-    this.#stream = stream;
-    this.#subscriber = subscriber;
-  }
-
-  unsubscribe(): void {
-    this.#stream.remove(this.#subscriber);
-  }
-
-  reconnect(): void {
-    this.#subscriber.feed?.reconnect();
-  }
-
-  getState() {
-    return this.#subscriber.state;
-  }
-
-  getLastOffset(): number {
-    return this.#subscriber.reached.offset;
-  }
-
-  getLastCursor(): string | null {
-    return this.#subscriber.reached.cursor;
-  }
-
-  getPlace(): SubscribeFrom | null {
-    return this.#subscriber.reached.place;
-  }
-
-  getStats() {
-    return this.#subscriber.reached.stats;
-  }
-
-  [Symbol.dispose](): void {
-    this.unsubscribe();
-  }
+  return {
+    subscribe: (callbacks, from) => {
+      const subscriber = createSubscriber(callbacks, settings.logger, from?.offset ?? 0);
+      const joins = from === null && primary?.untouched && primary.offset === 0;
+      const feed = joins ? (primary as Feed) : new Feed(settings, from);
+      feed.add(subscriber);
+      if (!primary) {
+        primary = feed;
+      } else if (!joins) {
+        joinWhenCaughtUp(feed);
+      }
+      // A call of its own, so that subscribing returns before the first callback.
+      queueMicrotask(() => {
+        if (!joins && feed.subscribers.length > 0) {
+          feed.start();
+        } else if (subscriber.active && subscriber.state === 'disconnected') {
+          feed.greet(subscriber);
+        }
+      });
+      const unsubscribe = () => remove(subscriber);
+      return {
+        unsubscribe,
+        reconnect: () => subscriber.feed?.reconnect(),
+        getState: () => subscriber.state,
+        getLastOffset: () => subscriber.reached().offset,
+        getLastCursor: () => subscriber.reached().cursor,
+        getPlace: () => subscriber.reached().place,
+        getStats: () => subscriber.reached().stats,
+        [Symbol.dispose]: unsubscribe,
+      };
+    },
+    close: () => {
+      for (const feed of [...catchingUp, primary]) {
+        feed?.subscribers.forEach(remove);
+      }
+    },
+  };
 }

@@ -1,151 +1,117 @@
 // One application's callbacks on a stream. A callback that throws is reported and never reaches the delivery loop.
-import type { CustomCallbacks, CustomRecord, EventSchemas } from './custom-types.js';
+import type { CustomRecord } from './custom-types.js';
 import { DurableStreamsError, inWords } from './errors.js';
 import type { Feed } from './feed.js';
-import { CHANNEL_INDEX_OF_KIND, CHANNELS } from './generated/records.js';
-import type { Channel } from './generated/types.js';
-import type { ConnectionInfo, ConnectionLostInfo, ConnectionState, Logger, SessionCallbacks, SessionRecord } from './types.js';
+import type { CHANNELS } from './generated/records.js';
+import { CHANNEL_INDEX_OF_KIND } from './generated/records.js';
+import type { ConnectionState, Logger, SessionCallbacks, SessionRecord, StatusCallbacks } from './types.js';
 
 type RecordCallback = ((record: never) => void) | undefined;
+type Told<N extends keyof StatusCallbacks> = Parameters<NonNullable<StatusCallbacks[N]>>;
+/** How far a subscriber has come. */
+type Reached = Pick<Feed, 'offset' | 'cursor' | 'place' | 'stats'>;
 
-const UNKNOWN_CHANNEL_INDEX = CHANNELS.indexOf('unknown');
-
-function callbackOf(callbacks: SessionCallbacks, channel: Channel): RecordCallback {
-  switch (channel) {
-    case 'chunks':
-      return callbacks.onChunk;
-    case 'toolCalls':
-      return callbacks.onToolCall;
-    case 'presence':
-      return callbacks.onPresence;
-    case 'terminal':
-      return callbacks.onTerminal;
-    case 'workflow':
-      return callbacks.onWorkflow;
-    case 'agentState':
-      return callbacks.onAgentState;
-    case 'agent':
-      return callbacks.onAgentEvent;
-    case 'containerAgent':
-      return callbacks.onContainerAgent;
-    case 'topology':
-      return callbacks.onTopology;
-    case 'unknown':
-      return callbacks.onUnknownEvent;
-  }
+interface CallbackOf {
+  chunks: 'onChunk';
+  toolCalls: 'onToolCall';
+  presence: 'onPresence';
+  terminal: 'onTerminal';
+  workflow: 'onWorkflow';
+  agentState: 'onAgentState';
+  agent: 'onAgentEvent';
+  containerAgent: 'onContainerAgent';
+  topology: 'onTopology';
+  unknown: 'onUnknownEvent';
 }
+type CallbacksOf<Channels extends readonly (keyof CallbackOf)[]> = { readonly [I in keyof Channels]: CallbackOf[Channels[I]] };
+/** In the order of CHANNELS, which their type checks. */
+const CALLBACKS: CallbacksOf<typeof CHANNELS> = [
+  'onChunk',
+  'onToolCall',
+  'onPresence',
+  'onTerminal',
+  'onWorkflow',
+  'onAgentState',
+  'onAgentEvent',
+  'onContainerAgent',
+  'onTopology',
+  'onUnknownEvent',
+];
 
-export class Subscriber {
-  active = true;
+export interface Subscriber {
+  /** Until it is ended. */
+  active: boolean;
   /** Records up to this offset have been delivered by an earlier connection. */
   after: number;
-  feed: Feed | null = null;
-  #last: Pick<Feed, 'offset' | 'cursor' | 'place' | 'stats'> | null = null;
-  state: ConnectionState = 'disconnected';
-  readonly #callbacks: SessionCallbacks;
-  readonly #logger: Logger;
-  /** Indexed like CHANNELS; looked up once, since this is asked for every record. */
-  readonly #byChannel: RecordCallback[];
+  feed: Feed | null;
+  state: ConnectionState;
+  reached(): Reached;
+  end(): void;
+  record(record: SessionRecord | CustomRecord, kind: number, uncounted: boolean): void;
+  /** Calls one of the callbacks that get no records. */
+  tell<N extends keyof StatusCallbacks>(name: N, ...told: Told<N>): void;
+}
 
-  constructor(callbacks: SessionCallbacks, logger: Logger, after: number) {
-    this.#callbacks = callbacks;
-    this.#logger = logger;
-    this.after = after;
-    this.#byChannel = CHANNELS.map((channel) => callbackOf(callbacks, channel));
-  }
+export function createSubscriber(callbacks: SessionCallbacks, logger: Logger, after: number): Subscriber {
+  // Looked up once, since this is asked for every record. Beyond the schema's kinds are the unknown ones.
+  const byChannel = CALLBACKS.map((name) => callbacks[name] as RecordCallback);
+  const unknown = callbacks.onUnknownEvent as RecordCallback;
+  let last: Reached;
 
-  /** How far it has come; what it was at its end, after that. */
-  get reached(): Pick<Feed, 'offset' | 'cursor' | 'place' | 'stats'> {
-    const { offset, cursor, place, stats } = (this.feed ?? this.#last) as Feed;
-    return { offset: Math.max(offset, this.after), cursor, place, stats };
-  }
-
-  end(): void {
-    this.#last = this.reached;
-    this.feed = null;
-    this.active = false;
-    this.state = 'disconnected';
-  }
-
-  record(record: SessionRecord | CustomRecord, kind: number, uncounted: boolean): void {
-    if (!this.active || (record.offset <= this.after && !uncounted)) {
-      return;
-    }
+  const callbackOf = (kind: number, { channel, type }: SessionRecord | CustomRecord): RecordCallback => {
     const index = CHANNEL_INDEX_OF_KIND[kind];
-    const typed = index === undefined && record.channel === 'custom' ? this.#custom(record.type) : this.#byChannel[index ?? UNKNOWN_CHANNEL_INDEX];
-    if (typed !== undefined) {
-      try {
-        typed.call(this.#callbacks, record as never);
-      } catch (error) {
-        this.#callbackFailed(error, record);
-      }
+    if (index !== undefined) {
+      return byChannel[index];
     }
-    if (this.#callbacks.onEvent !== undefined && this.active) {
-      try {
-        this.#callbacks.onEvent(record as SessionRecord);
-      } catch (error) {
-        this.#callbackFailed(error, record);
-      }
-    }
-  }
-
-  error(error: DurableStreamsError): void {
-    if (!this.active || this.#callbacks.onError === undefined) {
-      return;
-    }
-    try {
-      this.#callbacks.onError(error);
-    } catch (thrown) {
-      this.#logger.error('durable-sessions: onError threw', thrown);
-    }
-  }
-
-  stateChanged(state: ConnectionState, info: ConnectionInfo): void {
-    this.state = state;
-    this.#call('onConnectionStateChange', (callbacks) => callbacks.onConnectionStateChange?.(state, info));
-  }
-
-  lost(info: ConnectionLostInfo): void {
-    this.#call('onConnectionLost', (callbacks) => callbacks.onConnectionLost?.(info));
-  }
-
-  reconnected(): void {
-    this.#call('onReconnect', (callbacks) => callbacks.onReconnect?.());
-  }
-
-  disconnected(): void {
-    this.#call('onDisconnect', (callbacks) => callbacks.onDisconnect?.());
-  }
-
-  closed(): void {
-    this.#call('onClosed', (callbacks) => callbacks.onClosed?.());
-  }
-
-  #custom(type: string): RecordCallback {
-    // The client's types have made sure that these are callbacks of registered types.
-    const on = this.#callbacks.on as CustomCallbacks<EventSchemas> | undefined;
     // A type may be called like anything that every object inherits.
-    return on !== undefined && Object.hasOwn(on, type) ? on[type] : undefined;
-  }
-
-  #call(name: string, run: (callbacks: SessionCallbacks) => void): void {
-    if (!this.active) {
-      return;
+    const { on } = callbacks as { on?: Record<string, RecordCallback> };
+    return channel !== 'custom' ? unknown : on && Object.hasOwn(on, type) ? on[type] : undefined;
+  };
+  const deliver = (callback: RecordCallback, record: SessionRecord | CustomRecord) => {
+    if (callback && self.active) {
+      try {
+        callback.call(callbacks, record as never);
+      } catch (cause) {
+        const { type: eventType, offset } = record;
+        self.tell('onError', new DurableStreamsError('CALLBACK_FAILED', `a callback for ${eventType} threw: ${inWords(cause)}`, { eventType, offset, cause }));
+      }
     }
-    try {
-      run(this.#callbacks);
-    } catch (error) {
-      this.error(new DurableStreamsError('CALLBACK_FAILED', `${name} threw: ${inWords(error)}`, { cause: error }));
-    }
-  }
-
-  #callbackFailed(error: unknown, record: SessionRecord | CustomRecord): void {
-    this.error(
-      new DurableStreamsError('CALLBACK_FAILED', `a callback for ${record.type} threw: ${inWords(error)}`, {
-        eventType: record.type,
-        offset: record.offset,
-        cause: error,
-      }),
-    );
-  }
+  };
+  const self: Subscriber = {
+    active: true,
+    after,
+    feed: null,
+    state: 'disconnected',
+    reached: () => {
+      // What it was at its end, after that.
+      const { offset, cursor, place, stats } = self.feed ?? last;
+      return { offset: Math.max(offset, self.after), cursor, place, stats };
+    },
+    end: () => {
+      last = self.reached();
+      self.feed = null;
+      self.active = false;
+      self.state = 'disconnected';
+    },
+    record: (record, kind, uncounted) => {
+      if (record.offset > self.after || uncounted) {
+        deliver(callbackOf(kind, record), record);
+        deliver(callbacks.onEvent as RecordCallback, record);
+      }
+    },
+    tell: (name, ...told) => {
+      if (self.active) {
+        try {
+          (callbacks as Record<string, ((...told: unknown[]) => void) | undefined>)[name]?.(...told);
+        } catch (cause) {
+          if (name === 'onError') {
+            logger.error('durable-sessions: onError threw', cause);
+          } else {
+            self.tell('onError', new DurableStreamsError('CALLBACK_FAILED', `${name} threw: ${inWords(cause)}`, { cause }));
+          }
+        }
+      }
+    },
+  };
+  return self;
 }

@@ -2,7 +2,7 @@
 // The public vocabulary of the package: options, states, callbacks, the subscription handle.
 // Must not know: wasm, the batch layout, fetch bodies.
 
-import type { CustomCallbacks, CustomRecords, NoEvents } from './custom-types.js';
+import type { CustomCallbacks, CustomRecords, DefinedEvents, EventSchemas, NoEvents } from './custom-types.js';
 import type { DurableStreamsError } from './errors.js';
 import type { SendingConfig } from './session-types.js';
 import type {
@@ -124,7 +124,7 @@ export interface Clock {
   Date: { now(): number };
 }
 
-export interface DurableStreamsOptions<E = NoEvents> {
+export interface DurableStreamsOptions<E extends EventSchemas = NoEvents> {
   /** Base URL of the server, for example `https://example.org`; `/v1/stream/…` is appended. Default: the page's own origin. */
   url?: string;
   reconnect?: Partial<ReconnectConfig>;
@@ -156,8 +156,8 @@ export interface DurableStreamsOptions<E = NoEvents> {
   sending?: Partial<SendingConfig>;
   /** Default: `globalThis`. */
   clock?: Clock;
-  /** Event types of the application's own, each with a Standard Schema for its `data`, which has to answer synchronously. */
-  events?: E;
+  /** Event types of the application's own: what `defineEvents` made. */
+  events?: DefinedEvents<E>;
 }
 
 /** A place in a stream: the cursor and the offset of one record, or of `getLastCursor()` and `getLastOffset()`. */

@@ -4,9 +4,7 @@ import type { InitInput } from './wasm/durable_sessions.js';
 /** What `init` accepts: a URL, a response, the bytes, or a compiled module. */
 export type WasmSource = InitInput | Promise<InitInput>;
 
-let locate: () => WasmSource = () => {
-  throw new Error('no wasm source: import the package by its name, or call init(wasm)');
-};
+let locate: () => WasmSource;
 
 export function setWasmSource(find: () => WasmSource): void {
   locate = find;

@@ -1,21 +1,29 @@
 // Puts causes and errors of the driver into words. Must not know what follows from them.
 
-const CAUSES: Readonly<Record<string, string>> = {
-  NETWORK: 'no connection',
-  TOKEN: 'the token provider failed',
-  HTTP_STATUS: 'HTTP status',
-  NO_CONTENT: 'the server answered without content',
-  CONTENT_TYPE: 'the server did not answer with an event stream',
-  ENDED_EARLY: 'the stream ended before anything arrived',
-  CUT_MID_FRAME: 'the stream was cut in the middle of a frame',
-  INTERRUPTED: 'the stream broke',
-  SILENCE: 'the server fell silent',
-  TRIMMED_AGAIN: 'the server keeps trimming what is asked for',
-};
+// By the numbers that notices have; crates/client-wasm/src/driver/notice.rs counts them.
+const CAUSES = [
+  '',
+  'no connection',
+  'the token provider failed',
+  'HTTP status',
+  'the server answered without content',
+  'the server did not answer with an event stream',
+  'the stream ended before anything arrived',
+  'the stream was cut in the middle of a frame',
+  'the stream broke',
+  'the server fell silent',
+  'the server keeps trimming what is asked for',
+];
+const REFUSALS: Readonly<Record<number, string>> = { 400: 'BAD_REQUEST', 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 404: 'SESSION_NOT_FOUND' };
 
-export function causeText(code: string, status: number, detail: string): string {
-  const text = CAUSES[code] ?? code;
+export function causeText(cause: number, status: number, detail: string): string {
+  const text = CAUSES[cause] as string;
   return status > 0 ? `${text} ${status}` : detail === '' ? text : `${text}: ${detail}`;
+}
+
+/** The stable code of an error of the driver. */
+export function errorCode(word: number, status: number): string {
+  return ['CONNECTION_LOST', REFUSALS[status] ?? 'GONE', 'DISCONNECTED', 'HISTORY_TRIMMED'][word] as string;
 }
 
 /** The message of an error that the driver reports; `cursor` is where reading stands. */

@@ -16,9 +16,10 @@ const MINUTE = 60_000;
 const dist = new URL('../dist', import.meta.url).pathname;
 const TYPES: Record<string, string> = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
 const PAGE = `<!doctype html><script type="module">
-  import { DurableStreamsClient } from '/dist/index.js';
+  import { DurableStreamsClient, presenceOf } from '/dist/index.js';
   const client = new DurableStreamsClient({ reconnect: { initialDelay: 600000, maxDelay: 600000, jitter: false } });
   globalThis.session = client.session('s');
+  globalThis.presence = presenceOf(session);
   globalThis.seen = [];
   session.subscribe({ onChunk: ({ data }) => seen.push(data.text) });
 </script>`;
@@ -79,8 +80,8 @@ it('sends, waits for the network, and leaves with the page', async () => {
   await until(() => server.events('s').length === 2);
   expect(server.events('s').map(({ data }) => data)).toEqual([{ text: 'one' }, { text: 'two' }]);
 
-  expect(await page.evaluate('session.presence.join({ userId: "ada" }).then(({ userId }) => userId)')).toBe('ada');
-  await page.evaluate('session.presence.cursor({ x: 1, y: 2 })');
+  expect(await page.evaluate('presence.join({ userId: "ada" }).then(({ userId }) => userId)')).toBe('ada');
+  await page.evaluate('presence.cursor({ x: 1, y: 2 })');
   await until(() => server.requests.some(({ body }) => body.includes('"update"')));
   await page.goto('about:blank');
   await until(() => server.events('s').some(({ type }) => type === 'presence:left'));

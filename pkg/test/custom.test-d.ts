@@ -1,16 +1,16 @@
 // Callbacks of event types of an application's own have the types that its schemas say.
 import { type } from 'arktype';
 import type { CustomRecord, SessionRecord } from 'durable-sessions';
-import { DurableStreamsClient } from 'durable-sessions';
+import { DurableStreamsClient, defineEvents } from 'durable-sessions';
 import * as v from 'valibot';
 import { expectTypeOf, it } from 'vitest';
 import * as z from 'zod';
 
-const events = {
+const events = defineEvents({
   'x-my:zod': z.object({ at: z.string().transform((text) => new Date(text)), note: z.string().optional() }),
   'x-my:valibot': v.object({ count: v.number() }),
   'x-my:arktype': type({ 'name?': 'string', state: "'on' | 'off'" }),
-};
+});
 
 it('infers the data of each record', () => {
   const client = new DurableStreamsClient({ url: 'x', events });
@@ -51,5 +51,7 @@ it('changes nothing for a client that registers none', () => {
     on: { 'x-my:zod': () => undefined },
   });
   // @ts-expect-error that is no Standard Schema
-  new DurableStreamsClient({ events: { 'x-my:zod': (value: unknown) => value } });
+  defineEvents({ 'x-my:zod': (value: unknown) => value });
+  // @ts-expect-error schemas alone are not checked
+  new DurableStreamsClient({ events: events.schemas });
 });

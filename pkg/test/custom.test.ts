@@ -1,7 +1,7 @@
 // Event types of an application's own: validated in order, typed, and refused with where and why.
 import { type } from 'arktype';
 import type { CustomRecord, DurableStreamsError, SessionCallbacks, SessionRecord, StandardSchema } from 'durable-sessions';
-import { DurableStreamsClient } from 'durable-sessions';
+import { DurableStreamsClient, defineEvents } from 'durable-sessions';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
@@ -30,7 +30,7 @@ interface Seen {
 async function read(schema: StandardSchema, events: readonly WireEvent[], callbacks: SessionCallbacks<{ 'x-my:deploy': StandardSchema }> = {}): Promise<Seen> {
   const server = new FakeServer({ body: data(...events) + control(events.length, { streamClosed: true }) });
   const log = new Log();
-  const client = new DurableStreamsClient({ url: 'http://fake.test', fetch: server.fetch, logger: log, events: { 'x-my:deploy': schema } });
+  const client = new DurableStreamsClient({ url: 'http://fake.test', fetch: server.fetch, logger: log, events: defineEvents({ 'x-my:deploy': schema }) });
   const seen: Seen = { custom: [], all: [], unknown: [], errors: [], closed: false, log };
   client.subscribeToSession('s1', {
     on: { 'x-my:deploy': (record) => seen.custom.push(record) },
@@ -149,7 +149,7 @@ describe('a registered event type', () => {
 
   it('reaches onStep and its callback on the stream of an agent', async () => {
     const server = new FakeServer({ body: data(deploy(1, 'x')) + control(1, { streamClosed: true }) });
-    const client = new DurableStreamsClient({ fetch: server.fetch, url: 'http://fake.test', events: { 'x-my:deploy': z.string() } });
+    const client = new DurableStreamsClient({ fetch: server.fetch, url: 'http://fake.test', events: defineEvents({ 'x-my:deploy': z.string() }) });
     const seen: unknown[] = [];
     let closed = false;
     client.subscribeToAgent('a1', {
@@ -164,12 +164,12 @@ describe('a registered event type', () => {
   });
 });
 
-describe('the option events', () => {
+describe('defineEvents', () => {
   it.each([
     ['chunk', z.string()],
     ['x-my:deploy', {}],
     ['x-my:deploy', undefined],
   ])('refuses %s with %s', (name, schema) => {
-    expect(() => new DurableStreamsClient({ events: { [name]: schema as StandardSchema } })).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS', message: `events: ${name} needs a Standard Schema, and must not be in the catalogue` }) as Error);
+    expect(() => defineEvents({ [name]: schema as StandardSchema })).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS', message: `events: ${name} needs a Standard Schema, and must not be in the catalogue` }) as Error);
   });
 });

@@ -1,5 +1,5 @@
 // Presence against the server of `durable-sessions/testing`.
-import { DurableStreamsClient } from 'durable-sessions';
+import { DurableStreamsClient, presenceOf } from 'durable-sessions';
 import { TestServer } from 'durable-sessions/testing';
 import { describe, expect, it } from 'vitest';
 
@@ -9,7 +9,7 @@ function setup() {
   const server = new TestServer();
   server.createSession('s');
   const client = new DurableStreamsClient({ ...server.options, logger: new Log() });
-  return { server, presence: client.session('s').presence };
+  return { server, presence: presenceOf(client.session('s')) };
 }
 
 const said = (server: TestServer) => server.requests.filter(({ method }) => method === 'POST').map(({ body }) => JSON.parse(body) as Record<string, unknown>);

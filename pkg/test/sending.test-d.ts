@@ -1,6 +1,6 @@
 // The types of sending, presence, testing and plain streams, as an application meets them.
 import type { DeadLetter, EventInput, DurableStreamsError, OutboxEntry, PresenceLease, Sent, SessionHandle } from 'durable-sessions';
-import { DurableStreamsClient } from 'durable-sessions';
+import { DurableStreamsClient, presenceOf } from 'durable-sessions';
 import type { Batch, StreamHead } from 'durable-sessions/streams';
 import { durableStream, stream } from 'durable-sessions/streams';
 import { TestServer } from 'durable-sessions/testing';
@@ -30,9 +30,9 @@ it('types events by their type', () => {
   });
   expectTypeOf(session.outbox.getSnapshot()).toEqualTypeOf<readonly OutboxEntry[]>();
   expectTypeOf<OutboxEntry['state']>().toEqualTypeOf<'pending' | 'sending' | 'sent' | 'failed'>();
-  expectTypeOf(session.presence.join({ userId: 'u' })).toEqualTypeOf<Promise<PresenceLease>>();
+  expectTypeOf(presenceOf(session).join({ userId: 'u' })).toEqualTypeOf<Promise<PresenceLease>>();
   // @ts-expect-error a place has two coordinates
-  session.presence.cursor({ x: 1 });
+  presenceOf(session).cursor({ x: 1 });
 });
 
 it('types plain streams', () => {

@@ -1,6 +1,6 @@
 // Sending to the server of `durable-sessions/testing`: what arrives, once and in order, and what is said of the rest.
 import type { DeadLetter, DurableStreamsOptions, OutboxEntry, SessionHandle } from 'durable-sessions';
-import { DurableStreamsClient, init } from 'durable-sessions';
+import { DurableStreamsClient, init, presenceOf } from 'durable-sessions';
 import { TestServer } from 'durable-sessions/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 
@@ -383,7 +383,7 @@ describe('a session', () => {
 
   it('leaves no timer behind', async () => {
     const { server, session } = setup();
-    await session.presence.join({ userId: 'u' });
+    await presenceOf(session).join({ userId: 'u' });
     await session.send(text('a'));
     session[Symbol.dispose]?.();
     await server.settle();

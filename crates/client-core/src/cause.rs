@@ -50,6 +50,12 @@ impl Detail {
     }
 }
 
+impl From<Detail> for String {
+    fn from(detail: Detail) -> Self {
+        detail.0.into()
+    }
+}
+
 /// Why an attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {

@@ -22,7 +22,7 @@ pub use producer::{
     AckedAt, AppendAnswer, AppendError, AppendRequest, FlushMark, Framing, Producer, ProducerConfig,
     ProducerInput, ProducerOutput, ProducerTimer, Refused,
 };
-pub use retry_after::retry_after_ms;
+pub use retry_after::{message_count, retry_after_ms};
 pub use subscription::{
     ConnectionState, EventSink, FrameProblem, From, Input, LostInfo, MalformedControl, OpenRequest, Output,
     ResponseHead, Stats, Subscription, SubscriptionConfig, SubscriptionError, TimerKind,

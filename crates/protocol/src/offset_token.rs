@@ -70,6 +70,12 @@ impl From<Offset> for OffsetToken {
     }
 }
 
+impl From<OffsetToken> for String {
+    fn from(token: OffsetToken) -> Self {
+        token.0
+    }
+}
+
 impl fmt::Display for OffsetToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

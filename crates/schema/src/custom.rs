@@ -43,9 +43,11 @@ pub trait CustomEvent {
     }
 }
 
-/// The event types that an application adds.
+/// The event types that an application adds. Without feature `serde` there are none: the browser's applications check
+/// theirs in JavaScript, and a call that the compiler cannot see through would keep a table of functions in the module.
 #[derive(Debug, Clone, Default)]
 pub struct CustomEvents {
+    #[cfg(feature = "serde")]
     entries: Vec<CustomEntry>,
 }
 
@@ -59,10 +61,14 @@ impl CustomEvents {
     /// None.
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: Vec::new() }
+        Self {
+            #[cfg(feature = "serde")]
+            entries: Vec::new(),
+        }
     }
 
     /// One more.
+    #[cfg(feature = "serde")]
     #[must_use]
     pub fn with<E: CustomEvent>(mut self) -> Self {
         self.entries.push(CustomEntry { spec: E::SPEC, check: E::check });
@@ -76,13 +82,24 @@ impl CustomEvents {
     }
 
     pub(crate) fn entry(&self, position: CustomIndex) -> Option<CustomEntry> {
-        self.entries.get(usize::from(position.0)).copied()
+        self.entries().get(usize::from(position.0)).copied()
     }
 
     pub(crate) fn find(&self, event_type: &[u8]) -> Option<CustomIndex> {
         let position =
-            self.entries.iter().position(|entry| entry.spec.event_type.as_bytes() == event_type)?;
+            self.entries().iter().position(|entry| entry.spec.event_type.as_bytes() == event_type)?;
         Some(CustomIndex(position as u16))
+    }
+
+    #[cfg(feature = "serde")]
+    fn entries(&self) -> &[CustomEntry] {
+        &self.entries
+    }
+
+    #[cfg(not(feature = "serde"))]
+    #[expect(clippy::unused_self, reason = "the same call with and without")]
+    const fn entries(&self) -> &[CustomEntry] {
+        &[]
     }
 }
 

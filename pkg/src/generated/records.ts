@@ -10,8 +10,8 @@ function chunk(r: BatchReader, sessionId: string, timestamp: number) {
   return { text: r.s(), agentId: r.s(), turn: r.n(), messageId: r.s(), sessionId, timestamp };
 }
 
-function toolStart(r: BatchReader, sessionId: string, timestamp: number, fixed: string) {
-  return { id: r.s(), tool: r.s(), input: r.o(), output: r.o(), isError: r.b(), duration: r.n(), status: fixed, sessionId, timestamp };
+function toolStart(r: BatchReader, sessionId: string, timestamp: number) {
+  return { id: r.s(), tool: r.s(), input: r.o(), output: r.o(), isError: r.b(), duration: r.n(), status: 'running', sessionId, timestamp };
 }
 
 function toolResult(r: BatchReader, sessionId: string, timestamp: number) {
@@ -256,22 +256,11 @@ export const TYPES: readonly string[] = [
   'topology:agent_completed',
 ];
 
-// What mapping adds, where that is not the type itself.
-const FIXED_OF: Readonly<Record<string, string>> = {
-  'tool:start': 'running',
-  'presence:joined': 'joined',
-  'presence:left': 'left',
-  'presence:cursor': 'cursor',
-  'presence:timeout': 'timeout',
-  'terminal:input': 'input',
-  'terminal:output': 'output',
-  'terminal:error': 'error',
-};
-
-const FIXED: readonly string[] = TYPES.map((type) => FIXED_OF[type] ?? type);
+// What mapping adds: the type, some without what stands before the colon.
+const FIXED: readonly string[] = TYPES.map((type) => type.replace(/^(presence|terminal):/, ''));
 
 /** Every channel, in the schema's order. */
-export const CHANNELS: readonly Channel[] = [
+export const CHANNELS = [
   'chunks',
   'toolCalls',
   'presence',
@@ -282,7 +271,7 @@ export const CHANNELS: readonly Channel[] = [
   'containerAgent',
   'topology',
   'unknown',
-];
+] as const satisfies readonly Channel[];
 
 /** Position in `CHANNELS` by kind. */
 export const CHANNEL_INDEX_OF_KIND: Uint8Array = new Uint8Array([0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 8, 8]);

@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 
 import type { ChannelRecord, CursorPosition } from '../generated/types.js';
+import { presenceOf } from '../presence.js';
 import type { PresenceIdentity, SessionHandle } from '../session-types.js';
 import type { ConnectionView, SessionListener, SessionSnapshot, SessionStore, UserView } from '../store/index.js';
 import { useLink } from './context.js';
@@ -134,7 +135,7 @@ export function usePresence(sessionId: string, me?: PresenceIdentity | null): Pr
   }, [link, userId, displayName, avatarUrl]);
   const setCursor = useCallback(
     (position: CursorPosition, activeFile?: string) => {
-      link.handle().presence.cursor(position, activeFile);
+      presenceOf(link.handle()).cursor(position, activeFile);
     },
     [link],
   );

@@ -1,5 +1,6 @@
 // One store per session and client, however many components look at it, and one presence. Must not know React.
 
+import { presenceOf } from '../presence.js';
 import type { SessionHandle, PresenceIdentity } from '../session-types.js';
 import type { SessionClient, SessionSnapshot, SessionStore, SessionStoreOptions } from '../store/index.js';
 import { createSessionStore, emptySnapshot } from '../store/index.js';
@@ -63,7 +64,7 @@ export class Registry {
     const seat = this.#joined.get(sessionId) ?? { count: 0, as: '', timer: undefined };
     this.#joined.set(sessionId, seat);
     clearTimeout(seat.timer);
-    const { presence } = this.#client.session(sessionId);
+    const presence = presenceOf(this.#client.session(sessionId));
     const as = JSON.stringify(identity);
     // There already, unless as somebody else.
     if (seat.as !== as) presence.join(identity).catch(onError);

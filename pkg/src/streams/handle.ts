@@ -25,7 +25,7 @@ export function openHandle(settings: ClientSettings, url: string, contentTypeKno
 
   const ask = async (method: string, headers: Record<string, string>, body?: BodyInit): Promise<Answer> => {
     try {
-      return await request(settings.request, url, method, headers, body === undefined ? {} : { body });
+      return await request(settings, url, method, headers, body === undefined ? {} : { body });
     } catch (cause) {
       throw new DurableStreamsError('CONNECTION_LOST', `no answer: ${inWords(cause)}`, { cause });
     }
@@ -47,7 +47,7 @@ export function openHandle(settings: ClientSettings, url: string, contentTypeKno
           throw error;
         }
       }
-      await pause(settings.request.clock, reconnect, attempt, afterMs);
+      await pause(settings.clock, reconnect, attempt, afterMs);
     }
   };
   const written = (answer: Answer): Written => {
@@ -121,8 +121,7 @@ function openProducer(settings: ClientSettings, url: string, typeOf: () => Promi
     get contentType() {
       return type;
     },
-    reconnect: settings.reconnect,
-    request: settings.request,
+    ...settings,
     id: id ?? randomId(),
     epoch,
     body: (batch) => framed(batch.map(({ content }) => content), type),

@@ -47,7 +47,7 @@ interface Control {
 /** Ends at the tail (`live` false) or with the stream; throws DurableStreamsError when it gives up, and the signal's reason. */
 export async function* pieces(settings: ClientSettings, url: string, place: Place, live: Live, signal: AbortSignal, frameCharsMax = FRAME_CHARS_MAX): AsyncGenerator<Piece, void, undefined> {
   const { reconnect } = settings;
-  const { clock } = settings.request;
+  const { clock } = settings;
   const at = absolute(url);
   let mode: Live = live === true ? false : live;
   let attempt = 0;
@@ -164,9 +164,9 @@ interface Got {
   done(): void;
 }
 
-async function get({ request }: ClientSettings, url: URL, place: Place, live: string | null, signal: AbortSignal, patience: number): Promise<Got> {
-  const { clock, fetch } = request;
-  const silenceMs = request.silenceMs * patience;
+async function get(settings: ClientSettings, url: URL, place: Place, live: string | null, signal: AbortSignal, patience: number): Promise<Got> {
+  const { clock, fetch } = settings;
+  const silenceMs = settings.silenceMs * patience;
   const target = new URL(url);
   target.searchParams.set('offset', place.offset);
   if (live !== null) {
@@ -202,7 +202,7 @@ async function get({ request }: ClientSettings, url: URL, place: Place, live: st
   signal.throwIfAborted();
   signal.addEventListener('abort', stop);
   try {
-    const headers = await heard(request.headers());
+    const headers = await heard(settings.headers());
     const response = await heard(fetch(target.href, { method: 'GET', headers: { ...headers, ...(live === 'sse' && { Accept: 'text/event-stream' }) }, signal: abort.signal, cache: 'no-store' }));
     if (response.status !== 200 && response.status !== 204) {
       const body = await heard(response.text());

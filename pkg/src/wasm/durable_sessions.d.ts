@@ -32,12 +32,11 @@ export class Connection {
 }
 
 /**
- * What the machine wants, never on the path of an event. To be done: 'open' (attempt; 1 if the last token was refused;
- * the query), 'abort', 'timer' ('retry' or 'silence'; in how many milliseconds, or -1 to cancel it). To be told:
- * 'state', 'retry', 'error', 'lost', 'reconnected', 'disconnected', 'closed', with state or error code, code of the
- * cause, attempts, delay in milliseconds or messages missing (-1: unknown), HTTP status or 0, detail.
+ * What the machine wants, never on the path of an event, in numbers that `src/driver.ts` names: kind, word, cause, attempts,
+ * a number, HTTP status or 0; what the network, the token provider or the server said, or where to read from; the echo of a
+ * request. What they mean of which kind is in `crates/client-wasm/src/driver/notice.rs`.
  */
-export type Notice = [kind: string, word: string, cause: string, attempt: number, number: number, status: number, detail: string];
+export type Notice = [numbers: [kind: number, word: number, cause: number, attempt: number, number: number, status: number], text: string, echo: string];
 
 export interface ConnectionHooks {
   /** The items of one piece of a body: the address of eight words that say where they are, valid during the call. */

@@ -1,8 +1,10 @@
 //! Control events as a client reads them, PROTOCOL.md section 5.8: by the schema's table parser, so that the browser
 //! carries one reader of JSON. Must not know what a position leads to.
 
-use durable_sessions_protocol::{MESSAGE_COUNT_MAX, OffsetToken};
+use durable_sessions_protocol::OffsetToken;
 use durable_sessions_schema::{FieldSpec, Kind, ObjectView, Parser, StructSpec};
+
+use crate::message_count;
 
 /// Longest `streamCursor` that is kept; a longer one is dropped, which only costs collapsing.
 const CURSOR_BYTES_MAX: usize = 256;
@@ -69,7 +71,7 @@ impl ControlReader {
             // A closed stream at its final offset is up to date by definition.
             up_to_date: is_set(UP_TO_DATE) || closed,
             closed,
-            message_count: object.field(MESSAGE_COUNT).and_then(count),
+            message_count: object.field(MESSAGE_COUNT).and_then(message_count),
         })
     }
 
@@ -107,22 +109,10 @@ pub(crate) fn read_control(text: &[u8]) -> Result<durable_sessions_protocol::Con
     Ok(durable_sessions_protocol::Control { next_offset, cursor, up_to_date, closed, message_count })
 }
 
-fn count(raw: &[u8]) -> Option<u64> {
-    // Sixteen digits cannot overflow, and more are out of range.
-    if raw.len() > 16 {
-        return None;
-    }
-    let mut number = 0;
-    for digit in raw {
-        number = number * 10 + u64::from(digit.is_ascii_digit().then_some(digit & 15)?);
-    }
-    Some(number).filter(|number| *number <= MESSAGE_COUNT_MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use durable_sessions_protocol::Control as Written;
+    use durable_sessions_protocol::{Control as Written, MESSAGE_COUNT_MAX};
     use proptest::prelude::*;
 
     /// Position, cursor, the rest.

@@ -65,7 +65,7 @@ fn camel(name: &str) -> String {
 fn write_maker(out: &mut String, maker: &Maker) {
     let event = maker.example;
     let is_outcome = event.discriminant == Discriminant::ToolOutcome;
-    let is_fixed = matches!(event.discriminant, Discriminant::Fixed { .. });
+    let is_fixed = matches!(event.discriminant, Discriminant::Fixed { value, .. } if maker.events.len() > 1 || value == event.event_type);
     // Values are read where they go, as literals are evaluated in order: names for them in between would be a
     // quarter of the package's JavaScript.
     let mut data = Vec::new();
@@ -86,6 +86,10 @@ fn write_maker(out: &mut String, maker: &Maker) {
     }
     match event.discriminant {
         Discriminant::None => {}
+        // A maker of one event knows the value, unless that is the event's type.
+        Discriminant::Fixed { field, value } if maker.events.len() == 1 && value != event.event_type => {
+            data.push(format!("{field}: '{value}'"));
+        }
         Discriminant::Fixed { field, .. } => data.push(format!("{field}: fixed")),
         Discriminant::ToolOutcome => {
             data.push(String::from("status: isError === true ? 'error' : 'complete'"));
@@ -125,6 +129,34 @@ fn after(passed_over: &mut String, value: &str) -> String {
     }
 }
 
+/// Of the types whose added value is what follows the first colon. Anything else would need a table of its own.
+fn prefixes(makers: &[Maker]) -> Vec<&'static str> {
+    let mut prefixes = Vec::new();
+    for event in makers.iter().filter(|maker| maker.events.len() > 1).flat_map(|maker| &maker.events) {
+        if let Discriminant::Fixed { value, .. } = event.discriminant
+            && value != event.event_type
+        {
+            let (prefix, _) = event.event_type.split_once(':').unwrap_or_default();
+            if !prefixes.contains(&prefix) {
+                prefixes.push(prefix);
+            }
+        }
+    }
+    for event in EVENTS {
+        if let (Some((prefix, rest)), Discriminant::Fixed { value, .. }) =
+            (event.event_type.split_once(':'), event.discriminant)
+            && prefixes.contains(&prefix)
+        {
+            assert_eq!(
+                rest, value,
+                "{} has an added value that is not the end of its type",
+                event.event_type
+            );
+        }
+    }
+    prefixes
+}
+
 fn write_tables(out: &mut String, makers: &[Maker]) {
     out.push_str("// Indexed by kind: the position of the event in the schema's table.\n");
     let _ = writeln!(
@@ -152,24 +184,17 @@ fn write_tables(out: &mut String, makers: &[Maker]) {
         &|event| format!("'{}'", event.event_type),
         "];",
     );
-    out.push_str("// What mapping adds, where that is not the type itself.\n");
-    let mut fixed = String::new();
-    for event in EVENTS {
-        if let Discriminant::Fixed { value, .. } = event.discriminant
-            && value != event.event_type
-        {
-            let _ = writeln!(fixed, "  '{}': '{value}',", event.event_type);
-        }
-    }
-    let _ = writeln!(out, "const FIXED_OF: Readonly<Record<string, string>> = {{\n{fixed}}};\n");
-    out.push_str("const FIXED: readonly string[] = TYPES.map((type) => FIXED_OF[type] ?? type);\n\n");
-    out.push_str(
-        "/** Every channel, in the schema's order. */\nexport const CHANNELS: readonly Channel[] = [\n",
+    let _ = writeln!(
+        out,
+        "// What mapping adds: the type, some without what stands before the colon.\n\
+         const FIXED: readonly string[] = TYPES.map((type) => type.replace(/^({}):/, ''));\n",
+        prefixes(makers).join("|"),
     );
+    out.push_str("/** Every channel, in the schema's order. */\nexport const CHANNELS = [\n");
     for channel in Channel::ALL {
         let _ = writeln!(out, "  '{}',", channel.name());
     }
-    out.push_str("];\n\n/** Position in `CHANNELS` by kind. */\n");
+    out.push_str("] as const satisfies readonly Channel[];\n\n/** Position in `CHANNELS` by kind. */\n");
     let positions: Vec<String> = EVENTS
         .iter()
         .map(|event| {

@@ -1,6 +1,6 @@
 //! What of an answer decides. Must not know what follows from it.
 
-use durable_sessions_client_core::{ResponseHead, retry_after_ms};
+use durable_sessions_client_core::{ResponseHead, message_count, retry_after_ms};
 use durable_sessions_protocol::header;
 use gloo_net::http::Response;
 
@@ -15,7 +15,9 @@ pub(super) fn head(response: &Response) -> ResponseHead {
             .get("retry-after")
             .and_then(|value| retry_after_ms(&value).or_else(|| until_date_ms(&value))),
         first_offset: headers.get(header::STREAM_FIRST_OFFSET),
-        message_count: headers.get(header::STREAM_MESSAGE_COUNT).and_then(|value| value.parse().ok()),
+        message_count: headers
+            .get(header::STREAM_MESSAGE_COUNT)
+            .and_then(|value| message_count(value.as_bytes())),
     }
 }
 

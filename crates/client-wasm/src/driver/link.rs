@@ -43,7 +43,7 @@ impl Link {
     fn settle(&self) {
         if !self.settling.replace(true) {
             while let Some(output) = self.next_output() {
-                self.tell(&output);
+                self.tell(output);
             }
             self.settling.set(false);
         }
@@ -58,7 +58,7 @@ impl Link {
         self.machine.borrow_mut().subscription.next_output()
     }
 
-    fn tell(&self, output: &Output) {
+    fn tell(&self, output: Output) {
         if let Ok(notice) = notice::of(output).into_ts() {
             // The facade reports what its callbacks throw; whatever still comes through must not end the machine.
             let _ = self.hooks.notice(notice);
@@ -92,13 +92,13 @@ impl Link {
                 held = Some(output);
                 break;
             }
-            self.tell(&output);
+            self.tell(output);
         }
         // The addresses stay good during the call: nothing writes to the encoder before the next piece arrives, and
         // pieces arrive from the event loop only.
         let _ = self.hooks.batch(parts, len);
         if let Some(held) = held {
-            self.tell(&held);
+            self.tell(held);
         }
         self.settling.set(false);
         self.settle();

@@ -6,84 +6,104 @@ use durable_sessions_client_core::{Cause, Output, SubscriptionError, TimerKind};
 use serde::Serialize;
 use tsify::Tsify;
 
-/// What the driver tells besides batches. One flat tuple of texts and numbers for all kinds, put into words by the facade: a tagged enum
-/// with sentences made here would cost more code than the state machine.
+/// What the driver tells besides batches. Numbers for all that is one of a few, which the facade names and puts into
+/// words: names that cross would stand in the module as well as in JavaScript.
 #[derive(Debug, Default, Serialize, Tsify)]
 pub struct Notice(
-    /// To be done: `open`, `abort`, `timer`. To be told: `state`, `retry`, `error`, `lost`, `reconnected`,
-    /// `disconnected`, `closed`.
-    pub &'static str,
-    /// The state's word, the stable code of an error, or which timer: `retry` or `silence`.
-    pub &'static str,
-    /// The stable code of what failed, if something did.
-    pub &'static str,
-    /// Consecutive attempts.
-    pub f64,
-    /// `open`: 1 if the last token was refused. `timer`: in how many milliseconds, or -1 to cancel it. `retry`: the
-    /// delay in milliseconds. `error`: messages known to be missing, or -1.
-    pub f64,
-    /// The HTTP status that caused it, or 0.
-    pub f64,
-    /// `open`: the query. Otherwise what the network, the token provider or the server said.
+    /// Kind (`kind`), word, cause (`cause`), attempts, number and HTTP status (or 0); see [`of`].
+    pub [f64; 6],
+    /// What the network, the token provider or the server said; where to read from.
+    pub String,
+    /// The echo for caches of a request.
     pub String,
 );
 
+/// The numbers of the kinds; `pkg/src/driver.ts` has the same.
+mod kind {
+    /// To be done. Word: 1 if the last token was refused. The texts: the offset, the echo.
+    pub(super) const OPEN: u8 = 0;
+    /// To be done.
+    pub(super) const ABORT: u8 = 1;
+    /// To be done. Word: the signal to send when it has run down; number: in how many milliseconds, or -1 to cancel it.
+    pub(super) const TIMER: u8 = 2;
+    /// Word: the state, in the order of `ConnectionState`.
+    pub(super) const STATE: u8 = 3;
+    /// Number: the delay in milliseconds.
+    pub(super) const RETRY: u8 = 4;
+    /// Word: which, in the order of `SubscriptionError`, where the status says more; number: messages known to be
+    /// missing, or -1.
+    pub(super) const ERROR: u8 = 5;
+    pub(super) const LOST: u8 = 6;
+    pub(super) const RECONNECTED: u8 = 7;
+    pub(super) const DISCONNECTED: u8 = 8;
+    pub(super) const CLOSED: u8 = 9;
+}
+
 /// What the facade hears of an output.
-pub(super) fn of(output: &Output) -> Notice {
+pub(super) fn of(output: Output) -> Notice {
     match output {
-        Output::Open(request) => {
-            let fresh = f64::from(u8::from(request.fresh_token));
-            Notice("open", "", "", f64::from(request.attempt), fresh, 0.0, request.query())
-        }
-        Output::Abort => plain("abort", ""),
-        Output::SetTimer { kind, after_ms } => timer(*kind, *after_ms as f64),
-        Output::CancelTimer(kind) => timer(*kind, -1.0),
-        Output::State(state) => plain("state", state.as_str()),
+        Output::Open(request) => Notice(
+            numbers(kind::OPEN, request.fresh_token.into(), request.attempt, 0.0),
+            request.offset,
+            request.live_cursor.unwrap_or_default(),
+        ),
+        Output::Abort => plain(kind::ABORT, 0, 0.0),
+        Output::SetTimer { kind, after_ms } => plain(kind::TIMER, signal(kind), after_ms as f64),
+        Output::CancelTimer(kind) => plain(kind::TIMER, signal(kind), -1.0),
+        Output::State(state) => plain(kind::STATE, state as u8, 0.0),
         Output::RetryScheduled { attempt, delay_ms, cause } => {
-            caused("retry", "", cause, *attempt, *delay_ms as f64)
+            caused(numbers(kind::RETRY, 0, attempt, delay_ms as f64), cause)
         }
         Output::Error(error) => match error {
             SubscriptionError::AttemptsExhausted { attempts, cause, .. } => {
-                caused("error", error.code(), cause, *attempts, 0.0)
+                caused(numbers(kind::ERROR, 0, attempts, 0.0), cause)
             }
-            SubscriptionError::NotReconnecting { cause } => caused("error", error.code(), cause, 0, 0.0),
             SubscriptionError::Refused { status } => {
-                Notice("error", error.code(), "HTTP_STATUS", 0.0, 0.0, f64::from(*status), String::new())
+                caused(numbers(kind::ERROR, 1, 0, 0.0), Cause::Status(status))
             }
+            SubscriptionError::NotReconnecting { cause } => caused(numbers(kind::ERROR, 2, 0, 0.0), cause),
             SubscriptionError::HistoryTrimmed { first, missing } => {
                 let missing = missing.map_or(-1.0, |missing| missing as f64);
-                Notice("error", error.code(), "", 0.0, missing, 0.0, first.as_str().to_owned())
+                Notice(numbers(kind::ERROR, 3, 0, missing), first.into(), String::new())
             }
         },
-        Output::Lost(info) => caused("lost", "", &info.cause, info.attempts, 0.0),
-        Output::Reconnected => plain("reconnected", ""),
-        Output::Disconnected => plain("disconnected", ""),
-        Output::Closed => plain("closed", ""),
+        Output::Lost(info) => caused(numbers(kind::LOST, 0, info.attempts, 0.0), info.cause),
+        Output::Reconnected => plain(kind::RECONNECTED, 0, 0.0),
+        Output::Disconnected => plain(kind::DISCONNECTED, 0, 0.0),
+        Output::Closed => plain(kind::CLOSED, 0, 0.0),
     }
 }
 
-fn timer(kind: TimerKind, number: f64) -> Notice {
-    let word = match kind {
-        TimerKind::Retry => "retry",
-        TimerKind::Silence => "silence",
-    };
-    Notice("timer", word, "", 0.0, number, 0.0, String::new())
+/// What [`Connection::signal`](super::Connection::signal) takes for it.
+const fn signal(timer: TimerKind) -> u8 {
+    match timer {
+        TimerKind::Retry => 5,
+        TimerKind::Silence => 6,
+    }
 }
 
-fn plain(kind: &'static str, word: &'static str) -> Notice {
-    Notice(kind, word, "", 0.0, 0.0, 0.0, String::new())
+fn numbers(kind: u8, word: u8, attempt: u32, number: f64) -> [f64; 6] {
+    [f64::from(kind), f64::from(word), 0.0, f64::from(attempt), number, 0.0]
 }
 
-fn caused(kind: &'static str, word: &'static str, cause: &Cause, attempt: u32, number: f64) -> Notice {
-    let (status, detail) = match cause {
-        Cause::Network(detail)
-        | Cause::Token(detail)
-        | Cause::ContentType(detail)
-        | Cause::Interrupted(detail) => (0, detail.as_str().to_owned()),
-        Cause::Status(status) => (*status, String::new()),
-        Cause::NoContent | Cause::EndedEarly | Cause::CutMidFrame | Cause::Silence | Cause::TrimmedAgain => {
-            (0, String::new())
-        }
+fn plain(kind: u8, word: u8, number: f64) -> Notice {
+    Notice(numbers(kind, word, 0, number), String::new(), String::new())
+}
+
+/// The number of the cause is its place in `CAUSES` of `pkg/src/wording.ts`.
+fn caused(mut numbers: [f64; 6], cause: Cause) -> Notice {
+    let (code, status, detail) = match cause {
+        Cause::Network(detail) => (1, 0, detail.into()),
+        Cause::Token(detail) => (2, 0, detail.into()),
+        Cause::Status(status) => (3, status, String::new()),
+        Cause::NoContent => (4, 0, String::new()),
+        Cause::ContentType(detail) => (5, 0, detail.into()),
+        Cause::EndedEarly => (6, 0, String::new()),
+        Cause::CutMidFrame => (7, 0, String::new()),
+        Cause::Interrupted(detail) => (8, 0, detail.into()),
+        Cause::Silence => (9, 0, String::new()),
+        Cause::TrimmedAgain => (10, 0, String::new()),
     };
-    Notice(kind, word, cause.code(), f64::from(attempt), number, f64::from(status), detail)
+    (numbers[2], numbers[5]) = (f64::from(code), f64::from(status));
+    Notice(numbers, detail, String::new())
 }

@@ -2,6 +2,8 @@
 // What the tests in `mod.rs` drive and look at.
 
 const encoder = new TextEncoder();
+const KINDS = ['open', 'abort', 'timer', 'state', 'retry', 'error', 'lost', 'reconnected', 'disconnected', 'closed'];
+const STATES = ['disconnected', 'connecting', 'connected', 'reconnecting', 'lost', 'closed'];
 
 /** Answers by number of the request; one too many is refused like a dead network. */
 export class Script {
@@ -31,12 +33,13 @@ export class Script {
     this.words.push(...new Int32Array(buffer, words, wordsLength));
   }
 
-  notice([kind, word, cause, attempt, number, , detail]) {
+  notice([[number, word, cause, attempt, delay, status], offset, echo]) {
+    const kind = KINDS[number];
     switch (kind) {
       case 'open':
         this.turn += 1;
-        this.queries.push(detail);
-        this.refreshed.push(number === 1);
+        this.queries.push(`${echo}${offset}`);
+        this.refreshed.push(word === 1);
         void this.request(this.turn, this.answers[this.queries.length - 1]);
         break;
       case 'abort':
@@ -45,12 +48,12 @@ export class Script {
         break;
       case 'timer':
         clearTimeout(this.timers[word]);
-        if (number >= 0) {
-          this.timers[word] = setTimeout(() => this.connection?.signal(word === 'silence' ? 6 : 5), Math.min(number, 2 ** 31 - 1));
+        if (delay >= 0) {
+          this.timers[word] = setTimeout(() => this.connection?.signal(word), Math.min(delay, 2 ** 31 - 1));
         }
         break;
       default:
-        this.notices.push([kind, word, cause, attempt].filter((part) => part !== '' && part !== 0).join(' '));
+        this.notices.push([kind, kind === 'state' ? STATES[word] : word, cause, attempt, status].filter((part) => part !== 0).join(' '));
     }
   }
 

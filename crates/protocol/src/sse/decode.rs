@@ -269,7 +269,7 @@ impl SseDecoder {
                         }
                     };
             }
-            b"id" if !self.buf[value.clone()].contains(&0) => {
+            b"id" if self.buf[value.clone()].iter().all(|&b| b != 0) => {
                 replace(&mut self.id, &self.buf[value]);
                 self.has_id = true;
             }
@@ -325,8 +325,9 @@ fn replace(field: &mut Vec<u8>, value: &[u8]) {
 }
 
 fn milliseconds(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+    // So many digits cannot overflow; no server means a delay of more.
+    if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    core::str::from_utf8(digits).ok()?.parse().ok()
+    Some(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit & 15)))
 }

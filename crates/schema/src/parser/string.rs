@@ -170,7 +170,7 @@ pub(super) fn contents(raw: &[u8]) -> &[u8] {
 /// The value of what is between the quotes of a valid string. Half a surrogate pair, which only rejected input
 /// has, becomes U+FFFD.
 pub(super) fn decode(contents: &[u8]) -> Cow<'_, str> {
-    if !contents.contains(&b'\\') {
+    if run_len(contents) == contents.len() {
         return Cow::Borrowed(core::str::from_utf8(contents).unwrap_or_default());
     }
     let mut decoded = Vec::with_capacity(contents.len());
