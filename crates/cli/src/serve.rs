@@ -215,6 +215,8 @@ fn limits(settings: &Settings, limits: &mut Limits) {
     }
     for (value, field) in [
         (settings.sse_subscribers_per_identity_max, &mut limits.sse_subscribers_per_identity_max),
+        (settings.session_members_max, &mut limits.session_members_max),
+        (settings.open_streams_per_identity_max, &mut limits.open_streams_per_identity_max),
         (settings.append_messages_max, &mut limits.append_messages_max),
         (settings.sse_subscribers_max, &mut limits.sse_subscribers_max),
         (settings.connections_max, &mut limits.connections_max),

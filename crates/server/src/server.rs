@@ -23,7 +23,7 @@ use crate::gate::Gate;
 use crate::identity::Authenticator;
 use crate::metrics::{self, Metrics};
 use crate::presence::{self, Presence};
-use crate::quota::Quota;
+use crate::quota::{OpenStreams, Quota};
 use crate::request_id::RequestIds;
 use crate::retention;
 use crate::router::router;
@@ -159,6 +159,9 @@ impl Server {
         spool.open_if_used().await.map_err(|error| StartError::Queued(error.to_string()))?;
         let limits = &config.limits;
         let sessions = Directory::open(&*store, limits.sessions_max).await.map_err(StartError::Sessions)?;
+        let open_streams = OpenStreams::open(&*store, limits.open_streams_per_identity_max)
+            .await
+            .map_err(StartError::Sessions)?;
         let presence =
             Presence::new(config.presence_ttl, limits.presence_users_max, limits.presence_connections_max);
         presence.take_up(&sessions, config.store_options.clock.now_ms());
@@ -176,6 +179,7 @@ impl Server {
             spool: Arc::new(spool),
             metrics: Metrics::new(),
             quota: Quota::new(limits),
+            open_streams,
             jitter: Jitter::new(),
             subscriptions,
             sessions,

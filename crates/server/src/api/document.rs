@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::envelope::raw_json;
 use super::presence::{PresenceCursorShape, PresenceEntryShape};
-use super::{event_source, export, history, presence, publish, session_list, sessions, summary};
+use super::{event_source, export, history, members, presence, publish, session_list, sessions, summary};
 use crate::app::App;
 
 /// A failure.
@@ -76,6 +76,8 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(event_source::stream_events))
         .routes(routes!(summary::summarize_session))
         .routes(routes!(export::export_session))
+        .routes(routes!(members::list_members))
+        .routes(routes!(members::set_member, members::remove_member))
         .routes(routes!(presence::list_presence, presence::update_presence))
         .routes(routes!(publish::publish))
         .routes(routes!(openapi_document))

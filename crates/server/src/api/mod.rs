@@ -9,6 +9,7 @@ mod envelope;
 mod event_source;
 mod export;
 mod history;
+mod members;
 mod pages;
 mod presence;
 mod publish;
