@@ -38,7 +38,7 @@ pub use config::{ForwardAuthConfig, IdentityConfig, InvalidIdentity, JwtConfig};
 pub use jwt::{InvalidJwtKey, JwtKey};
 pub(crate) use key_store::KeepError;
 pub(crate) use pattern::{InvalidPattern, Patterns};
-pub(crate) use route::{COOKIE_PLAIN, COOKIE_SECURE};
+pub(crate) use route::{COOKIE_PLAIN, COOKIE_SECURE, streamed_session, takes_cookie};
 pub(crate) use scope::Scope;
 #[cfg(test)]
 pub(crate) use scope::Scopes;
