@@ -51,7 +51,7 @@ describe('OpenAPI', () => {
 describe('AsyncAPI', () => {
   /** By the schema of the format itself. */
   function format(): ValidateFunction {
-    const schema: object = specs.schemas['3.0.0']
+    const schema: object = specs.schemasWithoutId['3.0.0']
     return new Ajv({ strict: false, validateFormats: false, allErrors: true }).compile(schema)
   }
 

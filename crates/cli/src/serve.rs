@@ -12,8 +12,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use durable_sessions_server::{
-    AuthConfig, BoundServer, CorsOrigins, Limits, RunError, Server, ServerConfig, StartError, StoreConfig,
-    StoreOptions, UnknownEvents,
+    AuthConfig, BoundServer, Certificates, CorsOrigins, Limits, RunError, Server, ServerConfig, StartError,
+    StoreConfig, StoreOptions, UnknownEvents,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -101,9 +101,13 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), ServeError> {
     log::start(settings.log_format.unwrap_or_default(), settings.log.as_deref())?;
     let stop = Signals::listen().map_err(ServeError::Signals)?;
     let config = configuration(&settings).await?;
+    // Without TLS a hangup is what it always was: the end of a process whose terminal is gone.
+    let hangup = config.tls.is_some().then(|| signal(SignalKind::hangup())).transpose();
+    let hangup = hangup.map_err(ServeError::Signals)?;
     let description = describe(&config);
     let server = Server::bind(config).await?;
     announce(&server, &description, settings.log_format.unwrap_or_default());
+    let renewing = renew_certificates(hangup.zip(server.certificates()));
     let (mut first, second) = stop.split();
     let watchdog = systemd::start(&server);
     let stopping = async move {
@@ -118,11 +122,31 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), ServeError> {
     tokio::select! {
         biased;
         outcome = running => Ok(outcome?),
+        never = renewing => match never {},
         () = second => {
             tracing::warn!(error_id = "stopped-hard", "second signal: stopping without waiting");
             Ok(())
         }
     }
+}
+
+/// Reads the certificate again at every SIGHUP.
+async fn renew_certificates(
+    heard: Option<(tokio::signal::unix::Signal, Certificates)>,
+) -> std::convert::Infallible {
+    let Some((mut hangup, certificates)) = heard else { return std::future::pending().await };
+    while hangup.recv().await.is_some() {
+        let certificates = certificates.clone();
+        match tokio::task::spawn_blocking(move || certificates.reload()).await {
+            Ok(Ok(())) => tracing::info!("the certificate was read again"),
+            Ok(Err(error)) => {
+                let message = "the certificate was not read again; the old one stays";
+                tracing::error!(error_id = "certificate-not-renewed", %error, message);
+            }
+            Err(_) => return std::future::pending().await,
+        }
+    }
+    std::future::pending().await
 }
 
 async fn configuration(settings: &Settings) -> Result<ServerConfig, ServeError> {

@@ -73,4 +73,4 @@ pub use identity::{ForwardAuthConfig, IdentityConfig, InvalidIdentity, InvalidJw
 pub use quota::{InvalidNetwork, InvalidRate, Network, Rate};
 pub use retention::{InvalidRetentionRule, RetentionRule};
 pub use server::{BoundServer, Pulse, RunError, Server, StartError};
-pub use tls::{TlsConfig, TlsError};
+pub use tls::{Certificates, TlsConfig, TlsError};

@@ -32,7 +32,7 @@ use crate::spool::{self, Spool};
 use crate::starting;
 use crate::static_files::StaticFiles;
 use crate::subscriptions::Subscriptions;
-use crate::tls::{TlsConfig, TlsError};
+use crate::tls::{Certificates, TlsConfig, TlsError};
 
 /// Connections at a time to the address of metrics.
 const METRICS_CONNECTIONS_MAX: usize = 64;
@@ -53,7 +53,7 @@ pub struct BoundServer {
     metrics: Option<(TcpListener, SocketAddr)>,
     app: Arc<App>,
     drain: watch::Sender<bool>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<(TlsAcceptor, Certificates)>,
 }
 
 /// Why a server did not start.
@@ -217,6 +217,12 @@ impl BoundServer {
         self.metrics.as_ref().map(|(_, address)| *address)
     }
 
+    /// The certificate, to be read again when it is renewed; without TLS there is none.
+    #[must_use]
+    pub fn certificates(&self) -> Option<Certificates> {
+        self.tls.as_ref().map(|(_, certificates)| certificates.clone())
+    }
+
     /// Something to ask from another task whether the server does its work.
     #[must_use]
     pub fn pulse(&self) -> Pulse {
@@ -238,7 +244,7 @@ impl BoundServer {
         let watched = metrics.map(|(listener, _)| tokio::spawn(serve_metrics(listener, app.clone())));
         let watching = tokio::spawn(presence::watch(app.clone()));
         let gate = Gate::new(app.clone(), router(app.clone()));
-        let accepting = accept(&listener, &app, &gate, &places, &killed, tls.as_ref());
+        let accepting = accept(&listener, &app, &gate, &places, &killed, tls.as_ref().map(|(tls, _)| tls));
         let outcome = {
             let mut shutdown = pin!(shutdown);
             tokio::select! {
