@@ -249,7 +249,7 @@ fn add(operation: &mut Operation, common: &Common, path: &str) {
         }
         return;
     }
-    let suffix = if path.starts_with("/v1/") { "OfStream" } else { "" };
+    let suffix = if path.starts_with("/api/") { "" } else { "OfStream" };
     let key = format!("{}{suffix}", common.key);
     responses.insert(common.status.to_owned(), Ref::from_response_name(key).into());
 }
