@@ -233,6 +233,8 @@ async fn places_for_streams_are_not_given_twice() {
 #[tokio::test]
 async fn refusals_are_counted_by_limit() {
     type Change = fn(&mut ServerConfig);
+    // The limit, what it is set to, the request that is beyond it, its body, and the status of the answer.
+    type Case<'a> = (&'a str, Change, (&'a str, String), &'a str, u16);
     const API: &str = "/api/streams?sessionId=run-1";
     let event = r#"{"type":"chunk","data":{"text":"x"}}"#;
     let two = format!("[{},{}]", chunk("1", "a"), chunk("2", "b"));
@@ -242,7 +244,7 @@ async fn refusals_are_counted_by_limit() {
     let role = r#"{"role":"viewer"}"#;
     let post = |path: &'static str| ("POST", path.to_owned());
     #[rustfmt::skip]
-    let cases: [(&str, Change, (&str, String), &str, u16); 18] = [
+    let cases: [Case<'_>; 18] = [
         ("requests-per-identity", |c| c.limits.requests_per_identity = "1/m,burst:2".parse().ok(), ("GET", SESSION.to_owned()), "", 429),
         ("requests-per-address", |c| c.limits.requests_per_address = "1/m,burst:2".parse().ok(), ("GET", SESSION.to_owned()), "", 429),
         ("events-per-session", |c| c.limits.events_per_session = "1/m,burst:1".parse().ok(), post(API), event, 429),
