@@ -8,7 +8,8 @@ const SSE_MAX_AGE_MS = 200
 const LIMIT_MS = 600_000
 
 const server = withServer({
-  engine: 'memory',
+  // The memory engine makes no backups, which is a 503.
+  engine: 'embedded',
   access: 'token',
   longPollTimeoutMs: 200,
   sseMaxAgeMs: SSE_MAX_AGE_MS,

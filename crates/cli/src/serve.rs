@@ -13,8 +13,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use durable_sessions_server::{
-    AuthConfig, BoundServer, CorsOrigins, Limits, RunError, Server, ServerConfig, StartError, StoreConfig,
-    StoreOptions, UnknownEvents,
+    AuthConfig, BoundServer, Certificates, CorsOrigins, Limits, RunError, Server, ServerConfig, StartError,
+    StoreConfig, StoreOptions, UnknownEvents,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -124,9 +124,13 @@ async fn serve(settings: &Settings, telemetry: &Telemetry) -> Result<(), ServeEr
     let stop = Signals::listen().map_err(ServeError::Signals)?;
     let mut config = configuration(settings).await?;
     config.request_tracing = telemetry.request_tracing();
+    // Without TLS a hangup is what it always was: the end of a process whose terminal is gone.
+    let hangup = config.tls.is_some().then(|| signal(SignalKind::hangup())).transpose();
+    let hangup = hangup.map_err(ServeError::Signals)?;
     let description = describe(&config);
     let server = Server::bind(config).await?;
     announce(&server, &description, settings.log_format.unwrap_or_default());
+    let renewing = renew_certificates(hangup.zip(server.certificates()));
     let (mut first, second) = stop.split();
     let watchdog = systemd::start(&server);
     let stopping = async move {
@@ -141,11 +145,31 @@ async fn serve(settings: &Settings, telemetry: &Telemetry) -> Result<(), ServeEr
     tokio::select! {
         biased;
         outcome = running => Ok(outcome?),
+        never = renewing => match never {},
         () = second => {
             tracing::warn!(error_id = "stopped-hard", "second signal: stopping without waiting");
             Ok(())
         }
     }
+}
+
+/// Reads the certificate again at every SIGHUP.
+async fn renew_certificates(
+    heard: Option<(tokio::signal::unix::Signal, Certificates)>,
+) -> std::convert::Infallible {
+    let Some((mut hangup, certificates)) = heard else { return std::future::pending().await };
+    while hangup.recv().await.is_some() {
+        let certificates = certificates.clone();
+        match tokio::task::spawn_blocking(move || certificates.reload()).await {
+            Ok(Ok(())) => tracing::info!("the certificate was read again"),
+            Ok(Err(error)) => {
+                let message = "the certificate was not read again; the old one stays";
+                tracing::error!(error_id = "certificate-not-renewed", %error, message);
+            }
+            Err(_) => return std::future::pending().await,
+        }
+    }
+    std::future::pending().await
 }
 
 async fn configuration(settings: &Settings) -> Result<ServerConfig, ServeError> {
@@ -238,6 +262,8 @@ fn limits(settings: &Settings, limits: &mut Limits) {
     }
     for (value, field) in [
         (settings.sse_subscribers_per_identity_max, &mut limits.sse_subscribers_per_identity_max),
+        (settings.session_members_max, &mut limits.session_members_max),
+        (settings.open_streams_per_identity_max, &mut limits.open_streams_per_identity_max),
         (settings.append_messages_max, &mut limits.append_messages_max),
         (settings.sse_subscribers_max, &mut limits.sse_subscribers_max),
         (settings.connections_max, &mut limits.connections_max),

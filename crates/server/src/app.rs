@@ -13,7 +13,7 @@ use crate::fanout::Fanout;
 use crate::identity::Authenticator;
 use crate::metrics::Metrics;
 use crate::presence::Presence;
-use crate::quota::{OpenSlot, Quota};
+use crate::quota::{OpenSlot, OpenStreams, Quota};
 use crate::request_id::RequestIds;
 use crate::session::{Directory, EventIds, EventRules};
 use crate::spool::Spool;
@@ -46,6 +46,7 @@ pub(crate) struct App {
     pub(crate) spool: Arc<Spool>,
     pub(crate) metrics: Metrics,
     pub(crate) quota: Quota,
+    pub(crate) open_streams: Arc<OpenStreams>,
     pub(crate) jitter: Jitter,
     /// Becomes `true` when the server begins to stop.
     pub(crate) draining: watch::Receiver<bool>,

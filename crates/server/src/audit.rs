@@ -10,6 +10,7 @@
 //! | `write-refused` | something that would have changed a stream was not permitted |
 //! | `event-refused` | an event was not, for its type or the user it names |
 //! | `stream-deleted` | a stream or session was deleted |
+//! | `member-set`, `member-removed` | who is what in a session |
 //! | `key-created`, `key-revoked` | an API key |
 //! | `token-issued` | a stream token or a cookie |
 //! | `subscription-created`, `subscription-deleted` | a subscription |
@@ -61,6 +62,21 @@ pub(crate) fn done(caller: &Identity, audit_id: &'static str, object: &str) {
         project = project(caller),
         source = caller.source.as_str(),
         object
+    );
+}
+
+/// That somebody is a member of a session now, or no longer.
+pub(crate) fn member(caller: &Identity, session: &str, member: &str, role: Option<&'static str>) {
+    let audit_id = if role.is_some() { "member-set" } else { "member-removed" };
+    tracing::info!(
+        target: AUDIT_TARGET,
+        audit_id,
+        subject = &*caller.subject,
+        project = project(caller),
+        source = caller.source.as_str(),
+        object = session,
+        member,
+        role
     );
 }
 

@@ -40,6 +40,12 @@ pub enum Code {
     RateLimited,
     /// A limit on open connections is reached.
     TooManyConnections,
+    /// Nobody by this name is a member of the session.
+    MemberNotFound,
+    /// A session has as many members as it may have.
+    TooManyMembers,
+    /// More streams of one identity are open than may be.
+    TooManyStreams,
     /// The store does not accept this now.
     StreamUnavailable,
     /// The store has no room left.
@@ -142,6 +148,9 @@ impl Code {
             Self::TooManyConnections => ErrorCode::TooManyConnections.code(),
             Self::StreamUnavailable => ErrorCode::StreamUnavailable.code(),
             Self::StorageFull => ErrorCode::StorageFull.code(),
+            Self::MemberNotFound => "MEMBER_NOT_FOUND",
+            Self::TooManyMembers => "TOO_MANY_MEMBERS",
+            Self::TooManyStreams => "TOO_MANY_STREAMS",
             Self::StreamNotFound => "STREAM_NOT_FOUND",
             Self::StreamGone => "STREAM_GONE",
             Self::StreamExists => "STREAM_EXISTS",

@@ -175,6 +175,7 @@ impl ServerConfig {
             ("sse_subscribers_max", limits.sse_subscribers_max),
             ("sse_subscribers_per_identity_max", limits.sse_subscribers_per_identity_max),
             ("event_bytes_max", limits.event_bytes_max),
+            ("open_streams_per_identity_max", limits.open_streams_per_identity_max),
             ("connections_max", limits.connections_max),
             ("head_bytes_max", limits.head_bytes_max),
             ("webhook_calls_max", limits.webhook_calls_max),
@@ -186,6 +187,7 @@ impl ServerConfig {
             ("queued_attempts_max", limits.queued_attempts_max as usize),
             ("dead_letters_max", limits.dead_letters_max),
             ("sessions_max", limits.sessions_max),
+            ("session_members_max", limits.session_members_max),
             ("event_ids_max", limits.event_ids_max),
             ("event_ids_cached_max", limits.event_ids_cached_max),
             ("presence_users_max", limits.presence_users_max),
@@ -343,6 +345,9 @@ pub struct Limits {
     pub events_per_session: Option<Rate>,
     /// Largest event of a session or agent: 413 beyond.
     pub event_bytes_max: usize,
+    /// Streams and sessions that one identity has created and that are neither closed nor gone: 429 `TOO_MANY_STREAMS`
+    /// beyond.
+    pub open_streams_per_identity_max: usize,
     /// Connections open at once; more wait in the listen queue of the system.
     pub connections_max: usize,
     /// Largest request head: 431 beyond.
@@ -379,6 +384,8 @@ pub struct Limits {
     pub dead_letters_max: usize,
     /// Sessions there may be: 507 beyond.
     pub sessions_max: usize,
+    /// Members one session may have: 409 `TOO_MANY_MEMBERS` beyond. They are in the row, which changes as a whole.
+    pub session_members_max: usize,
     /// Newest events of a session among which an event id is recognised as written before; older ones are not.
     pub event_ids_max: usize,
     /// Event ids remembered over all sessions; those of sessions not written to lately are read again when needed.
@@ -417,6 +424,7 @@ impl Default for Limits {
             requests_per_address: Rate::per_second(2_000).ok(),
             events_per_session: None,
             event_bytes_max: 1 << 20,
+            open_streams_per_identity_max: 100_000,
             connections_max: 16_384,
             head_bytes_max: 32 << 10,
             url_bytes_max: 4096,
@@ -434,6 +442,7 @@ impl Default for Limits {
             queued_attempts_max: 10,
             dead_letters_max: 10_000,
             sessions_max: 1_000_000,
+            session_members_max: 256,
             event_ids_max: 4_096,
             event_ids_cached_max: 500_000,
             presence_users_max: 200,

@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::app::{App, until_draining};
 use crate::gate::Gate;
 use crate::live_connection::{Handover, Http1Service, LiveConnection};
+use crate::quota::Limit;
 use crate::socket::Socket;
 use crate::tls::H2;
 
@@ -124,7 +125,7 @@ fn finish(app: &Arc<App>, connection: Http1Connection, end: End) -> Option<LiveC
     match end {
         End::Closed(Ok(())) => None,
         End::Closed(Err(error)) => {
-            tracing::debug!(%error, "connection ended early");
+            ended_early(app, &error);
             None
         }
         End::HandedOver(response) => {
@@ -194,7 +195,19 @@ where
             connection.await
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended early");
+    match ended.as_ref().map_err(|error| error.downcast_ref::<hyper::Error>()) {
+        Ok(()) => {}
+        Err(Some(error)) => ended_early(app, error),
+        Err(None) => tracing::debug!("connection ended early"),
     }
+}
+
+/// What the HTTP machinery answers by itself, if at all, is counted here.
+fn ended_early(app: &App, error: &hyper::Error) {
+    if error.is_parse_too_large() {
+        app.metrics.limited(Limit::HeadBytes);
+    } else if error.is_timeout() {
+        app.metrics.limited(Limit::HeaderReadTimeout);
+    }
+    tracing::debug!(%error, "connection ended early");
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Code;
 use crate::answer::offset_value;
+use crate::quota::Limit;
 
 /// A failed request: its status, its code, and a message for people. Never holds payloads or credentials.
 #[derive(Debug, Clone)]
@@ -27,6 +28,7 @@ struct Inner {
     fields: Vec<(&'static str, Value)>,
     headers: Vec<(HeaderName, HeaderValue)>,
     rejection: Option<&'static str>,
+    limit: Option<Limit>,
 }
 
 /// Left on a response for the access log.
@@ -36,6 +38,10 @@ pub(crate) struct ErrorMark(pub(crate) Code);
 /// Left on a response for the metrics: why an event was rejected, in the words of the schema.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RejectionMark(pub(crate) &'static str);
+
+/// Left on a response for the metrics: which limit it was refused for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LimitMark(pub(crate) Limit);
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: Code, message: impl Into<Cow<'static, str>>) -> Self {
@@ -48,6 +54,7 @@ impl ApiError {
                 fields: vec![],
                 headers: vec![],
                 rejection: None,
+                limit: None,
             }),
         }
     }
@@ -72,6 +79,12 @@ impl ApiError {
     /// Says that an event was rejected, and why in the words of the schema.
     pub(crate) fn rejection(mut self, reason: &'static str) -> Self {
         self.inner.rejection = Some(reason);
+        self
+    }
+
+    /// Says which limit this is beyond.
+    pub(crate) fn limit(mut self, limit: Limit) -> Self {
+        self.inner.limit = Some(limit);
         self
     }
 
@@ -130,13 +143,16 @@ impl ApiError {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let Inner { code, headers: extra, rejection, .. } = *self.inner;
+        let Inner { code, headers: extra, rejection, limit, .. } = *self.inner;
         for (name, value) in extra {
             headers.insert(name, value);
         }
         response.extensions_mut().insert(ErrorMark(code));
         if let Some(reason) = rejection {
             response.extensions_mut().insert(RejectionMark(reason));
+        }
+        if let Some(limit) = limit {
+            response.extensions_mut().insert(LimitMark(limit));
         }
         response
     }

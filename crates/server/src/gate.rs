@@ -23,7 +23,7 @@ use crate::audit;
 use crate::config::AuthConfig;
 use crate::error::{ApiError, ErrorMark};
 use crate::identity::Caller;
-use crate::quota::{self, client_address};
+use crate::quota::{self, Limit, client_address};
 use crate::request_id::X_REQUEST_ID;
 use crate::subscriptions::is_public;
 
@@ -102,7 +102,8 @@ impl Gate {
         let max = self.app.config.limits.url_bytes_max;
         if length > max {
             let message = format!("the request target is longer than {max} bytes");
-            return refuse(path, ApiError::new(StatusCode::URI_TOO_LONG, Code::UriTooLong, message));
+            let error = ApiError::new(StatusCode::URI_TOO_LONG, Code::UriTooLong, message);
+            return refuse(path, error.limit(Limit::UrlBytes));
         }
         let preflight = request.method() == Method::OPTIONS
             && origin.is_some()
@@ -133,7 +134,7 @@ impl Gate {
                 Code::StreamUnavailable,
                 "too many request bodies are under way",
             );
-            return refuse(path, busy.retry_after(1));
+            return refuse(path, busy.limit(Limit::BodiesBytes).retry_after(1));
         }
         let mut request = request.map(Body::new);
         match caller {

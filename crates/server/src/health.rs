@@ -9,16 +9,60 @@ use axum::response::{IntoResponse, Response};
 use durable_sessions_storage::{Durability, StoreHealth, StoreStats};
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
+use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::answer::NO_STORE;
 use crate::app::App;
 
+/// That the process answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(crate) struct HealthShape {
+    /// `ok`
+    status: String,
+}
+
+/// What the server can do now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Readiness)]
+pub(crate) struct ReadinessShape {
+    /// `starting`, `ready`, `degraded`, `draining` or `down`.
+    status: String,
+    /// Whether appends are taken.
+    appends: bool,
+    /// Stable words for what is the matter.
+    reasons: Vec<String>,
+    /// `synced` or `memory`, while appends are taken.
+    durability: Option<String>,
+}
+
+/// Says that the process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "operation",
+    operation_id = "healthz",
+    responses((status = 200, description = "It does.", body = HealthShape)),
+)]
 pub(crate) async fn healthz() -> Response {
     ([(CACHE_CONTROL, NO_STORE)], Json(json!({ "status": "ok" }))).into_response()
 }
 
+/// Says what the server can do now.
+///
 /// 200 as long as appends are taken, so that a balancer may send requests; 503 otherwise.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operation",
+    operation_id = "readyz",
+    responses(
+        (status = 200, description = "Appends are taken.", body = ReadinessShape),
+        (status = 503, description = "They are not.", body = ReadinessShape),
+    ),
+)]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
     let readiness = Readiness::of(&app);
     let code = if readiness.appends { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -75,4 +75,4 @@ pub use quota::{InvalidNetwork, InvalidRate, Network, Rate};
 pub use request_tracing::RequestTracing;
 pub use retention::{InvalidRetentionRule, RetentionRule};
 pub use server::{BoundServer, Pulse, RunError, Server, StartError};
-pub use tls::{TlsConfig, TlsError};
+pub use tls::{Certificates, TlsConfig, TlsError};

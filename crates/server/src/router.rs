@@ -80,3 +80,38 @@ async fn file(State(app): State<Arc<App>>, request: Request<axum::body::Body>) -
         None => ApiError::new(StatusCode::NOT_FOUND, Code::NotFound, "no such route").into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::{AuthConfig, ServerConfig, StoreConfig};
+    use crate::server::Server;
+
+    /// Every path that a text of the router, as the router shows itself, names.
+    fn paths(router: &str) -> BTreeSet<&str> {
+        router.split('"').filter(|text| text.starts_with('/')).collect()
+    }
+
+    #[tokio::test]
+    async fn every_route_is_in_the_document() {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let config = ServerConfig::new(listen, StoreConfig::Memory, AuthConfig::DevNoAuth);
+        let store = config.store.open(config.store_options.clone()).unwrap();
+        let (_drain, draining) = tokio::sync::watch::channel(false);
+        let app = Server::assemble(config, store, None, draining).await.unwrap();
+        let shown = format!("{:?}", router(Arc::new(app)));
+        let mut routed = paths(&shown);
+        // What answers that there is no such route is none.
+        let fallback = ["/", "/{*__private__axum_fallback}"];
+        for missing in ["/v1", "/v1/{*path}", "/api", "/api/{*path}"].into_iter().chain(fallback) {
+            assert!(routed.remove(missing), "{missing}: {shown}");
+        }
+        assert!(routed.remove("/v1/stream/{*path}"));
+        routed.insert("/v1/stream/{path}");
+        let document: serde_json::Value = serde_json::from_str(api::openapi()).unwrap();
+        let described = document["paths"].as_object().unwrap();
+        assert_eq!(routed, described.keys().map(String::as_str).collect());
+    }
+}

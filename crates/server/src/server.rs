@@ -23,7 +23,7 @@ use crate::gate::Gate;
 use crate::identity::Authenticator;
 use crate::metrics::{self, Metrics};
 use crate::presence::{self, Presence};
-use crate::quota::Quota;
+use crate::quota::{OpenStreams, Quota};
 use crate::request_id::RequestIds;
 use crate::retention;
 use crate::router::router;
@@ -32,7 +32,7 @@ use crate::spool::{self, Spool};
 use crate::starting;
 use crate::static_files::StaticFiles;
 use crate::subscriptions::Subscriptions;
-use crate::tls::{TlsConfig, TlsError};
+use crate::tls::{Certificates, TlsConfig, TlsError};
 
 /// Connections at a time to the address of metrics.
 const METRICS_CONNECTIONS_MAX: usize = 64;
@@ -53,7 +53,7 @@ pub struct BoundServer {
     metrics: Option<(TcpListener, SocketAddr)>,
     app: Arc<App>,
     drain: watch::Sender<bool>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<(TlsAcceptor, Certificates)>,
 }
 
 /// Why a server did not start.
@@ -159,6 +159,9 @@ impl Server {
         spool.open_if_used().await.map_err(|error| StartError::Queued(error.to_string()))?;
         let limits = &config.limits;
         let sessions = Directory::open(&*store, limits.sessions_max).await.map_err(StartError::Sessions)?;
+        let open_streams = OpenStreams::open(&*store, limits.open_streams_per_identity_max)
+            .await
+            .map_err(StartError::Sessions)?;
         let presence =
             Presence::new(config.presence_ttl, limits.presence_users_max, limits.presence_connections_max);
         presence.take_up(&sessions, config.store_options.clock.now_ms());
@@ -176,6 +179,7 @@ impl Server {
             spool: Arc::new(spool),
             metrics: Metrics::new(),
             quota: Quota::new(limits),
+            open_streams,
             jitter: Jitter::new(),
             subscriptions,
             sessions,
@@ -213,6 +217,12 @@ impl BoundServer {
         self.metrics.as_ref().map(|(_, address)| *address)
     }
 
+    /// The certificate, to be read again when it is renewed; without TLS there is none.
+    #[must_use]
+    pub fn certificates(&self) -> Option<Certificates> {
+        self.tls.as_ref().map(|(_, certificates)| certificates.clone())
+    }
+
     /// Something to ask from another task whether the server does its work.
     #[must_use]
     pub fn pulse(&self) -> Pulse {
@@ -234,7 +244,7 @@ impl BoundServer {
         let watched = metrics.map(|(listener, _)| tokio::spawn(serve_metrics(listener, app.clone())));
         let watching = tokio::spawn(presence::watch(app.clone()));
         let gate = Gate::new(app.clone(), router(app.clone()));
-        let accepting = accept(&listener, &app, &gate, &places, &killed, tls.as_ref());
+        let accepting = accept(&listener, &app, &gate, &places, &killed, tls.as_ref().map(|(tls, _)| tls));
         let outcome = {
             let mut shutdown = pin!(shutdown);
             tokio::select! {

@@ -9,6 +9,7 @@ use crate::Code;
 use crate::answer::{TRUE, number_value};
 use crate::error::ApiError;
 use crate::presence::PresenceError;
+use crate::quota::Limit;
 use crate::session::ChangeError;
 use crate::stream::Namespace;
 
@@ -90,7 +91,8 @@ impl StoreError for AppendError {
                 conflict(Code::Conflict).details(json!({ "version": current }))
             }
             Self::Empty => ApiError::bad_request(Code::EmptyAppend, message),
-            Self::Full(_) => ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, message),
+            Self::Full(_) => ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, message)
+                .limit(Limit::Storage),
             Self::StorageFull => storage_full(message),
             Self::Overloaded => overloaded(),
             Self::Unavailable(reason) => unavailable(&reason),
@@ -122,7 +124,8 @@ impl StoreError for CreateError {
             }
             Self::ForkOffset => ApiError::bad_request(Code::InvalidFork, message),
             Self::RetentionCount => ApiError::bad_request(Code::InvalidHeader, message),
-            Self::Full(_) => ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, message),
+            Self::Full(_) => ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, message)
+                .limit(Limit::Storage),
             Self::StorageFull => storage_full(message),
             Self::InitialContent => ApiError::bad_request(Code::ContentTypeMismatch, message),
             Self::Overloaded => overloaded(),
@@ -174,11 +177,13 @@ impl StoreError for ChangeError {
 impl StoreError for PresenceError {
     fn answer(self, namespace: Namespace) -> ApiError {
         let message = self.to_string();
-        let max = match self {
+        let (limit, max) = match self {
             Self::Change(error) => return error.answer(namespace),
-            Self::UsersMax(max) | Self::ConnectionsMax(max) => max,
+            Self::UsersMax(max) => (Limit::PresenceUsers, max),
+            Self::ConnectionsMax(max) => (Limit::PresenceConnections, max),
         };
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyConnections, message)
+            .limit(limit)
             .retry_after(PRESENCE_RETRY_SECS)
             .details(json!({ "limit": max }))
     }

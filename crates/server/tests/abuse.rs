@@ -7,7 +7,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::tokens::{SECRET, hs256};
+use common::tokens::{SECRET, Signer, claims, hs256, now_secs, unsigned};
 use common::{Answer, TestServer, chunk, request_with};
 use durable_sessions_server::{AuthConfig, JwtConfig, JwtKey, Secret, ServerConfig};
 use serde_json::json;
@@ -339,4 +339,202 @@ async fn nobody_speaks_for_somebody_else() {
     assert_eq!(send(&server, "GET", session, &eve, "").await.text(), "[]");
     assert_eq!(send(&server, "GET", "/v1/stream/sessions/run-new", &eve, "").await.status, 404);
     assert_eq!(send(&server, "POST", session, &eve, &good).await.status, 204);
+}
+
+/// Every operation of the document, with something in the places of its path.
+async fn every_operation(server: &TestServer) -> Vec<(String, String)> {
+    let document = send(server, "GET", "/api/openapi.json", ADMIN, "").await.json();
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let written = path.replace("{id}", "hidden").replace("{subject}", "eve");
+        let written = written.replace("{path}", "sessions/hidden");
+        operations.extend(
+            methods.as_object().unwrap().keys().map(|method| (method.to_uppercase(), written.clone())),
+        );
+    }
+    assert!(operations.len() > 30, "{operations:?}");
+    operations.retain(|(_, path)| path != "/healthz" && path != "/readyz");
+    // The protocol's own routes that need a caller, and some that do not exist.
+    for (method, path) in [
+        ("GET", "/v1/stream/__ds/subscriptions/s"),
+        ("PUT", "/v1/stream/__ds/subscriptions/s"),
+        ("DELETE", "/v1/stream/__ds/subscriptions/s"),
+        ("POST", "/v1/stream/__ds/subscriptions/s/streams"),
+        ("POST", "/v1/stream/__ds/subscriptions/s/claim"),
+        ("GET", "/v1/stream/none"),
+        ("GET", "/api/none"),
+        ("GET", "/v1"),
+    ] {
+        operations.push((method.to_owned(), path.to_owned()));
+    }
+    operations
+}
+
+/// No route there is lets a credential in that is forged, over, or for something else.
+#[tokio::test]
+async fn no_route_takes_a_credential_that_is_not_good() {
+    let server = server(|_| {}).await;
+    assert_eq!(send(&server, "PUT", "/v1/stream/sessions/run-1", ADMIN, "").await.status, 201);
+    let own = json!({ "roles": { "*": "owner" }, "sessions": "**" });
+    let good = claims("eve", "admin", own.clone());
+    let mut over = good.clone();
+    over["exp"] = (now_secs() - 3600).into();
+    let mut early = good.clone();
+    early["nbf"] = (now_secs() + 3600).into();
+    let wrong_key = Signer::Hmac(b"another secret of somebody, 32 bytes or more".to_vec());
+    let none = format!("{}.", unsigned(&json!({ "alg": "none", "typ": "JWT" }), &good));
+    let token_of = async |session: &str| -> String {
+        let asked = json!({ "sessionId": session }).to_string();
+        let made = send(&server, "POST", "/api/auth/stream-token", ADMIN, &asked).await;
+        made.json()["data"]["token"].as_str().unwrap().to_owned()
+    };
+    let (for_hidden, for_other) = (token_of("hidden").await, token_of("run-1").await);
+    let bearers = [
+        ("nothing", String::new()),
+        ("over", Signer::hmac().token(None, &over)),
+        ("too early", Signer::hmac().token(None, &early)),
+        ("another key", wrong_key.token(None, &good)),
+        ("no algorithm", none),
+        ("a stream token", for_hidden.clone()),
+        ("the subject of the static token", hs256("admin", "admin", json!({}))),
+        ("an API key of nobody", format!("dsk_{}_{}", "0".repeat(18), "A".repeat(43))),
+        ("long", "x".repeat(9000)),
+    ];
+    for (method, path) in every_operation(&server).await {
+        for (what, bearer) in &bearers {
+            let answer = send(&server, &method, &path, bearer, "").await;
+            assert_eq!(answer.status, 401, "{method} {path} with {what}");
+            assert!(answer.header("www-authenticate").is_some() || method == "HEAD", "{method} {path}");
+        }
+        // Stream tokens are for their session, and for the two routes that stream it.
+        let streams = matches!(method.as_str(), "GET" | "HEAD")
+            && matches!(path.as_str(), "/v1/stream/sessions/hidden" | "/api/sessions/hidden/stream");
+        for (token, taken) in [(&for_hidden, streams), (&for_other, false)] {
+            let request = request_with(&method, &format!("{path}?token={token}"), &[], "");
+            let status = server.open(request).await.status();
+            assert_eq!(status == 200, taken, "{method} {path} with a stream token: {status}");
+            assert!(taken || status == 401, "{method} {path} with a stream token: {status}");
+        }
+        // A cookie reads; whatever it is, it does nothing.
+        if !matches!(method.as_str(), "GET" | "HEAD") {
+            for name in ["durable-sessions", "__Host-durable-sessions"] {
+                let cookie = format!("{name}={for_hidden}");
+                let request = request_with(&method, &path, &[("cookie", &cookie)], "");
+                assert_eq!(server.send(request).await.status, 401, "{method} {path} with {name}");
+            }
+        }
+    }
+    let held = send(&server, "GET", HIDDEN, ADMIN, "").await.json();
+    assert_eq!(held.as_array().unwrap().len(), 1);
+    let members = send(&server, "GET", "/api/sessions/hidden/members", ADMIN, "").await.json();
+    assert_eq!(members["data"]["members"], json!([]));
+}
+
+/// A body that comes byte by byte has the same time as one that does not come, on every route that reads one.
+#[tokio::test]
+async fn a_body_that_drips_ends() {
+    let server = server(|config| config.limits.body_read_timeout = Duration::from_millis(400)).await;
+    for (method, path) in [
+        ("POST", HIDDEN),
+        ("PUT", "/v1/stream/sessions/new"),
+        ("POST", "/api/streams?sessionId=hidden"),
+        ("POST", "/api/sessions"),
+        ("PATCH", "/api/sessions/hidden"),
+        ("PUT", "/api/sessions/hidden/members/eve"),
+        ("POST", "/api/sessions/hidden/presence"),
+        ("POST", "/api/sessions/hidden/export"),
+        ("POST", "/api/auth/keys"),
+        ("POST", "/api/auth/stream-token"),
+        ("PUT", "/v1/stream/__ds/subscriptions/s"),
+    ] {
+        let mut socket = TcpStream::connect(server.address).await.unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ADMIN}\r\nContent-Type: application/json\r\nContent-Length: 10000\r\n\r\n"
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        let (mut reading, mut writing) = socket.split();
+        let drip = async {
+            loop {
+                // The server may have closed it already.
+                let _ = writing.write_all(b" ").await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let answered = common::within(async {
+            tokio::select! {
+                read = reading.read_exact(&mut answer) => read.map(drop),
+                () = drip => Ok(()),
+            }
+        });
+        answered.await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 408", "{method} {path}");
+    }
+    assert_eq!(send(&server, "GET", "/v1/stream/sessions/new", ADMIN, "").await.status, 404);
+    let held = send(&server, "GET", HIDDEN, ADMIN, "").await.json();
+    assert_eq!(held.as_array().unwrap().len(), 1);
+}
+
+/// What one project has is neither read nor touched from another, by any route that names it.
+#[tokio::test]
+async fn another_project_is_out_of_reach() {
+    let server = server(|_| {}).await;
+    let all = "stream:read stream:write presence admin";
+    let (ada, eve) =
+        (hs256("ada", all, json!({ "project": "p" })), hs256("ada", all, json!({ "project": "q" })));
+    let theirs = "/v1/stream/sessions/hidden-p";
+    assert_eq!(send(&server, "PUT", theirs, &ada, "").await.status, 201);
+    assert_eq!(send(&server, "POST", theirs, &ada, &chunk("1", "a secret")).await.status, 204);
+    let subscription =
+        json!({ "type": "pull-wake", "streams": ["sessions/hidden-p"], "wake_stream": "wake/p" }).to_string();
+    let subscriptions = "/v1/stream/__ds/subscriptions";
+    assert_eq!(send(&server, "PUT", &format!("{subscriptions}/p"), &ada, &subscription).await.status, 201);
+    let event = r#"{"type":"chunk","data":{"text":"x"}}"#;
+    let join = r#"{"action":"join","userId":"ada","connectionId":"c"}"#;
+    let streams = r#"{"streams":["sessions/hidden-p"]}"#;
+    for (method, path, body) in [
+        ("GET", theirs, ""),
+        ("HEAD", theirs, ""),
+        ("POST", theirs, event),
+        ("POST", "/v1/stream/sessions/hidden-p?durability=queued", event),
+        ("DELETE", theirs, ""),
+        ("GET", "/api/sessions/hidden-p", ""),
+        ("PATCH", "/api/sessions/hidden-p", r#"{"title":"x"}"#),
+        ("DELETE", "/api/sessions/hidden-p", ""),
+        ("POST", "/api/sessions/hidden-p/close", ""),
+        ("GET", "/api/sessions/hidden-p/events", ""),
+        ("GET", "/api/sessions/hidden-p/stream", ""),
+        ("GET", "/api/sessions/hidden-p/summary", ""),
+        ("POST", "/api/sessions/hidden-p/export", r#"{"format":"json"}"#),
+        ("GET", "/api/sessions/hidden-p/presence", ""),
+        ("POST", "/api/sessions/hidden-p/presence", join),
+        ("GET", "/api/sessions/hidden-p/members", ""),
+        ("PUT", "/api/sessions/hidden-p/members/eve", r#"{"role":"owner"}"#),
+        ("DELETE", "/api/sessions/hidden-p/members/eve", ""),
+        ("POST", "/api/streams?sessionId=hidden-p", event),
+        ("POST", "/api/auth/stream-token", r#"{"sessionId":"hidden-p"}"#),
+        ("GET", "/v1/stream/__ds/subscriptions/p", ""),
+        ("DELETE", "/v1/stream/__ds/subscriptions/p", ""),
+        ("POST", "/v1/stream/__ds/subscriptions/p/streams", streams),
+        ("DELETE", "/v1/stream/__ds/subscriptions/p/streams/sessions%2Fhidden-p", ""),
+        ("POST", "/v1/stream/__ds/subscriptions/p/claim", r#"{"worker":"w"}"#),
+        ("PUT", "/v1/stream/__ds/subscriptions/q", &subscription),
+    ] {
+        let answer = send(&server, method, path, &eve, body).await;
+        assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text());
+        assert!(!answer.text().contains("a secret"), "{method} {path}");
+    }
+    for into in ["/v1/stream/sessions/stolen", "/v1/stream/logs/stolen", "/v1/stream/agents/stolen"] {
+        for source in [theirs, "sessions/hidden-p", "/sessions/hidden-p", "/v1/stream/sessions/%68idden-p"] {
+            let bearer = format!("Bearer {eve}");
+            let fork = [("authorization", bearer.as_str()), ("stream-forked-from", source)];
+            let answer = server.send(request_with("PUT", into, &fork, "")).await;
+            assert!(matches!(answer.status.as_u16(), 400 | 404), "{into} from {source}: {}", answer.text());
+        }
+        assert_eq!(send(&server, "GET", into, ADMIN, "").await.status, 404, "{into}");
+    }
+    let held = send(&server, "GET", theirs, &ada, "").await;
+    assert_eq!((held.json().as_array().unwrap().len(), held.header("stream-closed")), (1, None));
+    let kept = send(&server, "GET", &format!("{subscriptions}/p"), &ada, "").await;
+    assert_eq!(kept.json()["streams"].as_array().unwrap().len(), 1);
 }

@@ -131,6 +131,8 @@ const NEW: &str = r#"{"id":"new","projectId":"p"}"#;
 const AGAIN: &str = r#"{"id":"mine","projectId":"p"}"#;
 const PAUSED: &str = r#"{"status":"paused"}"#;
 const TITLE: &str = r#"{"title":"a title"}"#;
+const VIEWER: &str = r#"{"role":"viewer"}"#;
+const OWNER: &str = r#"{"role":"owner"}"#;
 const JOIN: &str = r#"{"action":"join","userId":"me","connectionId":"c"}"#;
 const JOIN_AS: &str = r#"{"action":"join","userId":"you","connectionId":"c"}"#;
 const MINE: &str = "/v1/stream/sessions/mine";
@@ -205,6 +207,16 @@ const TABLE: &[Row] = &[
     row("api close",   "POST",   "/api/sessions/mine/close",    &[],  "",         [401, 403, 403, 403, 200, 200, 200, 404, 404, 200],
                                                                                 [401, 403, 403, 403, 404, 404, 404, 404, 404, 404]),
     row("api delete",  "DELETE", "/api/sessions/mine",          &[],  "",         [401, 403, 403, 403, 403, 200, 200, 404, 404, 200],
+                                                                                [401, 403, 403, 403, 403, 404, 404, 404, 404, 404]),
+    row("members",     "GET",    "/api/sessions/mine/members",  &[],  "",         [401, 403, 403, 403, 403, 200, 200, 404, 404, 200],
+                                                                                [401, 403, 403, 403, 403, 404, 404, 404, 404, 404]),
+    row("set member",  "PUT",    "/api/sessions/mine/members/you", &[], VIEWER, [401, 403, 403, 403, 403, 200, 200, 404, 404, 200],
+                                                                                [401, 403, 403, 403, 403, 404, 404, 404, 404, 404]),
+    row("own role",    "PUT",    "/api/sessions/mine/members/me", &[], OWNER,   [401, 403, 403, 403, 403, 200, 200, 404, 404, 200],
+                                                                                [401, 403, 403, 403, 403, 404, 404, 404, 404, 404]),
+    row("bad member",  "PUT",    "/api/sessions/mine/members/%00", &[], "{",    [401, 403, 403, 403, 403, 400, 400, 404, 404, 400],
+                                                                                [401, 403, 403, 403, 403, 404, 404, 404, 404, 400]),
+    row("drop member", "DELETE", "/api/sessions/mine/members/you", &[], "",     [401, 403, 403, 403, 403, 404, 404, 404, 404, 404],
                                                                                 [401, 403, 403, 403, 403, 404, 404, 404, 404, 404]),
     row("api join",    "POST",   "/api/sessions/mine/presence", &[],  JOIN,       [401, 403, 200, 200, 200, 200, 200, 404, 404, 200],
                                                                                 [401, 403, 404, 404, 404, 404, 404, 404, 404, 404]),

@@ -100,6 +100,12 @@ async fn refused_writes_and_changes_of_administrators_are_recorded() {
     send(&server, "POST", path, &eve, &chunk("1", "x")).await;
     send(&server, "POST", path, &eve, spoofed).await;
     created(&["event-refused", "event-refused"]).await;
+    let member = "/api/sessions/run-1/members/bob";
+    send(&server, "PUT", member, ADMIN, r#"{"role":"viewer"}"#).await;
+    send(&server, "DELETE", member, ADMIN, "").await;
+    let all = created(&["member-set", "member-removed"]).await;
+    assert!(all.contains("member=\"bob\"") && all.contains("role=\"viewer\""), "{all}");
+    assert!(all.contains("object=\"sessions/run-1\""), "{all}");
     let key = json!({ "subject": "ci", "scope": "stream:read" }).to_string();
     let made = send(&server, "POST", "/api/auth/keys", ADMIN, &key).await.json();
     let id = made["data"]["id"].as_str().unwrap();

@@ -112,6 +112,51 @@ async fn plain_http_is_not_answered_on_a_tls_port() {
     assert!(common::within(sender.send_request(plain)).await.is_err());
 }
 
+/// What the server shows to who connects.
+async fn shown(address: std::net::SocketAddr, trusted: &Certified) -> Option<Vec<u8>> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trusted.certificate.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let socket = TcpStream::connect(address).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    let stream = common::within(TlsConnector::from(Arc::new(config)).connect(name, socket)).await.ok()?;
+    Some(stream.get_ref().1.peer_certificates()?.first()?.to_vec())
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_read_while_the_server_runs() {
+    let (old, new) = (Certified::new(), Certified::new());
+    let files = old.config();
+    let mut config =
+        ServerConfig::new("127.0.0.1:0".parse().unwrap(), StoreConfig::Memory, AuthConfig::DevNoAuth);
+    config.tls = Some(files.clone());
+    let server = Server::bind(config).await.unwrap();
+    let (address, certificates) = (server.local_addr(), server.certificates().unwrap());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async {
+        let _ = stopped.await;
+    }));
+    assert_eq!(shown(address, &old).await.as_deref(), Some(&old.certificate[..]));
+    // A half of the new pair is none: the old one stays.
+    std::fs::copy(new.config().cert, &files.cert).unwrap();
+    assert!(certificates.reload().is_err());
+    assert_eq!(shown(address, &old).await.as_deref(), Some(&old.certificate[..]));
+    std::fs::copy(new.config().key, &files.key).unwrap();
+    certificates.reload().unwrap();
+    assert_eq!(shown(address, &new).await.as_deref(), Some(&new.certificate[..]));
+    assert_eq!(shown(address, &old).await, None);
+    std::fs::remove_file(&files.cert).unwrap();
+    assert!(certificates.reload().is_err());
+    assert!(shown(address, &new).await.is_some());
+    drop(stop);
+    common::within(running).await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn files_that_are_none_stop_the_start() {
     let certified = Certified::new();

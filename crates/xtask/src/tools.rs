@@ -5,7 +5,7 @@ pub(crate) mod apt;
 pub(crate) mod browsers;
 pub(crate) mod cargo_tools;
 mod debian_toolchain;
-pub(crate) mod nginx;
 pub(crate) mod node;
+pub(crate) mod proxies;
 pub(crate) mod python_tools;
 pub(crate) mod wasm_toolchain;

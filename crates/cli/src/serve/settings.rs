@@ -235,6 +235,9 @@ settings! {
     /// Largest event of a session [default: 1MiB]
     #[arg(long, env = "DURABLE_SESSIONS_EVENT_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
     event_bytes_max: Size,
+    /// Streams and sessions of one identity that are neither closed nor gone; the static token is not counted [default: 100000]
+    #[arg(long, env = "DURABLE_SESSIONS_OPEN_STREAMS_PER_IDENTITY_MAX", value_name = "N", help_heading = "Limits")]
+    open_streams_per_identity_max: usize,
     /// Connections open at once [default: 16384]
     #[arg(long, env = "DURABLE_SESSIONS_CONNECTIONS_MAX", value_name = "N", help_heading = "Limits")]
     connections_max: usize,
@@ -289,6 +292,9 @@ settings! {
     /// Sessions there may be [default: 1000000]
     #[arg(long, env = "DURABLE_SESSIONS_SESSIONS_MAX", value_name = "N", help_heading = "Limits")]
     sessions_max: usize,
+    /// Members one session may have [default: 256]
+    #[arg(long, env = "DURABLE_SESSIONS_SESSION_MEMBERS_MAX", value_name = "N", help_heading = "Limits")]
+    session_members_max: usize,
     /// Newest events of a session among which a repeated event id is recognised [default: 4096]
     #[arg(long, env = "DURABLE_SESSIONS_EVENT_IDS_MAX", value_name = "N", help_heading = "Limits")]
     event_ids_max: usize,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use durable_sessions_schema::ProjectId;
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Role;
 use crate::identity::Identity;
@@ -20,9 +21,25 @@ pub(crate) struct Ownership {
     /// The subject that owns it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Option<String>,
-    /// Who else is what in it, by subject.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// Who else is what in it, by subject. A role that is not known, as of a later version, gives no rights and takes
+    /// none from others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "known_roles")]
     pub(crate) members: BTreeMap<String, Role>,
+}
+
+fn known_roles<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Role>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Known(Role),
+        Other(IgnoredAny),
+    }
+    let stored = BTreeMap::<String, Stored>::deserialize(from)?;
+    let known = stored.into_iter().filter_map(|(subject, role)| match role {
+        Stored::Known(role) => Some((subject, role)),
+        Stored::Other(_) => None,
+    });
+    Ok(known.collect())
 }
 
 /// Attributes that are there and say nothing that can be read. Nobody but who may do everything gets in.
@@ -81,8 +98,17 @@ mod tests {
     }
 
     #[test]
+    fn a_role_of_a_later_version_gives_nothing_and_takes_nothing() {
+        let row = br#"{"owner":"ada","members":{"bob":"king","eve":{"role":"viewer"},"dan":"viewer"}}"#;
+        let ownership = Ownership::of_attributes(Some(row)).unwrap();
+        assert_eq!(ownership.role_of("ada"), Some(Role::Owner));
+        assert_eq!((ownership.role_of("bob"), ownership.role_of("eve")), (None, None));
+        assert_eq!(ownership.role_of("dan"), Some(Role::Viewer));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_not_open_to_everybody() {
-        for bad in ["{", "7", r#"{"members":{"bob":"king"}}"#, r#"{"projectId":""}"#] {
+        for bad in ["{", "7", r#"{"members":"bob"}"#, r#"{"projectId":""}"#] {
             assert_eq!(Ownership::of_attributes(Some(bad.as_bytes())), Err(UnreadableOwnership), "{bad}");
         }
     }

@@ -48,11 +48,20 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Checks presence that is told otherwise than as an event.
+    /// Checks presence that is told otherwise than as an event, by the types of events it stands for.
     ///
     /// # Errors
-    /// 403 `PRESENCE_IDENTITY_MISMATCH`.
-    pub(crate) fn check_presence(&self, user_id: &str) -> Result<(), ApiError> {
+    /// 403 `FORBIDDEN` for a type the role may not write, 403 `PRESENCE_IDENTITY_MISMATCH`.
+    pub(crate) fn check_presence(
+        &self,
+        policy: &EventPolicy,
+        event_types: &[&'static str],
+        user_id: &str,
+    ) -> Result<(), ApiError> {
+        if let Some(event_type) = event_types.iter().find(|kind| !self.permit.may_write(policy, kind)) {
+            let message = "the caller may not write events of this type";
+            return Err(self.refused(Code::Forbidden, event_type, message));
+        }
         match self.permit.is_everything() || user_id == &*self.caller.subject {
             true => Ok(()),
             false => Err(self.no_such_presence()),

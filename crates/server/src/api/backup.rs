@@ -8,12 +8,26 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 
+use super::document::Failure;
 use crate::Code;
 use crate::admin::Admin;
 use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::error::ApiError;
 
+/// Copies everything the store holds at one moment, while it serves.
+///
+/// For whoever may do everything. `durable-sessions restore` reads it.
+#[utoipa::path(
+    get,
+    path = "/api/backup",
+    tag = "operation",
+    operation_id = "backup",
+    responses(
+        (status = 200, description = "The copy, streamed.", content_type = "application/octet-stream"),
+        (status = 503, description = "STREAM_UNAVAILABLE: a copy is being made, the store has failed, or keeps everything in memory", body = Failure),
+    ),
+)]
 pub(crate) async fn backup(admin: Result<Admin, ApiError>, State(app): State<Arc<App>>) -> Response {
     if let Err(refusal) = admin {
         return refusal.into_api_response();

@@ -1,5 +1,6 @@
 //! `/api/auth`: stream tokens, the cookie, and API keys.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,12 +12,14 @@ use durable_sessions_schema::{ProjectId, SessionId};
 use durable_sessions_storage::{DeleteError, ReadError};
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderValue, Request, StatusCode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::document::Failure;
 use crate::Code;
-use crate::access::{Action, Ownership, guard, guard_head};
+use crate::access::{Action, Ownership, Role, guard, guard_head};
 use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::audit;
@@ -31,26 +34,130 @@ use crate::stream::{Namespace, body};
 /// Bodies of these routes are small.
 const BODY_BYTES_MAX: usize = 64 << 10;
 
-#[derive(Debug, Deserialize)]
+/// Which session a token is to be for.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct StreamTokenRequest {
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,100}$")]
     session_id: String,
 }
 
-/// What a key is to be.
-#[derive(Debug, Deserialize)]
+/// What a key is to be: the claims of its bearer.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct KeyRequest {
+    #[schema(min_length = 1, max_length = 256)]
     subject: String,
+    /// What people call it.
     name: Option<String>,
+    #[schema(min_length = 1, max_length = 256)]
     project: Option<String>,
+    /// Of `stream:read`, `stream:write`, `presence` and `admin`, separated by spaces.
     scope: String,
+    #[schema(value_type = Option<PatternsShape>)]
     sessions: Option<Texts>,
+    #[schema(value_type = Option<RolesShape>)]
     roles: Option<RolesClaim>,
     /// Seconds until it ends; without it, never.
     expires_in: Option<u32>,
 }
 
+/// Patterns of sessions and streams: one, or several.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes a body")]
+pub(crate) enum PatternsShape {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// A role in all sessions of the patterns, or roles by pattern.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes a body")]
+pub(crate) enum RolesShape {
+    Same(Role),
+    ByPattern(BTreeMap<String, Role>),
+}
+
+/// A token for reading one session.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StreamTokenShape {
+    ok: bool,
+    data: StreamTokenDataShape,
+}
+
+/// A token for reading one session.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StreamTokenDataShape {
+    token: String,
+    session_id: String,
+    /// Unix milliseconds.
+    expires_at: i64,
+}
+
+/// A key, as it is listed; `key` is there once, when it is made.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ApiKey)]
+pub(crate) struct KeyShape {
+    id: String,
+    /// The key itself.
+    key: Option<String>,
+    name: Option<String>,
+    subject: String,
+    project: Option<String>,
+    scope: Option<String>,
+    sessions: Option<PatternsShape>,
+    roles: Option<RolesShape>,
+    created_by: String,
+    /// Unix milliseconds.
+    created_at: i64,
+    /// Unix milliseconds.
+    expires_at: Option<i64>,
+}
+
+/// A key.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKeyAnswer)]
+pub(crate) struct KeyAnswerShape {
+    ok: bool,
+    data: KeyShape,
+}
+
+/// Keys.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKeyListAnswer)]
+pub(crate) struct KeyListAnswerShape {
+    ok: bool,
+    data: KeyListShape,
+}
+
+/// Keys.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKeyList)]
+pub(crate) struct KeyListShape {
+    keys: Vec<KeyShape>,
+}
+
+/// Makes a token for reading one session.
+///
+/// For readers that cannot send headers: it is sent as `?token=`, as often as needed for five minutes unless configured.
+#[utoipa::path(
+    post,
+    path = "/api/auth/stream-token",
+    tag = "credentials",
+    operation_id = "createStreamToken",
+    request_body = StreamTokenRequest,
+    responses(
+        (status = 201, description = "The token.", body = StreamTokenShape),
+        (status = 400, description = "INVALID_JSON, INVALID_REQUEST, INVALID_SESSION_ID", body = Failure),
+        (status = 404, description = "SESSION_NOT_FOUND", body = Failure),
+        (status = 410, description = "STREAM_GONE", body = Failure),
+    ),
+)]
 pub(crate) async fn create_stream_token(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -97,6 +204,19 @@ async fn stream_token(app: &App, caller: &Caller, request: Request<Body>) -> Res
     ))
 }
 
+/// Sets a cookie with which the caller can read.
+///
+/// For browsers, whose `EventSource` sends cookies and no headers. `HttpOnly` and `SameSite=Strict`.
+#[utoipa::path(
+    post,
+    path = "/api/auth/cookie",
+    tag = "credentials",
+    operation_id = "createCookie",
+    responses(
+        (status = 201, description = "It is set; `data.expiresAt` says until when.", body = serde_json::Value, headers(("Set-Cookie" = String, description = "The cookie."))),
+        (status = 400, description = "INVALID_REQUEST: the claims of the caller are too long for a cookie", body = Failure),
+    ),
+)]
 pub(crate) async fn create_cookie(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -117,6 +237,14 @@ async fn cookie(app: &App, caller: &Caller) -> Result<Response, ApiError> {
     Ok(response)
 }
 
+/// Ends the cookie in the browser.
+#[utoipa::path(
+    delete,
+    path = "/api/auth/cookie",
+    tag = "credentials",
+    operation_id = "deleteCookie",
+    responses((status = 200, description = "It is ended.", body = serde_json::Value, headers(("Set-Cookie" = String, description = "An empty cookie.")))),
+)]
 pub(crate) async fn delete_cookie(State(app): State<Arc<App>>) -> Response {
     let mut response = success(StatusCode::OK, &json!({}));
     set_cookie(&app, &mut response, "", 0);
@@ -150,6 +278,22 @@ async fn seal(
     Ok((token, expires_at_ms))
 }
 
+/// Makes an API key.
+///
+/// For administrators, whose own credentials are not narrowed by patterns. The key is shown this once.
+#[utoipa::path(
+    post,
+    path = "/api/auth/keys",
+    tag = "credentials",
+    operation_id = "createKey",
+    request_body = KeyRequest,
+    responses(
+        (status = 201, description = "The key.", body = KeyAnswerShape),
+        (status = 400, description = "INVALID_JSON, INVALID_REQUEST", body = Failure),
+        (status = 409, description = "STREAM_EXISTS, STREAM_GONE", body = Failure),
+        (status = 507, description = "STORAGE_FULL: there are as many keys as there may be", body = Failure),
+    ),
+)]
 pub(crate) async fn create_key(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -205,6 +349,14 @@ async fn new_key(app: &App, caller: &Caller, request: Request<Body>) -> Result<R
     Ok(success(StatusCode::CREATED, &shown))
 }
 
+/// Lists API keys, without themselves.
+#[utoipa::path(
+    get,
+    path = "/api/auth/keys",
+    tag = "credentials",
+    operation_id = "listKeys",
+    responses((status = 200, description = "Those of the caller's project.", body = KeyListAnswerShape)),
+)]
 pub(crate) async fn list_keys(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
     let listed = async {
         administers(&caller)?;
@@ -215,6 +367,19 @@ pub(crate) async fn list_keys(State(app): State<Arc<App>>, Extension(caller): Ex
     answer(listed.await)
 }
 
+/// Revokes an API key.
+#[utoipa::path(
+    delete,
+    path = "/api/auth/keys/{id}",
+    tag = "credentials",
+    operation_id = "revokeKey",
+    params(("id" = String, Path, description = "The id of the key, which is not the key.")),
+    responses(
+        (status = 200, description = "It is refused from now on.", body = serde_json::Value),
+        (status = 400, description = "The path is not UTF-8.", body = Failure),
+        (status = 404, description = "KEY_NOT_FOUND", body = Failure),
+    ),
+)]
 pub(crate) async fn revoke_key(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

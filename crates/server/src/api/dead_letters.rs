@@ -7,14 +7,98 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::document::Failure;
 use crate::Code;
 use crate::admin::Admin;
 use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::spool::{LetterError, id_text, parse_id};
+
+/// A queued append that was given up.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = DeadLetter)]
+pub(crate) struct DeadLetterShape {
+    id: String,
+    /// Of the stream.
+    path: String,
+    content_type: String,
+    /// Of the payload.
+    bytes: u64,
+    reason: DeadLetterReasonShape,
+    /// How often it was tried.
+    attempts: u32,
+    /// Of one attempt nobody knows whether it reached the stream.
+    uncertain: bool,
+    accepted_at_ms: i64,
+    first_attempt_at_ms: i64,
+    failed_at_ms: i64,
+    /// The payload, of JSON streams; not in lists.
+    messages: Option<Value>,
+    /// The payload, of others; not in lists.
+    base64: Option<String>,
+}
+
+/// Why it was given up.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetterReason)]
+pub(crate) struct DeadLetterReasonShape {
+    /// As a direct append would have been answered.
+    code: String,
+    message: String,
+}
+
+/// A dead letter.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetterAnswer)]
+pub(crate) struct DeadLetterAnswerShape {
+    ok: bool,
+    data: DeadLetterShape,
+}
+
+/// Dead letters, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetterListAnswer)]
+pub(crate) struct DeadLetterListAnswerShape {
+    ok: bool,
+    data: DeadLetterListShape,
+}
+
+/// Dead letters, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = DeadLetterList)]
+pub(crate) struct DeadLetterListShape {
+    dead_letters: Vec<DeadLetterShape>,
+    /// Where the list goes on; null at its end.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// What became of dead letters.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetterSweepAnswer)]
+pub(crate) struct DeadLetterSweepAnswerShape {
+    ok: bool,
+    data: DeadLetterSweepShape,
+}
+
+/// What became of dead letters.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetterSweep)]
+pub(crate) struct DeadLetterSweepShape {
+    /// How many are queued again.
+    redriven: Option<u64>,
+    /// How many are deleted.
+    purged: Option<u64>,
+    /// Whether there are others.
+    more: bool,
+}
 
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
@@ -54,6 +138,22 @@ fn respond(outcome: Result<Value, ApiError>) -> Response {
 /// The administrator's request, or the refusal in the envelope of this API.
 type Asked = Result<Admin, ApiError>;
 
+/// Lists dead letters, oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/dead-letters",
+    tag = "operation",
+    operation_id = "listDeadLetters",
+    params(
+        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 when absent.", minimum = 1, maximum = 1000),
+        ("after" = Option<String>, Query, description = "The `nextCursor` of the last answer."),
+    ),
+    responses(
+        (status = 200, description = "Some of them.", body = DeadLetterListAnswerShape),
+        (status = 400, description = "INVALID_PARAMETER, INVALID_CURSOR", body = Failure),
+        (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
+    ),
+)]
 pub(crate) async fn list_dead_letters(
     admin: Asked,
     State(app): State<Arc<App>>,
@@ -72,6 +172,20 @@ pub(crate) async fn list_dead_letters(
     respond(list.await)
 }
 
+/// Shows a dead letter with its payload.
+#[utoipa::path(
+    get,
+    path = "/api/dead-letters/{id}",
+    tag = "operation",
+    operation_id = "showDeadLetter",
+    params(("id" = String, Path, description = "The id of the letter.")),
+    responses(
+        (status = 200, description = "The letter.", body = DeadLetterAnswerShape),
+        (status = 400, description = "The path is not UTF-8.", body = Failure),
+        (status = 404, description = "DEAD_LETTER_NOT_FOUND", body = Failure),
+        (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
+    ),
+)]
 pub(crate) async fn show_dead_letter(
     admin: Asked,
     State(app): State<Arc<App>>,
@@ -85,6 +199,20 @@ pub(crate) async fn show_dead_letter(
     respond(show.await)
 }
 
+/// Queues a dead letter again, behind all others.
+#[utoipa::path(
+    post,
+    path = "/api/dead-letters/{id}/redrive",
+    tag = "operation",
+    operation_id = "redriveDeadLetter",
+    params(("id" = String, Path, description = "The id of the letter.")),
+    responses(
+        (status = 200, description = "It is queued.", body = DeadLetterSweepAnswerShape),
+        (status = 400, description = "The path is not UTF-8.", body = Failure),
+        (status = 404, description = "DEAD_LETTER_NOT_FOUND", body = Failure),
+        (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
+    ),
+)]
 pub(crate) async fn redrive_dead_letter(
     admin: Asked,
     State(app): State<Arc<App>>,
@@ -98,6 +226,20 @@ pub(crate) async fn redrive_dead_letter(
     respond(redrive.await)
 }
 
+/// Deletes a dead letter for good.
+#[utoipa::path(
+    delete,
+    path = "/api/dead-letters/{id}",
+    tag = "operation",
+    operation_id = "purgeDeadLetter",
+    params(("id" = String, Path, description = "The id of the letter.")),
+    responses(
+        (status = 200, description = "It is gone.", body = DeadLetterSweepAnswerShape),
+        (status = 400, description = "The path is not UTF-8.", body = Failure),
+        (status = 404, description = "DEAD_LETTER_NOT_FOUND", body = Failure),
+        (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
+    ),
+)]
 pub(crate) async fn purge_dead_letter(
     admin: Asked,
     State(app): State<Arc<App>>,
@@ -111,6 +253,17 @@ pub(crate) async fn purge_dead_letter(
     respond(purge.await)
 }
 
+/// Queues up to 1,000 dead letters again, oldest first.
+#[utoipa::path(
+    post,
+    path = "/api/dead-letters/redrive",
+    tag = "operation",
+    operation_id = "redriveDeadLetters",
+    responses(
+        (status = 200, description = "They are queued.", body = DeadLetterSweepAnswerShape),
+        (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
+    ),
+)]
 pub(crate) async fn redrive_dead_letters(admin: Asked, State(app): State<Arc<App>>) -> Response {
     let all = async {
         admin?;
@@ -120,6 +273,17 @@ pub(crate) async fn redrive_dead_letters(admin: Asked, State(app): State<Arc<App
     respond(all.await)
 }
 
+/// Deletes up to 1,000 dead letters for good, oldest first.
+#[utoipa::path(
+    delete,
+    path = "/api/dead-letters",
+    tag = "operation",
+    operation_id = "purgeDeadLetters",
+    responses(
+        (status = 200, description = "They are gone.", body = DeadLetterSweepAnswerShape),
+        (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
+    ),
+)]
 pub(crate) async fn purge_dead_letters(admin: Asked, State(app): State<Arc<App>>) -> Response {
     let all = async {
         admin?;

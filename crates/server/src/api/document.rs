@@ -1,5 +1,9 @@
-//! The API as a document: OpenAPI 3.1 made from the handlers, and the JSON Schema of events. The same list of routes
-//! makes the router, so that a route cannot be served and not described, or the other way round.
+//! The API as a document: OpenAPI 3.1 made from the handlers, and the JSON Schema of events. What all answers have in
+//! common is added by `answers`; the protocol's routes are described in `stream_routes`. A test compares the document with
+//! the routes of the router, so that none can be served and not described, or the other way round.
+
+mod answers;
+mod stream_routes;
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,10 +16,15 @@ use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::stream_routes::StreamFailure;
 use super::envelope::raw_json;
 use super::presence::{PresenceCursorShape, PresenceEntryShape};
-use super::{event_source, export, history, presence, publish, session_list, sessions, stream_list, summary};
+use super::{
+    async_document, backup, credentials, dead_letters, event_source, export, history, members, presence,
+    publish, session_list, sessions, stream_list, summary,
+};
 use crate::app::App;
+use crate::{health, metrics};
 
 /// A failure.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,31 +50,33 @@ pub(crate) struct FailureError {
 #[openapi(
     info(
         title = "durable-sessions",
-        description = "The session API. Streams themselves are read and written under /v1/stream by the Durable Streams protocol; \
-                       a session's stream is /v1/stream/sessions/{id}.",
+        description = "The session API, and the routes of the Durable Streams protocol under /v1/stream; a session's stream is \
+                       /v1/stream/sessions/{id}. Subscriptions (/v1/stream/__ds) are described by the protocol. A server that \
+                       was started with --dev-no-auth asks nobody for credentials.",
     ),
-    components(schemas(Failure, FailureError, PresenceEntryShape, PresenceCursorShape)),
-    security((), ("bearer" = [])),
-    modifiers(&Bearer),
+    paths(
+        credentials::create_stream_token, credentials::create_cookie, credentials::delete_cookie,
+        credentials::list_keys, credentials::create_key, credentials::revoke_key,
+        backup::backup,
+        dead_letters::list_dead_letters, dead_letters::purge_dead_letters, dead_letters::redrive_dead_letters,
+        dead_letters::show_dead_letter, dead_letters::purge_dead_letter, dead_letters::redrive_dead_letter,
+        metrics::route::metrics, health::healthz, health::readyz,
+        stream_routes::read_stream, stream_routes::head_stream, stream_routes::create_stream,
+        stream_routes::append_to_stream, stream_routes::delete_stream,
+    ),
+    components(schemas(Failure, FailureError, StreamFailure, PresenceEntryShape, PresenceCursorShape)),
     tags(
         (name = "sessions", description = "Sessions and what is derived from their events"),
         (name = "events", description = "Writing and reading events"),
         (name = "presence", description = "Who is there"),
+        (name = "members", description = "Who is what in a session"),
+        (name = "streams", description = "The Durable Streams protocol"),
+        (name = "credentials", description = "Tokens, the cookie, and API keys"),
         (name = "operation", description = "For whoever runs the server"),
         (name = "document", description = "This document"),
     ),
 )]
 struct Document;
-
-struct Bearer;
-
-impl utoipa::Modify for Bearer {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-        let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
-        document.components.get_or_insert_default().add_security_scheme("bearer", bearer);
-    }
-}
 
 /// Every route of the session API, with its description.
 fn described() -> OpenApiRouter<Arc<App>> {
@@ -77,10 +88,13 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(event_source::stream_events))
         .routes(routes!(summary::summarize_session))
         .routes(routes!(export::export_session))
+        .routes(routes!(members::list_members))
+        .routes(routes!(members::set_member, members::remove_member))
         .routes(routes!(presence::list_presence, presence::update_presence))
         .routes(routes!(publish::publish))
         .routes(routes!(stream_list::list_streams))
         .routes(routes!(openapi_document))
+        .routes(routes!(asyncapi_document))
         .routes(routes!(event_schema))
 }
 
@@ -92,7 +106,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 /// The document, as it is served.
 pub(crate) fn openapi() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let document = described().split_for_parts().1;
+        let mut document = described().split_for_parts().1;
+        answers::complete(&mut document);
         // A document of strings and numbers always has a JSON form.
         let mut text = document.to_pretty_json().unwrap_or_default();
         text.push('\n');
@@ -114,6 +129,18 @@ pub(crate) fn openapi() -> &'static str {
 )]
 async fn openapi_document(State(_): State<Arc<App>>) -> Response {
     raw_json(StatusCode::OK, openapi())
+}
+
+/// What a session sends to who follows it.
+#[utoipa::path(
+    get,
+    path = "/api/asyncapi.json",
+    tag = "document",
+    operation_id = "asyncapiDocument",
+    responses((status = 200, description = "AsyncAPI 3.0.", content_type = "application/json", body = serde_json::Value)),
+)]
+async fn asyncapi_document(State(_): State<Arc<App>>) -> Response {
+    raw_json(StatusCode::OK, async_document::asyncapi())
 }
 
 /// The JSON Schema of wire events, channel records and sessions.

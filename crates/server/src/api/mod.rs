@@ -1,6 +1,7 @@
 //! The session API under `/api`: success and failure envelopes, one module per resource. Each handler asks
 //! `access::guard` before it says anything about what exists.
 
+mod async_document;
 mod backup;
 mod credentials;
 mod dead_letters;
@@ -9,6 +10,7 @@ mod envelope;
 mod event_source;
 mod export;
 mod history;
+mod members;
 mod pages;
 mod presence;
 mod publish;
@@ -27,4 +29,6 @@ pub(crate) use dead_letters::{
     list_dead_letters, purge_dead_letter, purge_dead_letters, redrive_dead_letter, redrive_dead_letters,
     show_dead_letter,
 };
+#[cfg(test)]
+pub(crate) use document::openapi;
 pub(crate) use document::routes;

@@ -189,7 +189,8 @@ pub(crate) async fn update_presence(
     let body = json_body(&app, request).await?;
     let update: PresenceUpdate = parse(&body)?;
     let user_id = update.user_id.to_string();
-    Writer { caller: &caller, permit }.check_presence(&user_id)?;
+    let writer = Writer { caller: &caller, permit };
+    writer.check_presence(&app.config.event_policy, update.event_types(), &user_id)?;
     update.check()?;
     let head = app.store.head(&path).await.map_err(|e| e.answer(Namespace::Sessions))?;
     let now_ms = app.config.store_options.clock.now_ms();
@@ -200,6 +201,10 @@ pub(crate) async fn update_presence(
     } else if head.closed {
         return Err(AppendError::Closed { next_offset: head.next_offset }.answer(Namespace::Sessions).into());
     } else {
+        // What moves or may be stored is an event like any other; that a connection is still there is none.
+        if update.action != PresenceAction::Heartbeat {
+            app.quota.events(path.as_str(), 1)?;
+        }
         let news = update.news();
         presence::be_there(&app, &path, update.user_id, update.connection_id, news)
             .await
@@ -210,6 +215,15 @@ pub(crate) async fn update_presence(
 }
 
 impl PresenceUpdate {
+    /// What it may become to others: whoever is not there yet joins by whatever it says.
+    fn event_types(&self) -> &'static [&'static str] {
+        match self.action {
+            PresenceAction::Join | PresenceAction::Heartbeat => &["presence:joined"],
+            PresenceAction::Update => &["presence:joined", "presence:cursor"],
+            PresenceAction::Leave => &["presence:left"],
+        }
+    }
+
     fn check(&self) -> Result<(), ApiError> {
         let bad = |path: &'static str, expected: String| {
             Err(ApiError::bad_request(Code::InvalidRequest, format!("{path}: expected {expected}"))

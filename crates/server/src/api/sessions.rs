@@ -133,6 +133,8 @@ pub(crate) async fn create_session(
         ..SessionRow::of_creator(Ownership::of_creator(&caller))
     };
     let create = CreateStream::of(ContentType::json());
+    // Given back when the request is over, unless there is a session by then.
+    let _place = app.open_streams.place(&*app.store, &caller, &path).await?;
     let created =
         session::create(&app, &path, create, &row).await.map_err(|e| e.answer(Namespace::Sessions))?;
     if !created.is_new {

@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 
 use crate::Code;
 use crate::error::ApiError;
+use crate::quota::Limit;
 use crate::session::fresh_event_id;
 
 /// Fields of a channel's `data` that mapping adds.
@@ -47,6 +48,7 @@ pub(crate) fn wire_events(body: &[u8], now_ms: u64, max: usize) -> Result<Made, 
         if forms.len() > max {
             let message = format!("more than {max} events in one request");
             return Err(ApiError::new(http::StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge, message)
+                .limit(Limit::AppendMessages)
                 .details(json!({ "limit": max, "messages": forms.len() })));
         }
         for (index, form) in forms.iter().enumerate() {

@@ -33,12 +33,12 @@ pub(crate) use api_key::{ApiKey, NAME_CHARS_MAX, is_key_id};
 pub(crate) use authenticator::Authenticator;
 pub(crate) use bearer::bearer_token;
 pub(crate) use caller::{Caller, Identity, Source};
-pub(crate) use claims::{Claims, InvalidClaims, RolesClaim, Texts};
+pub(crate) use claims::{ADMIN_SUBJECT, Claims, InvalidClaims, RolesClaim, Texts};
 pub use config::{ForwardAuthConfig, IdentityConfig, InvalidIdentity, JwtConfig};
 pub use jwt::{InvalidJwtKey, JwtKey};
 pub(crate) use key_store::KeepError;
 pub(crate) use pattern::{InvalidPattern, Patterns};
-pub(crate) use route::{COOKIE_PLAIN, COOKIE_SECURE};
+pub(crate) use route::{COOKIE_PLAIN, COOKIE_SECURE, streamed_session, takes_cookie};
 pub(crate) use scope::Scope;
 #[cfg(test)]
 pub(crate) use scope::Scopes;

@@ -20,7 +20,7 @@ pub(super) fn query_token(query: &str) -> Option<&str> {
 
 /// The path of the stream that a request streams, if it is a session's: `GET /v1/stream/sessions/{id}` and
 /// `GET /api/sessions/{id}/stream`. Session ids need no decoding; one that does is none.
-pub(super) fn streamed_session(method: &Method, path: &str) -> Option<String> {
+pub(crate) fn streamed_session(method: &Method, path: &str) -> Option<String> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return None;
     }
@@ -33,7 +33,7 @@ pub(super) fn streamed_session(method: &Method, path: &str) -> Option<String> {
 }
 
 /// Whether the cookie counts: where a browser that follows a link, or a page of another site, could do no harm.
-pub(super) fn takes_cookie(method: &Method, path: &str) -> bool {
+pub(crate) fn takes_cookie(method: &Method, path: &str) -> bool {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     let streams = path.strip_prefix(STREAMS).is_some_and(|rest| !rest.starts_with("__ds"));
     reads && (streams || path == "/api/sessions" || path.starts_with(SESSIONS))

@@ -12,7 +12,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::Code;
-use crate::error::{ErrorMark, RejectionMark};
+use crate::error::{ErrorMark, LimitMark, RejectionMark};
+use crate::quota::Limit;
 
 /// What all names begin with.
 pub(super) const PREFIX: &str = "durable_sessions";
@@ -46,6 +47,7 @@ pub(crate) struct Metrics {
     errors: Labelled,
     auth_refusals: Labelled,
     rejected_events: Labelled,
+    limit_refusals: Labelled,
     append_seconds: Histogram,
     pub(crate) append_retries: Counter,
     pub(crate) catch_ups: Counter,
@@ -92,6 +94,12 @@ impl Metrics {
             "reason",
             &["syntax", "wrong_type", "missing_field"],
         );
+        let limit_refusals = labelled(
+            "limit_refusals",
+            "Requests refused, and connections ended, for a limit",
+            "limit",
+            &Limit::ALL.map(Limit::as_str),
+        );
         let evictions = labelled(
             "sse_evictions",
             "Subscribers that were cut, by the reason",
@@ -114,6 +122,7 @@ impl Metrics {
             errors,
             auth_refusals,
             rejected_events,
+            limit_refusals,
             append_seconds,
             append_retries: counter(
                 "append_retries",
@@ -145,6 +154,14 @@ impl Metrics {
         if let Some(RejectionMark(reason)) = response.extensions().get::<RejectionMark>() {
             self.rejected_events.get_or_create(&[("reason", *reason)]).inc();
         }
+        if let Some(LimitMark(limit)) = response.extensions().get::<LimitMark>() {
+            self.limited(*limit);
+        }
+    }
+
+    /// Counts what a limit has refused where there is no answer to be seen.
+    pub(crate) fn limited(&self, limit: Limit) {
+        self.limit_refusals.get_or_create(&[("limit", limit.as_str())]).inc();
     }
 
     pub(crate) fn appended_in(&self, took: Duration) {

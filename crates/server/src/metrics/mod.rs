@@ -3,7 +3,7 @@
 
 mod counters;
 mod distribution;
-mod route;
+pub(crate) mod route;
 mod snapshot;
 
 pub(crate) use counters::{Eviction, Metrics};

@@ -17,7 +17,16 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::health;
 
-/// On the server's own address: for the administrator.
+/// Shows all metrics, for Prometheus.
+///
+/// For whoever may do everything; with `--metrics-listen` on an address of its own, for whoever can connect.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operation",
+    operation_id = "metrics",
+    responses((status = 200, description = "In the text format of Prometheus.", content_type = "text/plain; version=0.0.4; charset=utf-8", body = String)),
+)]
 pub(crate) async fn metrics(_: Admin, State(app): State<Arc<App>>) -> Response {
     answer(&app)
 }

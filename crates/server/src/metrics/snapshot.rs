@@ -21,6 +21,7 @@ pub(super) fn look(app: &App) -> Registry {
     snapshot.bodies(app);
     snapshot.store(&app.store.stats());
     snapshot.delivery(app);
+    snapshot.open_streams(app);
     snapshot.queued(app);
     snapshot.0
 }
@@ -105,6 +106,12 @@ impl Snapshot {
         self.gauge("sse_ring_bytes", "Encoded frames kept for subscribers", standing.ring_bytes);
         self.gauge("sse_unsent_bytes", "Bytes that wait for slow readers", app.unsent.bytes() as u64);
         self.gauge("sse_unsent_bytes_max", "Bytes that may wait for slow readers", app.unsent.max() as u64);
+    }
+
+    fn open_streams(&mut self, app: &App) {
+        let (open, owners) = (app.open_streams.count() as u64, app.open_streams.owners() as u64);
+        self.gauge("open_streams_owned", "Open streams that count for whoever created them", open);
+        self.gauge("open_streams_owners", "Identities that have streams open", owners);
     }
 
     fn queued(&mut self, app: &App) {

@@ -6,14 +6,17 @@
 //! | requests | address, before anybody is asked who it is | the same |
 //! | events | session | the same |
 //! | live answers | identity | 429 `TOO_MANY_CONNECTIONS`, with long-poll as the way out |
+//! | open streams | identity | 429 `TOO_MANY_STREAMS`, `Retry-After` |
 //!
 //! Who may do everything is not counted as an identity or an address. The maps are bounded.
 
 mod address;
 mod bucket;
 mod buckets;
+mod limit;
 mod open;
 mod rate;
+mod streams;
 
 use std::sync::Arc;
 
@@ -30,8 +33,10 @@ pub(crate) use address::client_address;
 pub use address::{InvalidNetwork, Network};
 pub(crate) use bucket::Standing;
 use buckets::Buckets;
+pub(crate) use limit::Limit;
 pub(crate) use open::{Open, OpenSlot};
 pub use rate::{InvalidRate, Rate};
+pub(crate) use streams::OpenStreams;
 
 /// When a refused subscriber may find a place: connections rotate about once a minute.
 const LIVE_RETRY_SECS: u32 = 10;
@@ -61,7 +66,8 @@ impl Quota {
             (Some(buckets), Some(address)) => {
                 let standing = buckets.take(&address::key(address), 1);
                 if standing.is_over() {
-                    Err(limited(&standing, "too many requests from this address"))
+                    let message = "too many requests from this address";
+                    Err(limited(&standing, Limit::RequestsPerAddress, message))
                 } else {
                     Ok(())
                 }
@@ -76,14 +82,20 @@ impl Quota {
             return Ok(None);
         };
         let standing = buckets.take(&key(caller), 1);
-        if standing.is_over() { Err(limited(&standing, "too many requests")) } else { Ok(Some(standing)) }
+        if standing.is_over() {
+            return Err(limited(&standing, Limit::RequestsPerIdentity, "too many requests"));
+        }
+        Ok(Some(standing))
     }
 
     /// So many events for a session.
     pub(crate) fn events(&self, path: &str, count: u64) -> Result<(), ApiError> {
         let Some(buckets) = &self.sessions else { return Ok(()) };
         let standing = buckets.take(path.as_bytes(), u32::try_from(count).unwrap_or(u32::MAX));
-        if standing.is_over() { Err(limited(&standing, "too many events for this session")) } else { Ok(()) }
+        if standing.is_over() {
+            return Err(limited(&standing, Limit::EventsPerSession, "too many events for this session"));
+        }
+        Ok(())
     }
 
     /// One live answer of an identity; `None` when it has none of its own to count.
@@ -97,6 +109,7 @@ impl Quota {
                 Code::TooManyConnections,
                 "too many live connections of this identity are open",
             )
+            .limit(Limit::SubscribersPerIdentity)
             .retry_after(LIVE_RETRY_SECS)
             .details(json!({ "fallback": "long-poll", "limit": self.live.max() }))
         })
@@ -105,14 +118,18 @@ impl Quota {
 
 /// Projects have their own users.
 fn key(caller: &Identity) -> Vec<u8> {
-    let project = caller.project.as_ref().map(ProjectId::as_str).unwrap_or_default();
-    // Neither has control characters.
-    [project.as_bytes(), b"\0", caller.subject.as_bytes()].concat()
+    key_of(caller.project.as_ref().map(ProjectId::as_str), &caller.subject)
 }
 
-fn limited(standing: &Standing, message: &'static str) -> ApiError {
+fn key_of(project: Option<&str>, subject: &str) -> Vec<u8> {
+    // Neither has control characters.
+    [project.unwrap_or_default().as_bytes(), b"\0", subject.as_bytes()].concat()
+}
+
+fn limited(standing: &Standing, limit: Limit, message: &'static str) -> ApiError {
     let retry_secs = u32::try_from(standing.wait_ms.div_ceil(1000)).unwrap_or(u32::MAX);
     let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, message)
+        .limit(limit)
         .retry_after(retry_secs)
         .details(json!({ "limit": standing.limit, "retryAfterMs": standing.wait_ms }));
     fields(standing).into_iter().fold(error, |error, (name, value)| error.header(name, value))

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::config::Limits;
 use crate::error::ApiError;
+use crate::quota::Limit;
 use crate::{Code, UnknownEvents};
 
 /// Largest event that is passed on without being stored.
@@ -141,6 +142,7 @@ impl EventRules {
         if count > messages_max {
             let message = format!("more than {messages_max} messages in one append");
             return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge, message)
+                .limit(Limit::AppendMessages)
                 .details(json!({ "limit": messages_max, "messages": count })));
         }
         content.batch = join(body, &spans)?;
@@ -177,6 +179,7 @@ impl Reading<'_> {
         if view.raw().len() > self.event_bytes_max {
             let message = format!("an event has more than {} bytes", self.event_bytes_max);
             return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge, message)
+                .limit(Limit::EventBytes)
                 .details(json!({ "limit": self.event_bytes_max, "index": self.index })));
         }
         match view.kind() {
@@ -216,6 +219,7 @@ impl Reading<'_> {
         if raw.len() > EPHEMERAL_BYTES_MAX {
             let message = format!("a {CURSOR} event has at most {EPHEMERAL_BYTES_MAX} bytes");
             return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge, message)
+                .limit(Limit::EventBytes)
                 .details(json!({ "limit": EPHEMERAL_BYTES_MAX, "index": self.index })));
         }
         self.content.written.present.insert(user_id.clone());

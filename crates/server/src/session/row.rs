@@ -29,9 +29,10 @@ pub(crate) struct SessionRow {
     /// The subject that created it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Option<String>,
-    /// Who else is what in it, by subject; access decides what the words mean.
+    /// Who else is what in it, by subject; access decides what the words mean. Roles of a later version are kept as
+    /// they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) members: BTreeMap<String, String>,
+    pub(crate) members: BTreeMap<String, serde_json::Value>,
     /// Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) closed_at: Option<i64>,
@@ -56,7 +57,7 @@ impl SessionRow {
     /// The row of a session that somebody makes: whose it is, and nothing else yet.
     pub(crate) fn of_creator(ownership: Ownership) -> Self {
         let Ownership { project_id, owner, members } = ownership;
-        let members = members.into_iter().map(|(subject, role)| (subject, role.as_str().to_owned()));
+        let members = members.into_iter().map(|(subject, role)| (subject, role.as_str().into()));
         Self { project_id, members: members.collect(), ..Self::new(owner) }
     }
 
@@ -172,8 +173,7 @@ mod tests {
 
     #[test]
     fn a_row_comes_back_with_what_a_later_version_added() {
-        let stored =
-            r#"{"projectId":"p","status":"paused","owner":"ada","members":{"bob":"viewer"},"later":[1]}"#;
+        let stored = r#"{"projectId":"p","status":"paused","owner":"ada","members":{"bob":"viewer","eve":"king","dan":{"role":1}},"later":[1]}"#;
         let row = SessionRow::of_head(&head(Some(stored), 3, false));
         assert_eq!((row.status, row.owner.as_deref()), (SessionStatus::Paused, Some("ada")));
         let again: serde_json::Value = serde_json::from_slice(&row.encode()).unwrap();

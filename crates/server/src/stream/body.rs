@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use crate::Code;
 use crate::config::Limits;
 use crate::error::ApiError;
+use crate::quota::Limit;
 
 /// How much of a refused body is taken in for the sake of the answer.
 const DISCARD_BYTES_MAX: usize = 32 << 20;
@@ -49,7 +50,8 @@ pub(crate) async fn read_up_to(
             StatusCode::REQUEST_TIMEOUT,
             Code::RequestTimeout,
             "the request body took too long",
-        )),
+        )
+        .limit(Limit::BodyReadTimeout)),
     }
 }
 
@@ -94,5 +96,6 @@ fn too_large(max: usize) -> ApiError {
         Code::PayloadTooLarge,
         format!("the request body is larger than {max} bytes"),
     )
+    .limit(Limit::BodyBytes)
     .details(serde_json::json!({ "limit": max }))
 }

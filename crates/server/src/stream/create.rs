@@ -63,12 +63,17 @@ pub(crate) async fn create(
         messages::content(body, framing, target.namespace, app)?
     };
     Writer { caller, permit }.check(&app.config.event_policy, &content.written)?;
+    if target.namespace.holds_events() {
+        app.quota.events(target.path.as_str(), content.count())?;
+    }
     let initial = content.batch;
 
     // Streams of who may do everything belong to nobody, and cost no attributes; sessions always have their row.
     let attributes = (target.namespace != Namespace::Sessions && !caller.is_superuser())
         .then(|| Ownership::of_creator(caller).to_attributes());
     let create = CreateStream { content_type, lifetime, retention, initial, closed, fork, attributes };
+    // Given back when the request is over, unless there is a stream by then.
+    let _place = app.open_streams.place(&*app.store, caller, &target.path).await?;
     let created = match target.namespace {
         Namespace::Sessions => {
             let row = row_of(app, caller, create.fork.as_ref()).await;

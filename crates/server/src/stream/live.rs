@@ -19,6 +19,7 @@ use crate::error::ApiError;
 use crate::fanout::{Cut, Framing, Standing, Wants, encode_control, encode_data};
 use crate::identity::Caller;
 use crate::live_connection::Live;
+use crate::quota::Limit;
 use crate::store_error::StoreError as _;
 
 /// When a refused subscriber may find a place: connections rotate about once a minute.
@@ -33,6 +34,7 @@ pub(crate) fn place(app: &App, caller: &Caller) -> Result<Slot, ApiError> {
             Code::TooManyConnections,
             "too many live connections are open",
         )
+        .limit(Limit::Subscribers)
         .retry_after(RETRY_SECS)
         .details(serde_json::json!({ "fallback": "long-poll", "limit": app.subscribers.max() })));
     };

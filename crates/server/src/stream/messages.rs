@@ -11,6 +11,7 @@ use super::target::Namespace;
 use crate::Code;
 use crate::app::App;
 use crate::error::ApiError;
+use crate::quota::Limit;
 use crate::session::{Content, Written};
 
 /// The content of a body that is not empty; nothing for the JSON text `[]`.
@@ -38,6 +39,7 @@ pub(crate) fn content(
     if count > limits.append_messages_max {
         let message = format!("more than {} messages in one append", limits.append_messages_max);
         return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge, message)
+            .limit(Limit::AppendMessages)
             .details(json!({ "limit": limits.append_messages_max, "messages": count })));
     }
     let joined = match messages.joined {

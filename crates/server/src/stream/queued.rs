@@ -12,6 +12,7 @@ use crate::Code;
 use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::error::ApiError;
+use crate::quota::Limit;
 use crate::spool::{AcceptError, QueuedAppend, id_text};
 use crate::store_error::StoreError as _;
 
@@ -54,7 +55,7 @@ const FULL_RETRY_SECS: u32 = 2;
 
 impl From<AcceptError> for ApiError {
     fn from(error: AcceptError) -> Self {
-        let message = match error {
+        let message = match &error {
             AcceptError::Full => "too many appends are queued",
             AcceptError::Unfit(_) => {
                 return Self::bad_request(Code::InvalidJson, "the payload cannot be queued");
@@ -64,8 +65,10 @@ impl From<AcceptError> for ApiError {
                 "the queue is unavailable"
             }
         };
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, message)
-            .retry_after(FULL_RETRY_SECS)
+        let is_full = matches!(error, AcceptError::Full);
+        let answer = Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, message)
+            .retry_after(FULL_RETRY_SECS);
+        if is_full { answer.limit(Limit::QueuedAppends) } else { answer }
     }
 }
 

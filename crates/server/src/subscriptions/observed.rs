@@ -16,10 +16,13 @@ const STOPPED: &str = "the server stops";
 pub(crate) async fn append(app: &App, path: &StreamPath, append: Append) -> Result<Appended, AppendError> {
     let shared = app.subscriptions.shared.clone();
     let followed = shared.concerns(path.as_str());
-    let path = path.clone();
+    let (path, open_streams) = (path.clone(), app.open_streams.clone());
     let write = async move {
         let units = append.batch.as_ref().map_or(0, Batch::units);
         let appended = shared.store.append(&path, append).await?;
+        if appended.closed {
+            open_streams.ended(&path);
+        }
         if units > 0 {
             let before = appended.next_offset.position().checked_sub(units);
             shared.changed(path.as_str(), before.filter(|_| !appended.duplicate));
@@ -37,10 +40,11 @@ pub(crate) async fn create(
 ) -> Result<Created, CreateError> {
     let shared = app.subscriptions.shared.clone();
     let followed = shared.concerns(path.as_str());
-    let path = path.clone();
+    let (path, open_streams) = (path.clone(), app.open_streams.clone());
     let write = async move {
         let created = shared.store.create(&path, create).await?;
         if created.is_new {
+            open_streams.opened(&path, &created.head);
             let start = created.head.forked_from.as_ref().map_or(0, |(_, at)| at.position());
             shared.changed(path.as_str(), Some(start));
         }
@@ -53,9 +57,10 @@ pub(crate) async fn create(
 pub(crate) async fn delete(app: &App, path: &StreamPath) -> Result<(), DeleteError> {
     let shared = app.subscriptions.shared.clone();
     let followed = shared.concerns(path.as_str());
-    let path = path.clone();
+    let (path, open_streams) = (path.clone(), app.open_streams.clone());
     let write = async move {
         shared.store.delete(&path).await?;
+        open_streams.ended(&path);
         shared.changed(path.as_str(), None);
         Ok(())
     };

@@ -13,6 +13,7 @@ use crate::Code;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::keys::KeysError;
+use crate::quota::Limit;
 use crate::store_error::StoreError as _;
 use crate::stream::Namespace;
 
@@ -62,6 +63,7 @@ pub(super) fn not_subscribed(why: SubscribeError) -> ApiError {
 
 fn limit(message: String, max: usize) -> ApiError {
     ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::SubscriptionLimit, message)
+        .limit(Limit::Subscriptions)
         .details(json!({ "limit": max }))
 }
 

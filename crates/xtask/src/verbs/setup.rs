@@ -2,7 +2,7 @@
 //! who wants the waiting over with.
 
 use crate::report::Stopped;
-use crate::tools::{browsers, cargo_tools, nginx, node, python_tools};
+use crate::tools::{browsers, cargo_tools, node, proxies, python_tools};
 use crate::workbench::Workbench;
 
 pub(super) fn everything(bench: &Workbench) -> Result<(), Stopped> {
@@ -31,7 +31,7 @@ pub(crate) fn for_building_package(bench: &Workbench) -> Result<(), Stopped> {
 /// What only tests and benchmarks need.
 pub(crate) fn for_testing(bench: &Workbench) -> Result<(), Stopped> {
     for_testing_wasm(bench)?;
-    nginx::ensure(bench)?;
+    proxies::ensure(bench)?;
     cargo_tools::ensure(bench, &cargo_tools::CARGO_DENY)
 }
 

@@ -10,7 +10,7 @@ use crate::interrupt;
 use crate::relay::TestCount;
 use crate::report::{Outcome, Stopped};
 use crate::screen;
-use crate::tools::{browsers, nginx, node, python_tools};
+use crate::tools::{browsers, node, proxies, python_tools};
 use crate::verbs::fmt::has_script;
 use crate::verbs::{build, chaos, lint, setup};
 use crate::workbench::Workbench;
@@ -99,8 +99,8 @@ impl Tests {
     }
 
     fn rust(&self) -> Result<(), Stopped> {
-        // The tests of the released artifacts start this binary, and put nginx before it.
-        nginx::ensure(&self.bench)?;
+        // The tests of the released artifacts start this binary, and put proxies before it.
+        proxies::ensure(&self.bench)?;
         build::server_and_agent(&self.bench)?;
         self.suite("cargo test", "unit, property and conformance tests of every crate", || {
             self.bench
