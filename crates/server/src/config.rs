@@ -74,6 +74,8 @@ pub struct ServerConfig {
     pub queued_retry_first: Duration,
     /// Longest wait between two attempts at a queued append.
     pub queued_retry_longest: Duration,
+    /// How long an append to a session that is not queued waits for those that were queued before it: 503 beyond.
+    pub queued_wait_max: Duration,
     /// Bounds of everything else.
     pub limits: Limits,
     /// Bounds of the store.
@@ -110,6 +112,7 @@ impl ServerConfig {
             metrics_listen: None,
             queued_retry_first: Duration::from_millis(200),
             queued_retry_longest: Duration::from_secs(30),
+            queued_wait_max: Duration::from_secs(5),
             limits: Limits::default(),
             store_options: StoreOptions::default(),
         }
@@ -152,6 +155,7 @@ impl ServerConfig {
             ("subscriber stall maximum", self.subscriber_stall_max),
             ("first wait of queued appends", self.queued_retry_first),
             ("longest wait of queued appends", self.queued_retry_longest),
+            ("wait for queued appends", self.queued_wait_max),
             ("presence TTL", self.presence_ttl),
             ("header read timeout", self.limits.header_read_timeout),
             ("body read timeout", self.limits.body_read_timeout),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use durable_sessions_protocol::ContentType;
+use durable_sessions_protocol::{ContentType, StreamPath};
 use durable_sessions_schema::{AgentId, ProjectId, SessionStatus, TITLE_CHARS_MAX, TaskId};
 use durable_sessions_storage::CreateStream;
 use http::{Request, StatusCode};
@@ -220,6 +220,9 @@ pub(crate) async fn change_session(
     if change.title.is_some() || change.task_id.is_some() || change.agent_id.is_some() {
         guard_existing(&app, &caller, Action::Manage, &path).await?;
     }
+    if change.status == Some(SessionStatus::Closed) {
+        after_queued(&app, &path).await;
+    }
     let found = session::change(&app, &path, move |found, now_ms| change.plan(found, now_ms)).await;
     let found = found.map_err(|e| e.answer(Namespace::Sessions))?;
     success(StatusCode::OK, SessionView::of(&id, &found))
@@ -264,6 +267,7 @@ pub(crate) async fn close_session(
     SessionPath { id, path }: SessionPath,
 ) -> Answer {
     guard_existing(&app, &caller, Action::Close, &path).await?;
+    after_queued(&app, &path).await;
     let closed = session::change(&app, &path, |found, now_ms| {
         if found.head.closed {
             return Ok(None);
@@ -301,6 +305,14 @@ pub(crate) async fn delete_session(
     session::delete(&app, &path).await.map_err(|e| e.answer(Namespace::Sessions))?;
     audit::done(&caller, "stream-deleted", path.as_str());
     success(StatusCode::OK, Deleted { id, deleted: true })
+}
+
+/// The end of a session comes behind what was queued for it, as far as that does not take too long: what is queued still
+/// becomes dead letters then.
+async fn after_queued(app: &App, path: &StreamPath) {
+    if session::after_queued(app, path).await.is_err() {
+        tracing::info!(path = path.as_str(), "a session is closed before what is queued for it");
+    }
 }
 
 fn check_title(title: Option<&str>) -> Result<(), ApiError> {

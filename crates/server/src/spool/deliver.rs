@@ -14,8 +14,9 @@ use super::{Opened, Spool, letters};
 use crate::app::{App, until_draining};
 use crate::backoff::Backoff;
 use crate::store_error::StoreError as _;
+use crate::session::{self, Publication};
 use crate::stream::Namespace;
-use crate::{session, subscriptions};
+use crate::subscriptions;
 
 /// Streams that are delivered to at a time.
 const UNDER_WAY_MAX: usize = 16;
@@ -93,7 +94,7 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
     let reason = match outcome {
         Outcome::Delivered => {
             app.metrics.queued_delivered.inc();
-            app.spool.state().lanes.finish(&path, place);
+            app.spool.state().finish(&path, place);
             return;
         }
         Outcome::Hindered => {
@@ -118,7 +119,7 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
         failed_at_ms: app.spool.now_ms(),
     };
     if bury(&app, opened, place, &letter).await {
-        app.spool.state().lanes.finish(&path, place);
+        app.spool.state().finish(&path, place);
     } else {
         app.spool.state().lanes.postpone(&path, now() + OBSTACLE_PAUSE, failures);
     }
@@ -137,21 +138,14 @@ async fn try_once(app: &Arc<App>, opened: &Opened, entry: &Entry, place: u64) ->
             return Outcome::Refused(Reason { code: "INTERNAL".to_owned(), message: error.to_string() });
         }
     };
-    let QueuedAppend { path, content_type, batch, .. } = append;
-    let write = Append {
-        content_type: Some(content_type),
-        batch: Some(batch),
-        producer: Some(claim),
-        ..Append::default()
-    };
-    let written = match Namespace::of(path.as_str()) {
-        // What is queued for a session is work, so its first event makes it active.
-        Namespace::Sessions => session::append(app, &path, write, true).await,
-        Namespace::Agents | Namespace::Plain => subscriptions::append(app, &path, write).await,
-    };
-    match written {
-        Ok(_) => Outcome::Delivered,
-        Err(error @ (AppendError::Overloaded | AppendError::Full(_))) => {
+    let is_own_claim = append.producer.is_none();
+    let path = append.path.clone();
+    match deliver_to(app, append, claim).await {
+        Ok(()) => Outcome::Delivered,
+        // The next one of this stream was written under a later epoch, and it only began when this one was done. The
+        // process ended before this one was taken from the queue.
+        Err(AppendError::StaleEpoch { .. }) if is_own_claim => Outcome::Delivered,
+        Err(error @ (AppendError::Overloaded | AppendError::Full(_) | AppendError::StorageFull)) => {
             Outcome::Failed { message: error.to_string(), known: true }
         }
         Err(AppendError::Unavailable(message)) => Outcome::Failed { message, known: false },
@@ -161,6 +155,33 @@ async fn try_once(app: &Arc<App>, opened: &Opened, entry: &Entry, place: u64) ->
             Outcome::Refused(Reason { code: code.as_str().to_owned(), message })
         }
     }
+}
+
+async fn deliver_to(app: &Arc<App>, append: QueuedAppend, claim: ProducerClaim) -> Result<(), AppendError> {
+    let QueuedAppend { path, content_type, batch, event_ids, stream_id, is_work, producer: _ } = append;
+    if let Some(stream_id) = stream_id {
+        let head = app.store.head(&path).await.map_err(session::as_append_error)?;
+        if head.stream_id != stream_id {
+            return Err(AppendError::NotFound);
+        }
+    }
+    let namespace = Namespace::of(path.as_str());
+    if namespace == Namespace::Sessions && !event_ids.is_empty() {
+        let publication = Publication { batch, ids: event_ids, is_work, producer: Some(claim) };
+        return session::publish(app, &path, publication).await.map(drop);
+    }
+    let write = Append {
+        content_type: Some(content_type),
+        batch: Some(batch),
+        producer: Some(claim),
+        ..Append::default()
+    };
+    let written = match namespace {
+        // The first event of a session that is work makes it active.
+        Namespace::Sessions => session::append(app, &path, write, is_work).await,
+        Namespace::Agents | Namespace::Plain => subscriptions::append(app, &path, write).await,
+    };
+    written.map(drop)
 }
 
 /// Keeps a dead letter; `false` when there is no room for it, or the spool's store does not work.
@@ -250,5 +271,70 @@ impl Spool {
             // It is only space: what is there still is delivered again after a restart, and recognised.
             Err(error) => tracing::debug!(%error, "the queue is not trimmed now"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use durable_sessions_protocol::ContentType;
+
+    use super::*;
+    use crate::testing::{Fault, broken_app, json_stream};
+
+    fn queued(path: &StreamPath, id: &str) -> QueuedAppend {
+        let event = format!(r#"{{"id":"{id}","type":"chunk","timestamp":1,"data":{{"text":""}}}}"#);
+        let batch = Batch::message(Bytes::from(event)).unwrap();
+        QueuedAppend::new(path.clone(), ContentType::json(), batch)
+    }
+
+    async fn length(app: &App, path: &StreamPath) -> u64 {
+        app.store.head(path).await.unwrap().next_offset.position()
+    }
+
+    /// What was delivered and not taken from the queue, when the process ended between the two, is found again.
+    #[tokio::test]
+    async fn what_was_delivered_before_a_crash_is_neither_repeated_nor_given_up() {
+        let (app, _, plain) = broken_app(|_| {}).await;
+        let app = Arc::new(app);
+        let session: StreamPath = "sessions/a".parse().unwrap();
+        app.store.create(&session, json_stream()).await.unwrap();
+        let counted = |id: &str| QueuedAppend { event_ids: vec![Some(id.into())], ..queued(&session, id) };
+        let appends = [
+            queued(&plain, "1"),
+            queued(&plain, "2"),
+            counted("1"),
+            counted("2"),
+            queued(&session, "3"),
+            counted("2"),
+        ];
+        for append in &appends {
+            app.spool.accept(append).await.unwrap();
+        }
+        let opened = app.spool.opened.get().unwrap();
+        for round in 0..2 {
+            for place in 0..appends.len() as u64 {
+                let entry = opened.read(place).await.unwrap();
+                let outcome = try_once(&app, opened, &entry, place).await;
+                assert!(matches!(outcome, Outcome::Delivered), "{round}: {place}");
+            }
+        }
+        assert_eq!((length(&app, &plain).await, length(&app, &session).await), (2, 3));
+    }
+
+    #[tokio::test]
+    async fn an_event_whose_answer_is_lost_is_written_once() {
+        let (app, faults, _) = broken_app(|config| config.limits.append_attempts_max = 1).await;
+        let app = Arc::new(app);
+        let path: StreamPath = "sessions/a".parse().unwrap();
+        app.store.create(&path, json_stream()).await.unwrap();
+        let append = QueuedAppend { event_ids: vec![Some("1".into())], ..queued(&path, "1") };
+        app.spool.accept(&append).await.unwrap();
+        let opened = app.spool.opened.get().unwrap();
+        let entry = opened.read(0).await.unwrap();
+        faults.set(Fault::LostAnswer, 1);
+        assert!(matches!(try_once(&app, opened, &entry, 0).await, Outcome::Failed { known: false, .. }));
+        assert!(matches!(try_once(&app, opened, &entry, 0).await, Outcome::Delivered));
+        assert_eq!(length(&app, &path).await, 1);
     }
 }

@@ -16,6 +16,19 @@ pub(crate) struct QueuedAppend {
     pub(crate) batch: Batch,
     /// The caller's own claim, if it made one: then its repetition is recognised as well.
     pub(crate) producer: Option<ProducerClaim>,
+    /// Ids that count once within a session, message by message; none at all where ids do not count.
+    pub(crate) event_ids: Vec<Option<String>>,
+    /// The stream that it is for: one that is made anew under the same path is another one.
+    pub(crate) stream_id: Option<u64>,
+    /// Whether it makes a session active: whether it says more than who comes and goes.
+    pub(crate) is_work: bool,
+}
+
+impl QueuedAppend {
+    /// An append as the protocol has it, where ids of events do not count.
+    pub(crate) fn new(path: StreamPath, content_type: ContentType, batch: Batch) -> Self {
+        Self { path, content_type, batch, producer: None, event_ids: Vec::new(), stream_id: None, is_work: true }
+    }
 }
 
 /// The same in a form that is kept.
@@ -27,6 +40,13 @@ pub(crate) struct Entry {
     pub(crate) body: Body,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) producer: Option<Claim>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) event_ids: Vec<Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stream_id: Option<u64>,
+    /// Absent of what is work, as everything was before this was known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) presence_only: bool,
     /// Unix milliseconds.
     pub(crate) accepted_at_ms: i64,
     /// The dead letter that this was, if it is tried anew.
@@ -72,6 +92,9 @@ impl Entry {
                 epoch: claim.epoch.number(),
                 seq: claim.seq.number(),
             }),
+            event_ids: append.event_ids.clone(),
+            stream_id: append.stream_id,
+            presence_only: !append.is_work,
             accepted_at_ms,
             origin: None,
         })
@@ -115,6 +138,9 @@ impl Entry {
             content_type: self.content_type.parse().map_err(|_| Unreadable("content type"))?,
             batch: batch.map_err(|_| Unreadable("batch"))?,
             producer,
+            event_ids: self.event_ids.clone(),
+            stream_id: self.stream_id,
+            is_work: !self.presence_only,
         })
     }
 }
@@ -129,7 +155,13 @@ mod tests {
             epoch: ProducerEpoch::new(3).unwrap(),
             seq: ProducerSeq::new(4).unwrap(),
         };
-        QueuedAppend { path: "sessions/a".parse().unwrap(), content_type, batch, producer: Some(producer) }
+        QueuedAppend {
+            producer: Some(producer),
+            event_ids: vec![Some("1".into()), None],
+            stream_id: Some(7),
+            is_work: false,
+            ..QueuedAppend::new("sessions/a".parse().unwrap(), content_type, batch)
+        }
     }
 
     #[test]
@@ -146,7 +178,11 @@ mod tests {
             let back = back.append().unwrap();
             assert_eq!((&back.batch, &back.path), (&append.batch, &append.path));
             assert_eq!((&back.content_type, &back.producer), (&append.content_type, &append.producer));
+            assert_eq!((&back.event_ids, back.stream_id, back.is_work), (&append.event_ids, Some(7), false));
         }
         assert!(Entry::decode(b"{}").is_err());
+        let earlier = br#"{"path":"a","contentType":"application/json","body":{"json":[1]},"acceptedAtMs":5}"#;
+        let earlier = Entry::decode(earlier).unwrap().append().unwrap();
+        assert!(earlier.event_ids.is_empty() && earlier.stream_id.is_none() && earlier.is_work);
     }
 }

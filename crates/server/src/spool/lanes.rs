@@ -83,6 +83,12 @@ impl Lanes {
         self.lanes.values().filter(|lane| !lane.busy).filter_map(|lane| lane.due).min()
     }
 
+    /// The first and the last place of a lane.
+    pub(super) fn reach(&self, path: &StreamPath) -> Option<(u64, u64)> {
+        let places = &self.lanes.get(path)?.places;
+        Some((*places.first()?, *places.last()?))
+    }
+
     /// The first place that is needed.
     pub(super) fn first(&self) -> Option<u64> {
         self.places.first_key_value().map(|(&place, _)| place)
@@ -128,6 +134,7 @@ mod tests {
         for (name, place) in [("a", 0), ("a", 1), ("b", 2)] {
             lanes.add(&path(name), place, 10);
         }
+        assert_eq!(lanes.reach(&path("a")), Some((0, 1)));
         assert_eq!(lanes.start(now).unwrap().1, 0);
         assert_eq!(lanes.start(now).unwrap().1, 2);
         assert!(lanes.start(now).is_none(), "1 comes after 0");
@@ -144,7 +151,7 @@ mod tests {
         lanes.finish(&path("a"), 0);
         assert_eq!(lanes.start(now), Some((path("a"), 1, Failures::default())));
         lanes.finish(&path("a"), 1);
-        assert_eq!((lanes.first(), lanes.len(), lanes.bytes()), (None, 0, 0));
+        assert_eq!((lanes.first(), lanes.len(), lanes.bytes(), lanes.reach(&path("a"))), (None, 0, 0, None));
     }
 
     proptest! {

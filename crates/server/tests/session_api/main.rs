@@ -10,6 +10,7 @@ mod event_source;
 mod history;
 mod presence;
 mod publish;
+mod queued;
 mod refusals;
 mod sessions;
 mod support;
