@@ -17,6 +17,9 @@ use crate::quota::{Network, Rate};
 use crate::retention::RetentionRule;
 use crate::tls::TlsConfig;
 
+/// Longest time that a chunk may wait for others.
+pub(crate) const COALESCE_WINDOW_MAX: Duration = Duration::from_secs(1);
+
 /// Configuration of one server.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -76,6 +79,9 @@ pub struct ServerConfig {
     pub queued_retry_longest: Duration,
     /// How long an append to a session that is not queued waits for those that were queued before it: 503 beyond.
     pub queued_wait_max: Duration,
+    /// How long a chunk waits for others, to be stored as one message with them, in sessions that say nothing of their
+    /// own; zero stores each by itself.
+    pub coalesce_window: Duration,
     /// Bounds of everything else.
     pub limits: Limits,
     /// Bounds of the store.
@@ -113,6 +119,7 @@ impl ServerConfig {
             queued_retry_first: Duration::from_millis(200),
             queued_retry_longest: Duration::from_secs(30),
             queued_wait_max: Duration::from_secs(5),
+            coalesce_window: Duration::ZERO,
             limits: Limits::default(),
             store_options: StoreOptions::default(),
         }
@@ -164,6 +171,9 @@ impl ServerConfig {
                 return Err(InvalidConfig::Duration(name));
             }
         }
+        if self.coalesce_window > COALESCE_WINDOW_MAX {
+            return Err(InvalidConfig::CoalesceWindow);
+        }
         let limits = &self.limits;
         for (name, value) in [
             ("body_bytes_max", limits.body_bytes_max),
@@ -185,6 +195,7 @@ impl ServerConfig {
             ("queued_bytes_max", limits.queued_bytes_max),
             ("queued_attempts_max", limits.queued_attempts_max as usize),
             ("dead_letters_max", limits.dead_letters_max),
+            ("coalesce_bytes_max", limits.coalesce_bytes_max),
             ("sessions_max", limits.sessions_max),
             ("event_ids_max", limits.event_ids_max),
             ("event_ids_cached_max", limits.event_ids_cached_max),
@@ -241,6 +252,9 @@ pub enum InvalidConfig {
     /// A limit of nothing.
     #[error("the limit {0} must not be zero")]
     Zero(&'static str),
+    /// Writers would wait too long.
+    #[error("the window for coalescing must be at most a second")]
+    CoalesceWindow,
     /// Below what the HTTP parser needs.
     #[error("the limit head_bytes_max must be at least 8192")]
     HeadBytes,
@@ -377,6 +391,8 @@ pub struct Limits {
     pub queued_attempts_max: u32,
     /// Dead letters kept; beyond, what cannot be delivered stays in the queue.
     pub dead_letters_max: usize,
+    /// What may wait in windows of coalescing sessions, over all of them: 503 beyond.
+    pub coalesce_bytes_max: usize,
     /// Sessions there may be: 507 beyond.
     pub sessions_max: usize,
     /// Newest events of a session among which an event id is recognised as written before; older ones are not.
@@ -433,6 +449,7 @@ impl Default for Limits {
             queued_bytes_max: 256 << 20,
             queued_attempts_max: 10,
             dead_letters_max: 10_000,
+            coalesce_bytes_max: 64 << 20,
             sessions_max: 1_000_000,
             event_ids_max: 4_096,
             event_ids_cached_max: 500_000,

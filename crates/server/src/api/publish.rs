@@ -19,6 +19,7 @@ use super::written_form::{Made, wire_events};
 use crate::Code;
 use crate::access::{Action, Writer, guard_existing};
 use crate::app::App;
+use crate::coalesce;
 use crate::error::ApiError;
 use crate::identity::Caller;
 use crate::session::{self, Content, Publication};
@@ -230,10 +231,9 @@ async fn queue(
     let Some(batch) = sifted.of(batch) else {
         return Ok(match before {
             Some(entry) => Taken::Queued { entry, duplicates },
-            None => Taken::Written(session::Published {
-                offset: sifted.before.unwrap_or_default(),
-                duplicates,
-            }),
+            None => {
+                Taken::Written(session::Published { offset: sifted.before.unwrap_or_default(), duplicates })
+            }
         });
     };
     if head.closed {
@@ -249,6 +249,8 @@ async fn queue(
         event_ids,
         is_work,
         stream_id: Some(head.stream_id),
+        may_join: true,
+        linger: coalesce::window_of(&app, &path).unwrap_or_default(),
         ..QueuedAppend::new(path, ContentType::json(), batch)
     };
     let entry = app.spool.accept(&append).await?;

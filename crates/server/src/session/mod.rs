@@ -38,7 +38,7 @@ pub(crate) use content::{Content, EphemeralEvent, EventRules, Written};
 pub(crate) use directory::{Directory, Entry, Filter, ListCursor};
 pub(crate) use event_ids::EventIds;
 pub(crate) use fresh_id::{fresh_event_id, fresh_session_id};
-pub(crate) use publish::{Publication, Published, after_queued, publish, sift};
+pub(crate) use publish::{Publication, Published, Sifted, after_queued, publish, sift};
 pub(crate) use row::{InvalidTransition, SessionRow};
 
 /// Where the streams of sessions are.

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::change::{append, as_append_error};
 use super::event_ids::{Claim, Claimed};
 use crate::app::{App, until_draining};
+use crate::coalesce::{self, Events};
 
 /// What is to be written.
 #[derive(Debug)]
@@ -86,9 +87,20 @@ pub(crate) async fn publish(
     let Publication { batch, ids, is_work, producer } = publication;
     let sifted = sift(app, path, &ids).await?;
     let duplicates = sifted.duplicates();
-    let Some(batch) = sifted.of(batch) else {
+    let new_ids = ids.into_iter().zip(&sifted.is_new).filter(|(_, is_new)| **is_new).map(|(id, _)| id);
+    let ids: Vec<_> = new_ids.collect();
+    let Some(mut batch) = sifted.of(batch) else {
         return Ok(Published { offset: sifted.before.unwrap_or_default(), duplicates });
     };
+    if let Some(window) = coalesce::window_of(app, path) {
+        if producer.is_none() {
+            let events = Events { batch, ids, is_work, _claimed: sifted };
+            let offset = coalesce::write(app, path, window, events).await?;
+            return Ok(Published { offset, duplicates });
+        }
+        coalesce::flush(app, path).await;
+        batch = coalesce::join_batch(app, window, batch, &ids);
+    }
     let write =
         Append { content_type: Some(ContentType::json()), batch: Some(batch), producer, ..Append::default() };
     let appended = append(app, path, write, is_work).await?;

@@ -1,5 +1,7 @@
 //! A queued append, as it is spooled. Must not know where.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -22,12 +24,44 @@ pub(crate) struct QueuedAppend {
     pub(crate) stream_id: Option<u64>,
     /// Whether it makes a session active: whether it says more than who comes and goes.
     pub(crate) is_work: bool,
+    /// Whether its events may be joined with those before and after; otherwise they are stored as they came.
+    pub(crate) may_join: bool,
+    /// How long it waits for others to be joined with.
+    pub(crate) linger: Duration,
 }
 
 impl QueuedAppend {
     /// An append as the protocol has it, where ids of events do not count.
     pub(crate) fn new(path: StreamPath, content_type: ContentType, batch: Batch) -> Self {
-        Self { path, content_type, batch, producer: None, event_ids: Vec::new(), stream_id: None, is_work: true }
+        Self {
+            path,
+            content_type,
+            batch,
+            producer: None,
+            event_ids: Vec::new(),
+            stream_id: None,
+            is_work: true,
+            may_join: false,
+            linger: Duration::ZERO,
+        }
+    }
+
+    /// Puts the events of another one behind these.
+    pub(crate) fn push(&mut self, other: Self) -> Result<(), Unreadable> {
+        let behind = u32::try_from(self.batch.body().len() + 1).map_err(|_| Unreadable("too long"))?;
+        let ends = self.batch.ends().iter().copied().chain(other.batch.ends().iter().map(|end| end + behind));
+        let ends: Vec<u32> = ends.collect();
+        let body = [self.batch.body(), &b","[..], other.batch.body()].concat();
+        let counts = !(self.event_ids.is_empty() && other.event_ids.is_empty());
+        if counts {
+            // Ids that do not count where none does.
+            self.event_ids.resize(self.batch.ends().len(), None);
+            self.event_ids.extend(other.event_ids);
+            self.event_ids.resize(ends.len(), None);
+        }
+        self.batch = Batch::joined_messages(Bytes::from(body), ends).map_err(|_| Unreadable("batch"))?;
+        self.is_work |= other.is_work;
+        Ok(())
     }
 }
 
@@ -47,6 +81,8 @@ pub(crate) struct Entry {
     /// Absent of what is work, as everything was before this was known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) presence_only: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) may_join: bool,
     /// Unix milliseconds.
     pub(crate) accepted_at_ms: i64,
     /// The dead letter that this was, if it is tried anew.
@@ -95,6 +131,7 @@ impl Entry {
             event_ids: append.event_ids.clone(),
             stream_id: append.stream_id,
             presence_only: !append.is_work,
+            may_join: append.may_join,
             accepted_at_ms,
             origin: None,
         })
@@ -106,6 +143,14 @@ impl Entry {
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         serde_json::from_slice(bytes).map_err(|_| Unreadable("not an entry"))
+    }
+
+    /// About how many bytes its events have.
+    pub(crate) fn len(&self) -> usize {
+        match &self.body {
+            Body::Json(messages) => messages.get().len(),
+            Body::Base64(text) => text.len() / 4 * 3,
+        }
     }
 
     pub(crate) fn path(&self) -> Result<StreamPath, Unreadable> {
@@ -141,6 +186,8 @@ impl Entry {
             event_ids: self.event_ids.clone(),
             stream_id: self.stream_id,
             is_work: !self.presence_only,
+            may_join: self.may_join,
+            linger: Duration::ZERO,
         })
     }
 }
@@ -181,7 +228,23 @@ mod tests {
             assert_eq!((&back.event_ids, back.stream_id, back.is_work), (&append.event_ids, Some(7), false));
         }
         assert!(Entry::decode(b"{}").is_err());
-        let earlier = br#"{"path":"a","contentType":"application/json","body":{"json":[1]},"acceptedAtMs":5}"#;
+        let one = |id: &str, counts: bool| {
+            let batch = Batch::message(Bytes::from(format!("\"{id}\""))).unwrap();
+            let event_ids = if counts { vec![Some(id.to_owned())] } else { Vec::new() };
+            QueuedAppend {
+                event_ids,
+                ..QueuedAppend::new("sessions/a".parse().unwrap(), ContentType::json(), batch)
+            }
+        };
+        let mut three = one("1", false);
+        three.push(one("2", false)).unwrap();
+        assert!(three.event_ids.is_empty());
+        three.push(one("3", true)).unwrap();
+        three.push(one("4", false)).unwrap();
+        assert_eq!(three.event_ids, [None, None, Some("3".to_owned()), None]);
+        assert_eq!(three.batch.messages().collect::<Vec<_>>(), ["\"1\"", "\"2\"", "\"3\"", "\"4\""]);
+        let earlier =
+            br#"{"path":"a","contentType":"application/json","body":{"json":[1]},"acceptedAtMs":5}"#;
         let earlier = Entry::decode(earlier).unwrap().append().unwrap();
         assert!(earlier.event_ids.is_empty() && earlier.stream_id.is_none() && earlier.is_work);
     }

@@ -1,6 +1,7 @@
 //! Dead letters in the spool's store: kept, listed, deleted, queued again. Must not know HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use durable_sessions_protocol::{Offset, StreamPath};
@@ -130,7 +131,7 @@ impl Spool {
         // Who queues it again means the stream that is there now.
         entry.stream_id = None;
         let path = entry.path().map_err(|error| LetterError::Unavailable(error.to_string()))?;
-        self.put(path, entry).await.map_err(|error| match error {
+        self.put(path, entry, Duration::ZERO).await.map_err(|error| match error {
             AcceptError::Full => LetterError::Full,
             error => LetterError::Unavailable(error.to_string()),
         })?;

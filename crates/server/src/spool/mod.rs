@@ -24,6 +24,7 @@
 mod dead_letter;
 mod deliver;
 mod entry;
+mod group;
 mod lanes;
 mod letters;
 mod queued_ids;
@@ -33,6 +34,7 @@ mod tests;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use durable_sessions_protocol::{ContentType, Offset, StreamPath};
 use durable_sessions_storage::{
@@ -175,6 +177,7 @@ impl Spool {
         loop {
             let page = opened.store.read(&opened.queue, at, LOAD_BYTES).await?;
             if page.rows.is_empty() {
+                self.state().loaded_to = at.position();
                 return Ok(());
             }
             let mut state = self.state();
@@ -184,7 +187,7 @@ impl Spool {
                     continue;
                 }
                 match Entry::decode(&message).and_then(|entry| Ok((entry.path()?, entry))) {
-                    Ok((path, entry)) => state.add(&path, place, message.len() as u64, &entry),
+                    Ok((path, entry)) => state.add(&path, place, message.len() as u64, &entry, None),
                     Err(error) => {
                         tracing::error!(
                             error_id = "queued-append-unreadable", place, %error, "a queued append is kept and not delivered"
@@ -208,10 +211,15 @@ impl Spool {
     /// [`AcceptError`].
     pub(crate) async fn accept(self: &Arc<Self>, append: &QueuedAppend) -> Result<u64, AcceptError> {
         let entry = Entry::new(append, self.now_ms())?;
-        self.put(append.path.clone(), entry).await
+        self.put(append.path.clone(), entry, append.linger).await
     }
 
-    async fn put(self: &Arc<Self>, path: StreamPath, entry: Entry) -> Result<u64, AcceptError> {
+    async fn put(
+        self: &Arc<Self>,
+        path: StreamPath,
+        entry: Entry,
+        linger: Duration,
+    ) -> Result<u64, AcceptError> {
         let bytes = entry.encode()?;
         let len = bytes.len() as u64;
         let batch = Batch::message(bytes).map_err(|_| Unreadable("too long"))?;
@@ -223,7 +231,8 @@ impl Spool {
             let mut state = spool.state();
             state.release(reservation);
             if let Ok(place) = written {
-                state.add(&path, place, len, &entry);
+                let due = (!linger.is_zero()).then(|| deliver::now() + linger);
+                state.add(&path, place, len, &entry, due);
             }
             drop(state);
             spool.changed.notify_one();

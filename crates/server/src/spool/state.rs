@@ -1,6 +1,7 @@
 //! What the spool knows in memory, and its bounds. Pure.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
 
 use durable_sessions_protocol::StreamPath;
 use tokio::sync::oneshot;
@@ -19,6 +20,8 @@ pub(super) struct State {
     pub(super) dead_letters: u64,
     /// An entry of the queue could not be read.
     pub(super) unreadable: bool,
+    /// What was queued before this process is in front of this place.
+    pub(super) loaded_to: u64,
     /// Everything before is taken from the queue.
     pub(super) trimmed_to: u64,
     reserved: BTreeSet<(u64, u64)>,
@@ -46,6 +49,7 @@ impl State {
             waiting: HashMap::new(),
             dead_letters: 0,
             unreadable: false,
+            loaded_to: 0,
             trimmed_to: 0,
             reserved: BTreeSet::new(),
             reserved_bytes: 0,
@@ -77,8 +81,15 @@ impl State {
     }
 
     /// An entry is in the queue.
-    pub(super) fn add(&mut self, path: &StreamPath, place: u64, bytes: u64, entry: &Entry) {
-        self.lanes.add(path, place, bytes);
+    pub(super) fn add(
+        &mut self,
+        path: &StreamPath,
+        place: u64,
+        bytes: u64,
+        entry: &Entry,
+        due: Option<Instant>,
+    ) {
+        self.lanes.add(path, place, bytes, due);
         if let Some(stream_id) = entry.stream_id {
             self.ids.add(place, stream_id, entry.event_ids.iter().flatten().map(String::as_str));
         }
@@ -137,7 +148,7 @@ mod tests {
     fn room_is_bounded_by_number_and_by_bytes() {
         let mut by_number = state(2, 1_000);
         let first = by_number.reserve(1).unwrap();
-        by_number.lanes.add(&"a".parse().unwrap(), 0, 1);
+        by_number.lanes.add(&"a".parse().unwrap(), 0, 1, None);
         assert!(by_number.reserve(1).is_none(), "one reserved, one there");
         by_number.release(first);
         assert!(by_number.reserve(1).is_some());
@@ -151,10 +162,10 @@ mod tests {
         let mut state = state(10, 1_000);
         let path = "a".parse().unwrap();
         assert!(state.wait(&path).is_none());
-        state.lanes.add(&path, 0, 1);
-        state.lanes.add(&path, 1, 1);
+        state.lanes.add(&path, 0, 1, None);
+        state.lanes.add(&path, 1, 1, None);
         let mut first = state.wait(&path).unwrap();
-        state.lanes.add(&path, 2, 1);
+        state.lanes.add(&path, 2, 1, None);
         let mut second = state.wait(&path).unwrap();
         state.finish(&path, 0);
         assert!(first.try_recv().is_err());
@@ -169,10 +180,10 @@ mod tests {
     fn what_is_being_written_is_not_trimmed() {
         let mut state = state(10, 1_000);
         let path = "a".parse().unwrap();
-        state.lanes.add(&path, 4, 1);
+        state.lanes.add(&path, 4, 1, None);
         // Its place may be 5, and 6 may be known and finished before it.
         let slow = state.reserve(1).unwrap();
-        state.lanes.add(&path, 6, 1);
+        state.lanes.add(&path, 6, 1, None);
         assert_eq!(state.needed_from(), 4);
         state.lanes.finish(&path, 4);
         state.lanes.finish(&path, 6);

@@ -16,6 +16,7 @@ use crate::access::{Action, Writer, guard_existing};
 use crate::answer::{NO_STORE, TRUE, number_value, offset_value};
 use crate::app::App;
 use crate::append_retry;
+use crate::coalesce;
 use crate::error::ApiError;
 use crate::identity::Caller;
 use crate::session::{self, Content, EphemeralEvent, Written};
@@ -102,6 +103,7 @@ async fn write(
         Err(_) if append.close && append.batch.is_none() => {}
         waited => waited?,
     }
+    coalesce::flush(app, &target.path).await;
     let appended = if append.batch.is_some() || append.close {
         session::append(app, &target.path, append, written.is_work()).await?
     } else if append.producer.is_some() || append.stream_seq.is_some() {

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod coalesce;
 mod document;
 mod event_source;
 mod history;

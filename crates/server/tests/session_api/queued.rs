@@ -79,7 +79,10 @@ async fn all_forms_are_taken_and_come_in_order() {
     assert!(said["id"].is_string());
     let many = json!([{ "channel": "terminal", "data": { "type": "input", "data": "ls" } }, event("2")]);
     assert_eq!(queue(&server, "a", &many).await.0, 202);
-    assert_eq!(queue(&server, "a", &json!({ "type": "tool:start", "data": { "id": "1", "tool": "ls" } })).await.0, 202);
+    assert_eq!(
+        queue(&server, "a", &json!({ "type": "tool:start", "data": { "id": "1", "tool": "ls" } })).await.0,
+        202
+    );
     // What is not queued comes behind what is.
     publish(&server, "a", event("3")).await;
     let events = stored(&server, "a").await;
@@ -243,7 +246,10 @@ async fn the_end_of_a_session_leaves_nothing_without_a_trace() {
     assert_eq!(held_up[0]["reason"]["code"], "SESSION_CLOSED");
     let_go(&server).await;
     let letter = until_letters(&server, 1).await;
-    assert_eq!((&letter[0]["path"], &letter[0]["reason"]["code"]), (&json!("sessions/a"), &json!("SESSION_CLOSED")));
+    assert_eq!(
+        (&letter[0]["path"], &letter[0]["reason"]["code"]),
+        (&json!("sessions/a"), &json!("SESSION_CLOSED"))
+    );
     let_go(&server).await;
 
     // Made anew under the same name, it is another session.
@@ -261,4 +267,26 @@ async fn the_end_of_a_session_leaves_nothing_without_a_trace() {
     }
     let_go(&server).await;
     until_ids(&server, "b", &["1"]).await;
+}
+
+#[tokio::test]
+async fn what_waits_in_the_queue_of_a_coalescing_session_is_joined() {
+    let server = TestServer::start_with(|config| config.limits.dead_letters_max = 1).await;
+    let body = json!({ "id": "a", "projectId": "p", "coalesceMs": 20 });
+    assert_eq!(call(&server, "POST", "/api/sessions", &body).await.status, 201);
+    hold_up(&server, "a").await;
+    for id in ["1", "2", "3"] {
+        queue(&server, "a", &json!({ "type": "chunk", "data": { "text": id }, "id": id, "timestamp": 1 }))
+            .await;
+    }
+    queue(&server, "a", &json!({ "type": "x-end", "data": {}, "id": "4" })).await;
+    let_go(&server).await;
+    until_ids(&server, "a", &["1", "4"]).await;
+    let events = stored(&server, "a").await;
+    assert_eq!((&events[0]["data"]["text"], &events[0]["joined"]), (&json!("123"), &json!(["2", "3"])));
+    let (status, again) = queue(&server, "a", &event("3")).await;
+    assert_eq!(
+        (status, &again["duplicates"], &again["offset"]),
+        (200, &json!(1), &json!("00000000000000000001"))
+    );
 }
