@@ -156,10 +156,19 @@ async fn windows_are_bounded() {
     assert!(matches!(refused, Err(AppendError::Overloaded)), "{refused:?}");
     flush(&app, &path).await;
     first.await.unwrap().unwrap();
-    // One that is full is written at once.
-    let (app, _, path) = session(|_| {}).await;
-    let began = std::time::Instant::now();
+}
+
+/// The clock stands still as long as there is anything to do: what is written at once is written at no time.
+#[tokio::test(start_paused = true)]
+async fn a_full_window_and_a_stop_wait_for_nothing() {
+    let (app, faults, path) = session(|_| {}).await;
+    let began = Instant::now();
     let full = "x".repeat(WINDOW_BYTES_MAX);
     publish(&app, &path, publication(&[("1", &full)])).await.unwrap();
     assert!(began.elapsed() < Duration::from_millis(WINDOW_MS.into()));
+    faults.begin_stop();
+    let began = Instant::now();
+    publish(&app, &path, publication(&[("2", "a")])).await.unwrap();
+    assert!(began.elapsed() < Duration::from_millis(WINDOW_MS.into()));
+    assert_eq!(stored(&app, &path).await, [&full, "a"]);
 }

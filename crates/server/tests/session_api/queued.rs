@@ -52,7 +52,7 @@ async fn until_letters(server: &TestServer, count: usize) -> Vec<Value> {
 /// Makes the queue of a session stand still: what is at its head can neither be delivered nor be kept as a dead letter,
 /// since these are full. `dead_letters_max` must be 1.
 async fn hold_up(server: &TestServer, id: &str) {
-    server.put("/v1/stream/plain").await;
+    server.send(request_with("PUT", "/v1/stream/plain", &[JSON], "")).await;
     let claim = [JSON, ("producer-id", "p"), ("producer-epoch", "0"), ("producer-seq", "7")];
     for path in ["plain".to_owned(), format!("sessions/{id}")] {
         let path = format!("/v1/stream/{path}?durability=queued");
@@ -111,7 +111,8 @@ async fn the_row_changes_when_the_event_is_written() {
 
 #[tokio::test]
 async fn what_can_be_refused_at_once_is() {
-    let server = TestServer::start_with(|config| config.limits.events_per_session = "3/m".parse().ok()).await;
+    let server =
+        TestServer::start_with(|config| config.limits.events_per_session = "3/m,burst:3".parse().ok()).await;
     new_session(&server, "a").await;
     for (path, body, status, code) in [
         ("sessionId=a&durability=fast", event("1"), 400, "INVALID_PARAMETER"),
