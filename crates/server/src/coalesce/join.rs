@@ -20,7 +20,6 @@ use crate::members::Members;
 pub(crate) const JOINED_BYTES_MAX: usize = 64 << 10;
 
 /// Where the ids of joined events are.
-
 const JOINED: &str = "joined";
 
 /// A chunk that can be joined with others.
