@@ -4,6 +4,7 @@ mod identity;
 mod log;
 mod settings;
 mod systemd;
+mod telemetry;
 mod value;
 
 use std::future::Future;
@@ -19,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use settings::{LogFormat, StoreKind, UnknownEventsKind};
 pub(crate) use settings::{ServeArgs, Settings};
+use telemetry::Telemetry;
 
 /// The default port of the protocol, on this machine only.
 const LISTEN_DEFAULT: &str = "127.0.0.1:4437";
@@ -73,6 +75,15 @@ pub(crate) enum ServeError {
     /// `--log` is no filter.
     #[error("the log filter is not valid: {0}")]
     LogFilter(String),
+    /// Asked for something that is a feature of the build, and not of this one.
+    #[cfg(not(all(feature = "otlp", feature = "sentry")))]
+    #[error("{flag}: this program was built without it; build with `--features {feature}`")]
+    NotBuilt {
+        /// Which setting.
+        flag: &'static str,
+        /// The feature that has it.
+        feature: &'static str,
+    },
     /// The process cannot hear signals.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
@@ -98,9 +109,21 @@ impl ServeError {
 /// [`ServeError`].
 pub(crate) async fn run(args: ServeArgs) -> Result<(), ServeError> {
     let settings = settings::merge(args)?;
-    log::start(settings.log_format.unwrap_or_default(), settings.log.as_deref())?;
+    let telemetry = Telemetry::start(&settings)?;
+    log::start(settings.log_format.unwrap_or_default(), settings.log.as_deref(), telemetry.listeners())?;
+    let outcome = serve(&settings, &telemetry).await;
+    // What is wrong with a setting is for who started the command, who reads it there.
+    if let Err(error @ (ServeError::Start(_) | ServeError::Run(_))) = &outcome {
+        tracing::error!(error_id = "serve-ended", %error, "the server did not start, or stopped by itself");
+    }
+    telemetry.end().await;
+    outcome
+}
+
+async fn serve(settings: &Settings, telemetry: &Telemetry) -> Result<(), ServeError> {
     let stop = Signals::listen().map_err(ServeError::Signals)?;
-    let config = configuration(&settings).await?;
+    let mut config = configuration(settings).await?;
+    config.request_tracing = telemetry.request_tracing();
     let description = describe(&config);
     let server = Server::bind(config).await?;
     announce(&server, &description, settings.log_format.unwrap_or_default());

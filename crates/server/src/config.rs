@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq as _;
 use crate::access::EventPolicy;
 use crate::identity::{IdentityConfig, InvalidIdentity};
 use crate::quota::{Network, Rate};
+use crate::request_tracing::RequestTracing;
 use crate::retention::RetentionRule;
 use crate::tls::TlsConfig;
 
@@ -73,6 +74,8 @@ pub struct ServerConfig {
     /// An address of its own for `/metrics`, where no token is needed; `/metrics` beside the rest is for the
     /// administrator.
     pub metrics_listen: Option<SocketAddr>,
+    /// Who follows requests beyond this process.
+    pub request_tracing: Option<Arc<dyn RequestTracing>>,
     /// Wait after the first failure of a queued append; it doubles with each.
     pub queued_retry_first: Duration,
     /// Longest wait between two attempts at a queued append.
@@ -116,6 +119,7 @@ impl ServerConfig {
             reconnect_spread: Duration::from_secs(5),
             subscriber_stall_max: Duration::from_secs(30),
             metrics_listen: None,
+            request_tracing: None,
             queued_retry_first: Duration::from_millis(200),
             queued_retry_longest: Duration::from_secs(30),
             queued_wait_max: Duration::from_secs(5),

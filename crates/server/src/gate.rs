@@ -65,7 +65,13 @@ impl Gate {
             request_id = id.to_str().unwrap_or_default(),
             method = method.as_str(),
             path = request.uri().path(),
+            otel.kind = tracing::field::Empty,
+            otel.name = tracing::field::Empty,
         );
+        let follower = self.app.config.request_tracing.clone();
+        if let Some(follower) = &follower {
+            follower.started(&span, &method, request.uri().path(), request.headers());
+        }
         let mut response = self.answer(request, origin.as_ref()).instrument(span.clone()).await;
         let headers = response.headers_mut();
         headers.insert(HeaderName::from_static(X_REQUEST_ID), id);
@@ -83,6 +89,9 @@ impl Gate {
         }
         self.app.metrics.answered(&response);
         span.in_scope(|| log(&response, started));
+        if let Some(follower) = &follower {
+            follower.answered(&span, response.status());
+        }
         response
     }
 

@@ -16,7 +16,7 @@ mod random;
 mod subscribers;
 mod writers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::str::FromStr;
@@ -30,7 +30,7 @@ use ledger::{Message, Seen, Told};
 use proxy::Proxy;
 use random::Random;
 use subscribers::{Mode, Subscriber};
-use writers::{JSON, PLAIN_WRITERS, PRODUCERS, STREAMS, Writer};
+use writers::{JSON, STREAMS, WRITERS, Writer};
 
 /// How long subscribers have at the end to see everything.
 const CATCH_UP: Duration = Duration::from_secs(60);
@@ -114,7 +114,7 @@ async fn run(dir: &Path, time: Duration, mut random: Random) -> Vec<String> {
     proxy.lead_to(Some(server.address()));
 
     let stop = Arc::new(AtomicBool::new(false));
-    let writers: Vec<_> = (0..PRODUCERS + PLAIN_WRITERS)
+    let writers: Vec<_> = (0..WRITERS)
         .map(|number| {
             let stop = Arc::clone(&stop);
             let writer = Writer { proxy: proxy.address, number, random: random.branch(), stop };
@@ -124,7 +124,7 @@ async fn run(dir: &Path, time: Duration, mut random: Random) -> Vec<String> {
     let tails: Vec<_> = (0..STREAMS).map(|_| Arc::new(AtomicU64::new(u64::MAX))).collect();
     let mut subscribers = Vec::new();
     for stream in 0..STREAMS {
-        for mode in [Mode::Sse, Mode::LongPoll, Mode::Sse] {
+        for mode in [Mode::Sse, Mode::LongPoll, Mode::Client] {
             let name = format!("subscriber {} of stream {stream} by {mode:?}", subscribers.len());
             let seen = Arc::new(Mutex::new(Seen { name: name.clone(), stream, ..Seen::default() }));
             let until = Arc::clone(&tails[stream as usize]);
@@ -162,11 +162,10 @@ async fn run(dir: &Path, time: Duration, mut random: Random) -> Vec<String> {
     server.kill();
     let server = starts.start(false);
     proxy.lead_to(Some(server.address()));
-    let (mut stored, mut unreadable) = (BTreeMap::new(), Vec::new());
-    for stream in 0..STREAMS {
-        let messages = read(&server, stream, &mut unreadable).await;
-        tails[stream as usize].store(messages.len() as u64, Ordering::SeqCst);
-        stored.insert(stream, messages);
+    let deadline = Instant::now() + CATCH_UP;
+    let (stored, letters, unreadable) = settled(&server, &told, deadline).await;
+    for (stream, messages) in &stored {
+        tails[*stream as usize].store(messages.len() as u64, Ordering::SeqCst);
     }
     let deadline = Instant::now() + CATCH_UP;
     for (task, _) in &mut subscribers {
@@ -180,17 +179,19 @@ async fn run(dir: &Path, time: Duration, mut random: Random) -> Vec<String> {
         })
         .collect();
     println!(
-        "chaos: {} appends acknowledged, {} of which nobody knows; {} messages stored; {kills} kills, {stops} stops, {} \
-         starts that failed, {} connections broken, {} of subscribers",
+        "chaos: {} appends acknowledged, {} of them queued, {} of which nobody knows; {} messages stored, {} dead letters; \
+         {kills} kills, {stops} stops, {} starts that failed, {} connections broken, {} of subscribers",
         told.acknowledged.len(),
+        told.acknowledged.keys().filter(|(writer, _)| writers::is_queued(*writer)).count(),
         told.unknown.len(),
         stored.values().map(Vec::len).sum::<usize>(),
+        letters.len(),
         starts.failed,
         proxy.broken(),
         seen.iter().map(|seen| seen.connections).sum::<u64>(),
     );
     let mut found = unreadable;
-    found.extend(ledger::violations(&told, &seen, &stored, writers::is_producer));
+    found.extend(ledger::violations(&told, &seen, &stored, &letters, writers::is_producer));
     if hung > 0 {
         found.push(format!("{hung} servers did not stop by themselves when they were told to"));
     }
@@ -204,6 +205,62 @@ async fn run(dir: &Path, time: Duration, mut random: Random) -> Vec<String> {
             String::from_utf8_lossy(&verified.stdout),
             String::from_utf8_lossy(&verified.stderr)
         ));
+    }
+    found
+}
+
+/// What is stored, and which messages are in dead letters, when nothing is on its way from the queue any more: every
+/// queued append is in one of the two, or the time is over. And what could not be read.
+async fn settled(
+    server: &ServerProcess,
+    told: &Told,
+    deadline: Instant,
+) -> (BTreeMap<u64, Vec<Message>>, BTreeSet<Message>, Vec<String>) {
+    loop {
+        let (mut stored, mut unreadable) = (BTreeMap::new(), Vec::new());
+        let letters = dead_letters(server, &mut unreadable);
+        for stream in 0..STREAMS {
+            stored.insert(stream, read(server, stream, &mut unreadable).await);
+        }
+        let there: BTreeSet<&Message> = stored.values().flatten().chain(&letters).collect();
+        let is_settled = told.acknowledged.keys().all(|message| there.contains(message));
+        // Queued appends that nobody knows of may still arrive, too; the queue says when there are none.
+        if (is_settled && queue_is_empty(server).await) || Instant::now() > deadline {
+            return (stored, letters, unreadable);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn queue_is_empty(server: &ServerProcess) -> bool {
+    let client = durable_sessions_client::Client::builder(&format!("http://{}", server.address())).build();
+    let metrics = client.unwrap().metrics().await.unwrap();
+    let depth = metrics.lines().find(|line| line.starts_with("durable_sessions_queued_appends "));
+    depth.unwrap_or_else(|| panic!("no depth of the queue in the metrics")).ends_with(" 0")
+}
+
+/// The messages of all dead letters, by the command line.
+fn dead_letters(server: &ServerProcess, unreadable: &mut Vec<String>) -> BTreeSet<Message> {
+    let url = format!("http://{}", server.address());
+    let mut ask = |arguments: &[&str]| {
+        let command = Command::new(server_binary()).args(arguments).args(["--url", &url]).output().unwrap();
+        if !command.status.success() {
+            unreadable.push(format!("{arguments:?}: {}", String::from_utf8_lossy(&command.stderr)));
+        }
+        String::from_utf8(command.stdout).unwrap()
+    };
+    let ids: Vec<String> = ask(&["dead-letters", "list"])
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let mut found = BTreeSet::new();
+    for id in ids {
+        let shown: serde_json::Value = serde_json::from_str(&ask(&["dead-letters", "show", &id])).unwrap();
+        let rows: Vec<(u64, u64, String)> = serde_json::from_value(shown["messages"].clone()).unwrap();
+        println!("chaos: dead letter {id}: {} after {} attempts", shown["reason"], shown["attempts"]);
+        found.extend(rows.into_iter().map(|(writer, number, _)| (writer, number)));
     }
     found
 }

@@ -1,10 +1,13 @@
-//! Subscribers: each follows a stream from its beginning, by SSE or by long-poll, and resumes where it was.
+//! Subscribers: each follows a stream from its beginning and resumes where it was: by SSE or by long-poll as the protocol
+//! says it, or by our own client, which has to do the same by itself.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use durable_sessions_client::protocol::ContentType;
+use durable_sessions_client::{Client, Item, ReconnectConfig, SubscribeOptions};
 use durable_sessions_tests::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,6 +19,7 @@ use crate::writers::PATIENCE;
 pub(crate) enum Mode {
     Sse,
     LongPoll,
+    Client,
 }
 
 pub(crate) struct Subscriber {
@@ -39,6 +43,8 @@ impl Subscriber {
             let ended = match self.mode {
                 Mode::Sse => self.by_sse(&mut next, &seen).await,
                 Mode::LongPoll => self.by_long_poll(&mut next, &seen).await,
+                // It never comes back before it is done: connections are its own affair.
+                Mode::Client => self.by_client(&mut next, &seen).await,
             };
             if let Err(error) = ended
                 && error.kind() == io::ErrorKind::InvalidData
@@ -66,6 +72,49 @@ impl Subscriber {
             let told = told.ok_or_else(|| invalid("an answer without an offset".into()))?;
             self.take(*next, &rows, told, seen)?;
             *next = told;
+        }
+        Ok(())
+    }
+
+    async fn by_client(&self, next: &mut u64, seen: &std::sync::Mutex<Seen>) -> io::Result<()> {
+        // Whatever this proxy does is no reason to give up.
+        let reconnect = ReconnectConfig {
+            initial_delay_ms: 20,
+            max_delay_ms: 200,
+            max_attempts: u32::MAX,
+            ..ReconnectConfig::default()
+        };
+        let client = Client::builder(&format!("http://{}", self.proxy))
+            .reconnect(reconnect)
+            .silence(PATIENCE)
+            .request_timeout(PATIENCE)
+            .build()
+            .map_err(|error| invalid(error.to_string()))?;
+        let path = format!("chaos/{}", self.stream).parse().map_err(|_| invalid("no path".into()))?;
+        let mut following = client.follow(&path, &ContentType::json(), SubscribeOptions::default());
+        while *next < self.until.load(Ordering::SeqCst) {
+            // Whether it is done is looked at while nothing comes, too.
+            match tokio::time::timeout(PATIENCE, following.next()).await {
+                Ok(Some(Item::Batch(page))) => {
+                    let rows: Result<Vec<Row>, _> =
+                        page.messages().map(|message| serde_json::from_slice(&message)).collect();
+                    let rows = rows.map_err(|error| invalid(error.to_string()))?;
+                    let told = page.next.as_str().parse();
+                    let told = told.map_err(|_| invalid(format!("a page that ends at {}", page.next)))?;
+                    self.take(*next, &rows, told, seen)?;
+                    *next = told;
+                }
+                Ok(Some(Item::Reconnected)) => seen.lock().unwrap().connections += 1,
+                Ok(Some(
+                    Item::State(_)
+                    | Item::Retry(_)
+                    | Item::FellBack(_)
+                    | Item::Disconnected
+                    | Item::Checkpoint(_),
+                ))
+                | Err(_) => {}
+                Ok(other) => return Err(invalid(format!("the client says {other:?}"))),
+            }
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! Writers: idempotent producers that repeat what nobody answered, and plain ones that cannot. Each has one append under
-//! way.
+//! Writers: idempotent producers that repeat what nobody answered, plain ones that cannot, and those that let the server
+//! queue what they write. Each has one append under way.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,6 +15,8 @@ use crate::random::Random;
 pub(crate) const STREAMS: u64 = 3;
 pub(crate) const PRODUCERS: u64 = 6;
 pub(crate) const PLAIN_WRITERS: u64 = 2;
+pub(crate) const QUEUED_WRITERS: u64 = 2;
+pub(crate) const WRITERS: u64 = PRODUCERS + PLAIN_WRITERS + QUEUED_WRITERS;
 pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 /// So long a client waits for an answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
@@ -22,6 +24,10 @@ const PAUSE: Duration = Duration::from_millis(30);
 
 pub(crate) fn is_producer(writer: u64) -> bool {
     writer < PRODUCERS
+}
+
+pub(crate) fn is_queued(writer: u64) -> bool {
+    (PRODUCERS + PLAIN_WRITERS..WRITERS).contains(&writer)
 }
 
 pub(crate) fn stream_of(writer: u64) -> u64 {
@@ -46,7 +52,13 @@ impl Writer {
             let first_time = told.unknown.insert(message);
             match self.send(&mut connection, next).await {
                 Ok(answer) => match answer.status {
-                    200 | 204 => {
+                    202 if is_queued(self.number) => {
+                        told.unknown.remove(&message);
+                        // Where it will be, nobody knows yet.
+                        told.acknowledged.insert(message, u64::MAX);
+                        next += 1;
+                    }
+                    200 | 204 if !is_queued(self.number) => {
                         told.unknown.remove(&message);
                         self.acknowledged(&mut told, next, &answer, first_time);
                         next += 1;
@@ -105,7 +117,8 @@ impl Writer {
     }
 
     async fn send(&mut self, connection: &mut Option<Connection>, number: u64) -> io::Result<Answer> {
-        let target = format!("chaos/{}", stream_of(self.number));
+        let queued = if is_queued(self.number) { "?durability=queued" } else { "" };
+        let target = format!("chaos/{}{queued}", stream_of(self.number));
         let (id, seq) = (format!("p{}", self.number), number.to_string());
         let padding = if (self.number + number).is_multiple_of(37) { 9_000 } else { 8 };
         let body = format!("[{},{number},\"{}\"]", self.number, "x".repeat(padding));

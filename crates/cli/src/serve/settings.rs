@@ -196,6 +196,15 @@ settings! {
     /// What is logged: error, warn, info, debug, trace, or a filter by module [default: info]
     #[arg(long, env = "DURABLE_SESSIONS_LOG", value_name = "FILTER")]
     log: String,
+    /// OpenTelemetry collector that traces go to, over OTLP/HTTP, such as http://localhost:4318 (feature otlp)
+    #[arg(long, env = "DURABLE_SESSIONS_OTLP_ENDPOINT", value_name = "URL", help_heading = "Telemetry")]
+    otlp_endpoint: String,
+    /// DSN of the Sentry project that errors go to (feature sentry)
+    #[arg(long, env = "DURABLE_SESSIONS_SENTRY_DSN", hide_env_values = true, value_name = "DSN", help_heading = "Telemetry")]
+    sentry_dsn: SecretText,
+    /// Environment that Sentry shows errors under [default: production]
+    #[arg(long, env = "DURABLE_SESSIONS_SENTRY_ENVIRONMENT", value_name = "NAME", help_heading = "Telemetry")]
+    sentry_environment: String,
     /// Largest request body [default: 8MiB]
     #[arg(long, env = "DURABLE_SESSIONS_BODY_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
     body_bytes_max: Size,

@@ -12,6 +12,11 @@ use crate::workbench::Workbench;
 /// What pkg/ writes and git keeps: changes there are results of the schema.
 const GENERATED: &str = "src/generated";
 
+/// Features that a release may leave out: tests and lints have them all. What is compiled only without them is little,
+/// and is compiled with every release build.
+pub(super) const OPTIONAL_FEATURES: [&str; 2] =
+    ["--features", "durable-sessions/otlp,durable-sessions/sentry"];
+
 /// `wasm`: the npm package with all that it needs.
 pub(super) fn browser_package_from_nothing(bench: &Workbench) -> Result<(), Stopped> {
     setup::for_building_package(bench)?;

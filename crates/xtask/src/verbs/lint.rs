@@ -3,8 +3,8 @@
 use crate::cli::LintOptions;
 use crate::report::{Outcome, Stopped};
 use crate::tidy;
-use crate::tools::cargo_tools;
 use crate::tools::wasm_toolchain::TARGET;
+use crate::tools::{cargo_tools, python_tools};
 use crate::verbs::{build, fmt};
 use crate::workbench::Workbench;
 
@@ -16,6 +16,7 @@ pub(super) fn run(bench: &Workbench, options: &LintOptions) -> Result<(), Stoppe
         results.push(clippy(bench));
         results.push(build::generated_files_are_fresh(bench));
         results.push(clippy_for_wasm(bench));
+        results.push(dockerfile(bench));
     }
     results.into_iter().find(Result::is_err).unwrap_or(Ok(()))
 }
@@ -50,8 +51,23 @@ fn clippy(bench: &Workbench) -> Result<(), Stopped> {
     bench.report.step("clippy", "the compiler's and clippy's warnings, all of them errors", || {
         bench
             .cargo()
-            .args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+            .args(["clippy", "--workspace", "--all-targets", "--locked"])
+            .args(build::OPTIONAL_FEATURES)
+            .args(["--", "-D", "warnings"])
             .advice("fix the warning; a justified exception is #[expect(clippy::…, reason = \"…\")]")
+            .run()?;
+        Ok(Outcome::Done)
+    })
+}
+
+fn dockerfile(bench: &Workbench) -> Result<(), Stopped> {
+    python_tools::hadolint(bench)?;
+    bench.report.step("Dockerfile", "hadolint's rules for images", || {
+        bench
+            .run("hadolint")
+            .path_prefix([bench.checkout.tools_bin()])
+            .arg("docs/deploy/Dockerfile")
+            .advice("https://github.com/hadolint/hadolint/wiki explains each rule by its number")
             .run()?;
         Ok(Outcome::Done)
     })

@@ -106,6 +106,7 @@ impl Tests {
             self.bench
                 .cargo()
                 .args(["test", "--workspace", "--locked", "--no-fail-fast"])
+                .args(build::OPTIONAL_FEATURES)
                 .advice("the failures are listed above; `cargo test -p CRATE NAME` repeats one")
         })
     }
