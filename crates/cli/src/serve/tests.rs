@@ -39,7 +39,7 @@ async fn every_value_has_a_flag_that_reaches_it() {
     let config =
         ServerConfig::new("127.0.0.1:0".parse().unwrap(), StoreConfig::Memory, AuthConfig::DevNoAuth);
     // What is not one value of a kind: each is made of settings of its own (`identity.rs`, `configuration`).
-    const COMPOSED: [&str; 15] = [
+    const COMPOSED: [&str; 16] = [
         "listen",
         "store",
         "auth",
@@ -53,6 +53,7 @@ async fn every_value_has_a_flag_that_reaches_it() {
         "retention",
         "unknown_events",
         "metrics_listen",
+        "request_tracing",
         "limits",
         "store_options",
     ];
@@ -82,6 +83,7 @@ async fn every_value_has_a_flag_that_reaches_it() {
             reconnect_spread,
             subscriber_stall_max,
             metrics_listen,
+            request_tracing,
             queued_retry_first,
             queued_retry_longest,
             queued_wait_max,
