@@ -15,7 +15,8 @@ use durable_sessions_tests::{Connection, ServerProcess, Store, server_binary};
 use serde_json::{Value, json};
 
 const WINDOWS_MS: [u64; 5] = [0, 20, 50, 100, 250];
-const READS: usize = 15;
+/// The fastest of so many counts: whatever else the machine does only adds to a read.
+const READS: usize = 200;
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -151,18 +152,17 @@ async fn store(
     let last = json!({ "type": "x-end", "data": 1 }).to_string();
     let target = format!("/api/streams?sessionId={session}");
     expect(connection.request("POST", &target, &[JSON], &last).await?.status, 200)?;
-    let mut reads = Vec::new();
+    let mut read = Duration::MAX;
     let mut bytes = 0;
     for _ in 0..READS {
         let began = Instant::now();
         bytes = read_all(connection, session).await?;
-        reads.push(began.elapsed());
+        read = read.min(began.elapsed());
     }
-    reads.sort();
     let session = connection.request("GET", &format!("/api/sessions/{session}"), &[], "").await?;
     let session: Value = serde_json::from_slice(&session.body)?;
     let messages = session["data"]["eventCount"].as_u64().ok_or("no count")?;
-    Ok(Stored { writes: writes.len(), messages, bytes, read: reads[READS / 2] })
+    Ok(Stored { writes: writes.len(), messages, bytes, read })
 }
 
 async fn read_all(connection: &mut Connection, session: &str) -> Outcome<usize> {
