@@ -53,7 +53,21 @@ impl Connection {
         headers: &[(&str, &str)],
         body: &str,
     ) -> io::Result<Answer> {
-        let mut request = format!("{method} /v1/stream/{target} HTTP/1.1\r\nhost: 127.0.0.1\r\n");
+        self.request(method, &format!("/v1/stream/{target}"), headers, body).await
+    }
+
+    /// The same of any route; `target` begins with `/`.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub async fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> io::Result<Answer> {
+        let mut request = format!("{method} {target} HTTP/1.1\r\nhost: 127.0.0.1\r\n");
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -221,6 +221,8 @@ async fn configuration(settings: &Settings) -> Result<ServerConfig, ServeError> 
         (settings.subscriber_stall_max, &mut config.subscriber_stall_max),
         (settings.queued_retry_first, &mut config.queued_retry_first),
         (settings.queued_retry_longest, &mut config.queued_retry_longest),
+        (settings.queued_wait_max, &mut config.queued_wait_max),
+        (settings.coalesce_window, &mut config.coalesce_window),
         (settings.header_read_timeout, &mut config.limits.header_read_timeout),
         (settings.body_read_timeout, &mut config.limits.body_read_timeout),
     ] {
@@ -246,6 +248,7 @@ fn limits(settings: &Settings, limits: &mut Limits) {
         (settings.unsent_bytes_max, &mut limits.unsent_bytes_max),
         (settings.queued_bytes_max, &mut limits.queued_bytes_max),
         (settings.event_bytes_max, &mut limits.event_bytes_max),
+        (settings.coalesce_bytes_max, &mut limits.coalesce_bytes_max),
     ] {
         if let Some(size) = value {
             *field = size.0;
@@ -294,17 +297,43 @@ fn limits(settings: &Settings, limits: &mut Limits) {
 }
 
 fn store_options(settings: &Settings, options: &mut StoreOptions) {
-    if let Some(size) = settings.memory_bytes_max {
-        options.memory_bytes_max = size.0 as u64;
+    for (value, field) in [
+        (settings.memory_bytes_max, &mut options.memory_bytes_max),
+        (settings.log_segment_bytes, &mut options.log_segment_bytes),
+        (settings.block_cache_bytes, &mut options.block_cache_bytes),
+        (settings.disk_free_bytes_min, &mut options.disk_free_bytes_min),
+    ] {
+        if let Some(size) = value {
+            *field = size.0 as u64;
+        }
     }
-    if let Some(size) = settings.tail_window_bytes {
-        options.tail_window_bytes = size.0;
+    for (value, field) in [
+        (settings.tail_window_bytes, &mut options.tail_window_bytes),
+        (settings.tail_window_stream_bytes, &mut options.tail_window_stream_bytes),
+        (settings.queue_bytes_max, &mut options.queue_bytes_max),
+        (settings.group_bytes_max, &mut options.group_bytes_max),
+        (settings.attributes_bytes_max, &mut options.attributes_bytes_max),
+        (settings.stream_seq_len_max, &mut options.stream_seq_len_max),
+    ] {
+        if let Some(size) = value {
+            *field = size.0;
+        }
     }
-    if let Some(length) = settings.queue_len_max {
-        options.queue_len_max = length;
+    for (value, field) in [
+        (settings.queue_len_max, &mut options.queue_len_max),
+        (settings.group_len_max, &mut options.group_len_max),
+        (settings.producers_cached_max, &mut options.producers_cached_max),
+        (settings.engine_reads_max, &mut options.engine_reads_max),
+    ] {
+        if let Some(number) = value {
+            *field = number;
+        }
     }
-    if let Some(size) = settings.queue_bytes_max {
-        options.queue_bytes_max = size.0;
+    if let Some(number) = settings.recovery_attempts_max {
+        options.recovery_attempts_max = number;
+    }
+    if let Some(span) = settings.sweep_interval {
+        options.sweep_interval = span.0;
     }
 }
 
@@ -406,3 +435,6 @@ impl FirstSignal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,6 +183,75 @@ fn queued_appends_survive_a_kill_in_order_and_once() {
         once.dedup();
         assert_eq!(once.len(), read.len(), "twice: {read:?}");
     }
+    assert_eq!(server.ok(&["dead-letters", "list"]), "", "nothing of it was given up");
+}
+
+#[test]
+fn queued_events_of_sessions_survive_a_kill_in_order_and_once() {
+    let mut server = Server::start("embedded");
+    for session in ["a", "b"] {
+        server.ok(&["create", "--session", session]);
+    }
+    let event = |id: &str| format!(r#"{{"type":"chunk","id":"{id}","data":{{"text":"{id}"}}}}"#);
+    let ids = |text: &str| -> Vec<String> {
+        let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        text.lines().map(|line| event(line)["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut taken = [Vec::new(), Vec::new()];
+    for round in 0..3 {
+        let address = server.address;
+        let writer = std::thread::spawn(move || {
+            let mut taken = [Vec::new(), Vec::new()];
+            for n in 0..100_000 {
+                let which = n % 2;
+                let session = ["a", "b"][which];
+                let path = format!("/api/streams?sessionId={session}&durability=queued");
+                let id = format!("{round}.{n}");
+                // Every other one in an array of two.
+                let (ids, body) = if n % 4 < 2 {
+                    (vec![id.clone()], event(&id))
+                } else {
+                    let second = format!("{id}+");
+                    (vec![id.clone(), second.clone()], format!("[{},{}]", event(&id), event(&second)))
+                };
+                match send(address, "POST", &path, "", &body) {
+                    Some((202, _)) => taken[which].extend(ids),
+                    _ => return (taken, Some((which, ids))),
+                }
+            }
+            (taken, None)
+        });
+        assert!(eventually(|| {
+            let read = server.run(&["read", "--session", "a"]);
+            read.code == 0
+                && ids(&read.stdout).iter().filter(|id| id.starts_with(&format!("{round}."))).count() > 10
+        }));
+        server.kill();
+        let (of_round, unanswered) = writer.join().unwrap();
+        for (all, new) in taken.iter_mut().zip(of_round) {
+            assert!(new.len() > 5, "{}", new.len());
+            all.extend(new);
+        }
+        server.restart();
+        // The one without an answer may or may not have been taken. It is sent again, and counts once in either case.
+        let (which, again) = unanswered.unwrap();
+        let session = ["a", "b"][which];
+        let events: Vec<String> = again.iter().map(|id| event(id)).collect();
+        let body = format!("[{}]", events.join(","));
+        // Not queued: behind everything that is.
+        let path = format!("/api/streams?sessionId={session}");
+        assert_eq!(send(server.address, "POST", &path, "", &body).unwrap().0, 200);
+        taken[which].extend(again);
+    }
+    for (session, taken) in ["a", "b"].iter().zip(&taken) {
+        let mut read = Vec::new();
+        assert!(eventually(|| {
+            read = ids(&server.ok(&["read", "--session", session]));
+            read.len() >= taken.len()
+        }));
+        assert_eq!(&read, taken);
+    }
+    assert_eq!(server.ok(&["dead-letters", "list"]), "");
 }
 
 #[test]

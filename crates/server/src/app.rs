@@ -7,6 +7,7 @@ use durable_sessions_storage::StreamStore;
 use tokio::sync::{Semaphore, watch};
 
 use crate::byte_budget::ByteBudget;
+use crate::coalesce::Coalescer;
 use crate::config::{AuthConfig, ServerConfig};
 use crate::cors::Cors;
 use crate::fanout::Fanout;
@@ -30,6 +31,7 @@ pub(crate) struct App {
     pub(crate) sessions: Directory,
     pub(crate) event_rules: EventRules,
     pub(crate) event_ids: EventIds,
+    pub(crate) coalescer: Coalescer,
     pub(crate) presence: Presence,
     pub(crate) cors: Cors,
     pub(crate) request_ids: RequestIds,

@@ -18,6 +18,9 @@ use crate::request_tracing::RequestTracing;
 use crate::retention::RetentionRule;
 use crate::tls::TlsConfig;
 
+/// Longest time that a chunk may wait for others.
+pub(crate) const COALESCE_WINDOW_MAX: Duration = Duration::from_secs(1);
+
 /// Configuration of one server.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -77,6 +80,11 @@ pub struct ServerConfig {
     pub queued_retry_first: Duration,
     /// Longest wait between two attempts at a queued append.
     pub queued_retry_longest: Duration,
+    /// How long an append to a session that is not queued waits for those that were queued before it: 503 beyond.
+    pub queued_wait_max: Duration,
+    /// How long a chunk waits for others, to be stored as one message with them, in sessions that say nothing of their
+    /// own; zero stores each by itself.
+    pub coalesce_window: Duration,
     /// Bounds of everything else.
     pub limits: Limits,
     /// Bounds of the store.
@@ -114,6 +122,8 @@ impl ServerConfig {
             request_tracing: None,
             queued_retry_first: Duration::from_millis(200),
             queued_retry_longest: Duration::from_secs(30),
+            queued_wait_max: Duration::from_secs(5),
+            coalesce_window: Duration::ZERO,
             limits: Limits::default(),
             store_options: StoreOptions::default(),
         }
@@ -156,6 +166,7 @@ impl ServerConfig {
             ("subscriber stall maximum", self.subscriber_stall_max),
             ("first wait of queued appends", self.queued_retry_first),
             ("longest wait of queued appends", self.queued_retry_longest),
+            ("wait for queued appends", self.queued_wait_max),
             ("presence TTL", self.presence_ttl),
             ("header read timeout", self.limits.header_read_timeout),
             ("body read timeout", self.limits.body_read_timeout),
@@ -163,6 +174,9 @@ impl ServerConfig {
             if duration.is_zero() || duration > Duration::from_secs(24 * 3600) {
                 return Err(InvalidConfig::Duration(name));
             }
+        }
+        if self.coalesce_window > COALESCE_WINDOW_MAX {
+            return Err(InvalidConfig::CoalesceWindow);
         }
         let limits = &self.limits;
         for (name, value) in [
@@ -186,6 +200,7 @@ impl ServerConfig {
             ("queued_bytes_max", limits.queued_bytes_max),
             ("queued_attempts_max", limits.queued_attempts_max as usize),
             ("dead_letters_max", limits.dead_letters_max),
+            ("coalesce_bytes_max", limits.coalesce_bytes_max),
             ("sessions_max", limits.sessions_max),
             ("session_members_max", limits.session_members_max),
             ("event_ids_max", limits.event_ids_max),
@@ -243,6 +258,9 @@ pub enum InvalidConfig {
     /// A limit of nothing.
     #[error("the limit {0} must not be zero")]
     Zero(&'static str),
+    /// Writers would wait too long.
+    #[error("the window for coalescing must be at most a second")]
+    CoalesceWindow,
     /// Below what the HTTP parser needs.
     #[error("the limit head_bytes_max must be at least 8192")]
     HeadBytes,
@@ -382,6 +400,8 @@ pub struct Limits {
     pub queued_attempts_max: u32,
     /// Dead letters kept; beyond, what cannot be delivered stays in the queue.
     pub dead_letters_max: usize,
+    /// What may wait in windows of coalescing sessions, over all of them: 503 beyond.
+    pub coalesce_bytes_max: usize,
     /// Sessions there may be: 507 beyond.
     pub sessions_max: usize,
     /// Members one session may have: 409 `TOO_MANY_MEMBERS` beyond. They are in the row, which changes as a whole.
@@ -441,6 +461,7 @@ impl Default for Limits {
             queued_bytes_max: 256 << 20,
             queued_attempts_max: 10,
             dead_letters_max: 10_000,
+            coalesce_bytes_max: 64 << 20,
             sessions_max: 1_000_000,
             session_members_max: 256,
             event_ids_max: 4_096,

@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::app::{App, Gauge, Jitter};
 use crate::byte_budget::ByteBudget;
+use crate::coalesce::Coalescer;
 use crate::config::{InvalidConfig, ServerConfig};
 use crate::connection;
 use crate::cors::Cors;
@@ -189,6 +190,7 @@ impl Server {
                 config.unknown_events,
                 config.event_types.clone(),
             ),
+            coalescer: Coalescer::new(limits.coalesce_bytes_max),
             event_ids: EventIds::new(limits.event_ids_max, limits.event_ids_cached_max),
             draining,
             store,

@@ -54,6 +54,11 @@ impl Faults {
         self.asked_unready.load(Ordering::SeqCst)
     }
 
+    /// The server begins to stop.
+    pub(crate) fn begin_stop(&self) {
+        self.drain.get().unwrap().send_replace(true);
+    }
+
     fn take(&self, kinds: &[Fault]) -> Option<Fault> {
         let mut next = self.next.lock().unwrap();
         let (fault, times) = next.as_mut().filter(|(fault, times)| kinds.contains(fault) && *times > 0)?;

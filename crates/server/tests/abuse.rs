@@ -187,7 +187,12 @@ async fn nobody_speaks_for_others() {
     ] {
         let event = format!(r#"{{"id":"1","type":"{event_type}","timestamp":1,"data":{data}}}"#);
         let among = format!("[{},{event}]", chunk("2", "x"));
-        for path in [run, "/v1/stream/sessions/run-1?durability=queued", "/api/streams?sessionId=run-1"] {
+        for path in [
+            run,
+            "/v1/stream/sessions/run-1?durability=queued",
+            "/api/streams?sessionId=run-1",
+            "/api/streams?sessionId=run-1&durability=queued",
+        ] {
             for body in [&event, &among] {
                 let answer = send(&server, "POST", path, &eve, body).await;
                 let found = (answer.status.as_u16(), answer.code());

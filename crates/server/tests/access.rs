@@ -238,6 +238,11 @@ const TABLE: &[Row] = &[
                                                                                 [401, 403, 404, 404, 404, 404, 404, 404, 404, 404]),
     row("queued",      "POST",   "/v1/stream/sessions/mine?durability=queued", &[],  SPOOFED,    [401, 403, 403, 403, 403, 403, 403, 404, 404, 202],
                                                                                 [401, 403, 404, 404, 404, 404, 404, 404, 404, 404]),
+    // The session has an event with this id: nothing is queued.
+    row("api queued",  "POST",   "/api/streams?sessionId=mine&durability=queued", &[],  CHUNK,      [401, 403, 403, 200, 200, 200, 200, 404, 404, 200],
+                                                                                [401, 403, 404, 404, 404, 404, 404, 404, 404, 404]),
+    row("api queued as", "POST", "/api/streams?sessionId=mine&durability=queued", &[],  SPOOFED,    [401, 403, 403, 403, 403, 403, 403, 404, 404, 200],
+                                                                                [401, 403, 404, 404, 404, 404, 404, 404, 404, 404]),
     row("metrics",     "GET",    "/metrics",                    &[],  "",         [401, 403, 403, 403, 403, 403, 403, 403, 403, 200],
                                                                                 [401, 403, 403, 403, 403, 403, 403, 403, 403, 200]),
     row("letters",     "GET",    "/api/dead-letters",           &[],  "",         [401, 403, 403, 403, 403, 403, 403, 403, 403, 200],

@@ -184,6 +184,12 @@ settings! {
     /// Longest wait between two attempts at a queued append [default: 30s]
     #[arg(long, env = "DURABLE_SESSIONS_QUEUED_RETRY_LONGEST", value_name = "DURATION")]
     queued_retry_longest: Span,
+    /// How long an append to a session that is not queued waits for those that were queued before it [default: 5s]
+    #[arg(long, env = "DURABLE_SESSIONS_QUEUED_WAIT_MAX", value_name = "DURATION")]
+    queued_wait_max: Span,
+    /// How long a chunk waits for others, to be stored as one event with them, up to 1s; 0s stores each by itself. Sessions that were created with coalesceMs have their own [default: 0s]
+    #[arg(long, env = "DURABLE_SESSIONS_COALESCE_WINDOW", value_name = "DURATION")]
+    coalesce_window: Span,
     /// How log lines look, and the line about the address [default: text]
     #[arg(long, env = "DURABLE_SESSIONS_LOG_FORMAT")]
     log_format: LogFormat,
@@ -289,6 +295,9 @@ settings! {
     /// Dead letters that are kept [default: 10000]
     #[arg(long, env = "DURABLE_SESSIONS_DEAD_LETTERS_MAX", value_name = "N", help_heading = "Limits")]
     dead_letters_max: usize,
+    /// Chunks that wait for others, over all sessions [default: 64MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_COALESCE_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    coalesce_bytes_max: Size,
     /// Sessions there may be [default: 1000000]
     #[arg(long, env = "DURABLE_SESSIONS_SESSIONS_MAX", value_name = "N", help_heading = "Limits")]
     sessions_max: usize,
@@ -319,6 +328,42 @@ settings! {
     /// The same in bytes [default: 64MiB]
     #[arg(long, env = "DURABLE_SESSIONS_QUEUE_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
     queue_bytes_max: Size,
+    /// Appends that share one sync [default: 4096]
+    #[arg(long, env = "DURABLE_SESSIONS_GROUP_LEN_MAX", value_name = "N", help_heading = "Limits")]
+    group_len_max: usize,
+    /// The same in bytes [default: 16MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_GROUP_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    group_bytes_max: Size,
+    /// Recent rows kept in memory of one stream [default: 8MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_TAIL_WINDOW_STREAM_BYTES", value_name = "BYTES", help_heading = "Limits")]
+    tail_window_stream_bytes: Size,
+    /// Producers whose state is kept in memory [default: 100000]
+    #[arg(long, env = "DURABLE_SESSIONS_PRODUCERS_CACHED_MAX", value_name = "N", help_heading = "Limits")]
+    producers_cached_max: usize,
+    /// What is kept of one session or subscription beside its events [default: 256KiB]
+    #[arg(long, env = "DURABLE_SESSIONS_ATTRIBUTES_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
+    attributes_bytes_max: Size,
+    /// Longest Stream-Seq [default: 1KiB]
+    #[arg(long, env = "DURABLE_SESSIONS_STREAM_SEQ_LEN_MAX", value_name = "BYTES", help_heading = "Limits")]
+    stream_seq_len_max: Size,
+    /// Reads of the embedded store at once [default: 16]
+    #[arg(long, env = "DURABLE_SESSIONS_ENGINE_READS_MAX", value_name = "N", help_heading = "Limits")]
+    engine_reads_max: usize,
+    /// One segment of the embedded store's log; four are in memory at most [default: 32MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_LOG_SEGMENT_BYTES", value_name = "BYTES", help_heading = "Limits")]
+    log_segment_bytes: Size,
+    /// The embedded store's cache [default: 32MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_BLOCK_CACHE_BYTES", value_name = "BYTES", help_heading = "Limits")]
+    block_cache_bytes: Size,
+    /// Free space on the disk below which appends are refused as full [default: 64MiB]
+    #[arg(long, env = "DURABLE_SESSIONS_DISK_FREE_BYTES_MIN", value_name = "BYTES", help_heading = "Limits")]
+    disk_free_bytes_min: Size,
+    /// How often the embedded store tries to go on after a commit that failed, before it has to be opened again [default: 60]
+    #[arg(long, env = "DURABLE_SESSIONS_RECOVERY_ATTEMPTS_MAX", value_name = "N", help_heading = "Limits")]
+    recovery_attempts_max: u32,
+    /// How often expired streams are looked for [default: 5s]
+    #[arg(long, env = "DURABLE_SESSIONS_SWEEP_INTERVAL", value_name = "DURATION", help_heading = "Limits")]
+    sweep_interval: Span,
 }
 
 /// Flags and environment (clap has laid the first over the second), then the file.

@@ -75,6 +75,12 @@ pub(super) fn lines(before: &Exposition, now: &Exposition, elapsed: Duration) ->
             number(rate("queued_retries_total"))
         ),
         format!(
+            "joined       {}/s chunks   {} not stored   {} waiting",
+            number(rate("coalesced_chunks_total")),
+            bytes(now.sum("coalesced_saved_bytes_total")),
+            bytes(now.sum("coalescing_bytes"))
+        ),
+        format!(
             "dead letters {} kept   {} since the start",
             count("dead_letters_kept"),
             count("dead_letters_total")

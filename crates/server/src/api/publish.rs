@@ -7,8 +7,8 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use bytes::Bytes;
-use durable_sessions_protocol::{ContentType, Offset, StreamPath};
-use durable_sessions_storage::{Append, AppendError, Batch};
+use durable_sessions_protocol::{ContentType, StreamPath};
+use durable_sessions_storage::{AppendError, Batch, StreamHead};
 use http::{Request, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,11 +19,13 @@ use super::written_form::{Made, wire_events};
 use crate::Code;
 use crate::access::{Action, Writer, guard_existing};
 use crate::app::App;
+use crate::coalesce;
 use crate::error::ApiError;
 use crate::identity::Caller;
-use crate::session::{self, Claimed, Content};
+use crate::session::{self, Content, Publication};
+use crate::spool::{QueuedAppend, id_text};
 use crate::store_error::StoreError as _;
-use crate::stream::Namespace;
+use crate::stream::{DURABILITY, Durability, Namespace, QUEUED};
 
 /// What became of the events.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,6 +37,27 @@ pub(crate) struct Published {
     durable: bool,
     /// How many were there before, by their ids.
     duplicates: usize,
+}
+
+/// That events are taken, and not in their session yet. `durable` is false: it is about the session.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Queued {
+    queued: bool,
+    /// The entry of the queue; a dead letter has the same id, should it become one.
+    id: String,
+    /// `offset` is where the session ended when this was taken: the events will stand behind it. Among `duplicates` are
+    /// those that wait in the queue already.
+    #[serde(flatten)]
+    published: Published,
+}
+
+/// When a write is answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "describes a parameter")]
+pub(crate) enum DurabilityShape {
+    Synced,
+    Queued,
 }
 
 /// An event to write: either `type` or `channel`. Bodies are not read into this, since their values are kept as they came.
@@ -67,15 +90,22 @@ pub(crate) enum WrittenEvents {
 ///
 /// All of them or none. Ids and timestamps that are absent are filled in. An event whose id the session has among its
 /// newest events (4096 unless configured) is not written again; the answer is that of the first time.
+///
+/// With `durability=queued` they are taken at once into a durable queue, and written later in the order in which the
+/// session's were taken; the answer is 202. A write that is not queued waits for those that are.
 #[utoipa::path(
     post,
     path = "/api/streams",
     tag = "events",
     operation_id = "publishEvents",
-    params(("sessionId" = String, Query, description = "The session.", pattern = "^[A-Za-z0-9_-]{1,100}$")),
+    params(
+        ("sessionId" = String, Query, description = "The session.", pattern = "^[A-Za-z0-9_-]{1,100}$"),
+        ("durability" = Option<DurabilityShape>, Query, description = "When to answer: `synced`, when the events are in the session (the default), or `queued`, when they are in the queue."),
+    ),
     request_body(content = WrittenEvents, description = "`{ type, data, id?, timestamp?, meta? }`, `{ channel, data, id? }`, or an array of them."),
     responses(
         (status = 200, description = "Written, or written before.", body = Published),
+        (status = 202, description = "Queued, or queued before: durable, but not in the session yet.", body = Queued),
         (status = 400, description = "MISSING_SESSION_ID, INVALID_SESSION_ID, INVALID_PARAMETER, INVALID_JSON, INVALID_CHANNEL, INVALID_EVENT (with the path), EMPTY_APPEND", body = Failure),
         (status = 401, description = "UNAUTHORIZED", body = Failure),
         (status = 403, description = "FORBIDDEN, PRESENCE_IDENTITY_MISMATCH", body = Failure),
@@ -91,10 +121,11 @@ pub(crate) enum WrittenEvents {
 pub(crate) async fn publish(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    RawQuery(query): RawQuery,
+    RawQuery(raw_query): RawQuery,
     request: Request<Body>,
 ) -> Answer {
-    let query = Query::parse(query.as_deref())?;
+    let query = Query::parse(raw_query.as_deref())?;
+    let durability = Durability::of_query(raw_query.as_deref())?;
     let id = query.one("sessionId")?.filter(|id| !id.is_empty()).ok_or_else(|| {
         ApiError::bad_request(Code::MissingSessionId, "the parameter sessionId says which session")
     })?;
@@ -120,81 +151,111 @@ pub(crate) async fn publish(
     Writer { caller: &caller, permit }.check(&app.config.event_policy, &content.written)?;
     app.quota.events(path.as_str(), content.count())?;
     let Content { batch, ephemeral, written } = content;
-    let (mut offset, mut duplicates, durable) = (head.next_offset, 0, batch.is_some());
+    let mut answer =
+        Published { ok: true, offset: head.next_offset.to_string(), durable: batch.is_some(), duplicates: 0 };
+    let mut queued = None;
     if let Some(batch) = batch {
         // Events that are only passed on are not among the stored ones, nor are their ids.
         let ids = if ephemeral.is_empty() { given_ids } else { ids_of(&batch, &given_ids) };
-        let writing = write(app.clone(), path.clone(), batch, ids, written.is_work());
-        let stored = session::to_the_end(writing).await.unwrap_or_else(|| Err(failed("the server stops")))?;
-        (offset, duplicates) = (stored.offset, stored.duplicates);
+        let publication = Publication { batch, ids, is_work: written.is_work(), producer: None };
+        let (task_app, task_path) = (app.clone(), path.clone());
+        let taken = session::to_the_end(async move {
+            match durability {
+                Durability::Synced => write(task_app, task_path, publication).await.map(Taken::Written),
+                Durability::Queued => queue(task_app, task_path, head, publication).await,
+            }
+        });
+        let taken = taken.await.unwrap_or_else(|| Err(failed("the server stops")));
+        match taken? {
+            Taken::Written(written) => {
+                (answer.offset, answer.duplicates) = (written.offset.to_string(), written.duplicates);
+            }
+            Taken::Queued { entry, duplicates } => {
+                (answer.durable, answer.duplicates, queued) = (false, duplicates, Some(entry));
+            }
+        }
     }
     for event in &ephemeral {
         app.presence.observe(&path, &event.event);
         app.fanout.pass_on(&path, &event.user_id, &event.event);
     }
-    json_answer(StatusCode::OK, &Published { ok: true, offset: offset.to_string(), durable, duplicates })
+    let Some(entry) = queued else { return json_answer(StatusCode::OK, &answer) };
+    let answer = Queued { queued: true, id: id_text(entry), published: answer };
+    let mut response = json_answer(StatusCode::ACCEPTED, &answer)?;
+    response.headers_mut().insert(DURABILITY, QUEUED);
+    Ok(response)
 }
 
-struct Stored {
-    offset: Offset,
-    duplicates: usize,
-}
-
-/// Writes those events whose ids are new. Runs to the end whatever becomes of the request: the claim on the ids must not
-/// be dropped before it is known whether they are written.
+/// Writes a publication. Runs to the end whatever becomes of the request, as its ids want it.
 async fn write(
     app: Arc<App>,
     path: StreamPath,
-    batch: Batch,
-    ids: Vec<Option<String>>,
-    is_work: bool,
-) -> Result<Stored, ApiError> {
-    let given: Vec<&str> = ids.iter().flatten().map(String::as_str).collect();
-    let mut duplicates = 0;
-    let mut before = None;
-    let claim = if given.is_empty() {
-        None
-    } else {
-        let claim = app.event_ids.claim(&*app.store, &path, &given).await;
-        Some(claim.map_err(|e| e.answer(Namespace::Sessions))?)
-    };
-    let mut claimed = claim.iter().flat_map(|claim| &claim.ids);
-    let mut is_new = Vec::with_capacity(ids.len());
-    for id in &ids {
-        let known = if id.is_some() { claimed.next().copied().flatten() } else { Some(Claimed::New) };
-        is_new.push(known == Some(Claimed::New));
-        if let Some(Claimed::Written(end)) = known {
-            before = before.max(Some(end));
-        }
-        duplicates += usize::from(known != Some(Claimed::New));
-    }
-    let batch = if duplicates == 0 { Some(batch) } else { only(&batch, &is_new) };
-    let Some(batch) = batch else {
-        return Ok(Stored { offset: before.unwrap_or_default(), duplicates });
-    };
-    let append = Append { content_type: Some(ContentType::json()), batch: Some(batch), ..Append::default() };
-    match session::append(&app, &path, append, is_work).await {
-        Ok(appended) => Ok(Stored { offset: appended.next_offset, duplicates }),
+    publication: Publication,
+) -> Result<session::Published, ApiError> {
+    session::after_queued(&app, &path).await.map_err(|e| e.answer(Namespace::Sessions))?;
+    session::publish(&app, &path, publication).await.map_err(|error| match error {
         // What the checks before should have caught.
-        Err(error @ (AppendError::ContentType { .. } | AppendError::Empty | AppendError::StreamSeq)) => {
-            Err(failed(&error.to_string()))
+        AppendError::ContentType { .. } | AppendError::Empty | AppendError::StreamSeq => {
+            failed(&error.to_string())
         }
-        Err(error) => Err(error.answer(Namespace::Sessions)),
-    }
+        error => error.answer(Namespace::Sessions),
+    })
 }
 
-/// The messages of a batch that are marked.
-fn only(batch: &Batch, marked: &[bool]) -> Option<Batch> {
-    let mut joined = Vec::with_capacity(batch.body().len());
-    let mut ends = Vec::new();
-    for (message, _) in batch.messages().zip(marked).filter(|(_, marked)| **marked) {
-        if !joined.is_empty() {
-            joined.push(b',');
+/// What was to be queued.
+enum Taken {
+    /// It is in the queue, or parts of it were; the entry with the newest of it.
+    Queued { entry: u64, duplicates: usize },
+    /// All of it is in the session already.
+    Written(session::Published),
+}
+
+/// Queues those events of a publication that are neither in the session nor in the queue. Runs to the end as well.
+async fn queue(
+    app: Arc<App>,
+    path: StreamPath,
+    head: StreamHead,
+    publication: Publication,
+) -> Result<Taken, ApiError> {
+    let Publication { batch, ids, is_work, .. } = publication;
+    let mut sifted = session::sift(&app, &path, &ids).await.map_err(|e| e.answer(Namespace::Sessions))?;
+    let mut before = None;
+    for (id, is_new) in ids.iter().zip(&mut sifted.is_new).filter(|(_, is_new)| **is_new) {
+        // While its id is claimed here, an entry neither comes into the queue nor is delivered.
+        if let Some(place) = id.as_ref().and_then(|id| app.spool.place_of(head.stream_id, id)) {
+            *is_new = false;
+            before = before.max(Some(place));
         }
-        joined.extend_from_slice(&message);
-        ends.push(u32::try_from(joined.len()).ok()?);
     }
-    Batch::joined_messages(Bytes::from(joined), ends).ok()
+    let duplicates = sifted.duplicates();
+    let Some(batch) = sifted.of(batch) else {
+        return Ok(match before {
+            Some(entry) => Taken::Queued { entry, duplicates },
+            None => {
+                Taken::Written(session::Published { offset: sifted.before.unwrap_or_default(), duplicates })
+            }
+        });
+    };
+    if head.closed {
+        let closed = AppendError::Closed { next_offset: head.next_offset };
+        return Err(closed.answer(Namespace::Sessions));
+    }
+    let new = ids.into_iter().zip(&sifted.is_new).filter(|(_, is_new)| **is_new).map(|(id, _)| id);
+    let mut event_ids: Vec<_> = new.collect();
+    if event_ids.iter().all(Option::is_none) {
+        event_ids.clear();
+    }
+    let append = QueuedAppend {
+        event_ids,
+        is_work,
+        stream_id: Some(head.stream_id),
+        may_join: true,
+        linger: coalesce::window_of(&app, &path).unwrap_or_default(),
+        ..QueuedAppend::new(path, ContentType::json(), batch)
+    };
+    let entry = app.spool.accept(&append).await?;
+    app.metrics.queued_accepted.inc();
+    Ok(Taken::Queued { entry, duplicates })
 }
 
 /// The given ids of the messages that are stored.

@@ -40,6 +40,9 @@ pub(crate) struct SessionView {
     /// Who created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
+    /// How long its chunks wait for others, in milliseconds, where it says so itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coalesce_ms: Option<u32>,
     /// How many events there have been.
     event_count: u64,
     /// Where a reader that wants only what comes next begins.
@@ -81,6 +84,7 @@ impl SessionView {
             status: row.status,
             closed: head.closed,
             owner: row.owner.clone(),
+            coalesce_ms: row.coalesce_ms,
             event_count: head.next_offset.position(),
             cursor: head.next_offset.to_string(),
             first_cursor: (head.first_offset > Offset::ZERO).then(|| head.first_offset.to_string()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use durable_sessions_protocol::ContentType;
+use durable_sessions_protocol::{ContentType, StreamPath};
 use durable_sessions_schema::{AgentId, ProjectId, SessionStatus, TITLE_CHARS_MAX, TaskId};
 use durable_sessions_storage::CreateStream;
 use http::{Request, StatusCode};
@@ -19,6 +19,8 @@ use crate::Code;
 use crate::access::{Action, Ownership, guard, guard_existing, guard_head, guard_new};
 use crate::app::App;
 use crate::audit;
+use crate::coalesce;
+use crate::config::COALESCE_WINDOW_MAX;
 use crate::error::ApiError;
 use crate::identity::Caller;
 use crate::session::{self, Found, SessionRow, Step};
@@ -41,6 +43,10 @@ pub(crate) struct NewSession {
     agent_id: Option<AgentId>,
     #[schema(max_length = 500)]
     title: Option<String>,
+    /// How long its chunks wait for others, to be stored as one event, in milliseconds; 0 stores each by itself. As the
+    /// server does by default, when absent.
+    #[schema(maximum = 1000)]
+    coalesce_ms: Option<u32>,
 }
 
 /// What of a session is to change. What is absent stays.
@@ -118,6 +124,7 @@ pub(crate) async fn create_session(
     let body = json_body(&app, request).await?;
     let new: NewSession = parse(&body)?;
     check_title(new.title.as_deref())?;
+    check_window(new.coalesce_ms)?;
     let id = match &new.id {
         Some(id) => session_id(id)?,
         None => session::fresh_session_id(),
@@ -130,6 +137,7 @@ pub(crate) async fn create_session(
         task_id: new.task_id,
         agent_id: new.agent_id,
         title: new.title,
+        coalesce_ms: new.coalesce_ms,
         ..SessionRow::of_creator(Ownership::of_creator(&caller))
     };
     let create = CreateStream::of(ContentType::json());
@@ -145,7 +153,8 @@ pub(crate) async fn create_session(
     let same = existing.project_id == row.project_id
         && existing.task_id == row.task_id
         && existing.agent_id == row.agent_id
-        && existing.title == row.title;
+        && existing.title == row.title
+        && existing.coalesce_ms == row.coalesce_ms;
     if !created.is_new && !same {
         return Err(ApiError::new(
             StatusCode::CONFLICT,
@@ -222,6 +231,9 @@ pub(crate) async fn change_session(
     if change.title.is_some() || change.task_id.is_some() || change.agent_id.is_some() {
         guard_existing(&app, &caller, Action::Manage, &path).await?;
     }
+    if change.status == Some(SessionStatus::Closed) {
+        after_queued(&app, &path).await;
+    }
     let found = session::change(&app, &path, move |found, now_ms| change.plan(found, now_ms)).await;
     let found = found.map_err(|e| e.answer(Namespace::Sessions))?;
     success(StatusCode::OK, SessionView::of(&id, &found))
@@ -266,6 +278,7 @@ pub(crate) async fn close_session(
     SessionPath { id, path }: SessionPath,
 ) -> Answer {
     guard_existing(&app, &caller, Action::Close, &path).await?;
+    after_queued(&app, &path).await;
     let closed = session::change(&app, &path, |found, now_ms| {
         if found.head.closed {
             return Ok(None);
@@ -303,6 +316,25 @@ pub(crate) async fn delete_session(
     session::delete(&app, &path).await.map_err(|e| e.answer(Namespace::Sessions))?;
     audit::done(&caller, "stream-deleted", path.as_str());
     success(StatusCode::OK, Deleted { id, deleted: true })
+}
+
+/// The end of a session comes behind what was queued for it, as far as that does not take too long: what is queued still
+/// becomes dead letters then.
+async fn after_queued(app: &Arc<App>, path: &StreamPath) {
+    if session::after_queued(app, path).await.is_err() {
+        tracing::info!(path = path.as_str(), "a session is closed before what is queued for it");
+    }
+    coalesce::flush(app, path).await;
+}
+
+fn check_window(coalesce_ms: Option<u32>) -> Result<(), ApiError> {
+    let max = COALESCE_WINDOW_MAX.as_millis();
+    if coalesce_ms.is_some_and(|ms| u128::from(ms) > max) {
+        let message = format!("chunks wait for others at most {max} ms");
+        return Err(ApiError::bad_request(Code::InvalidRequest, message)
+            .details(serde_json::json!({ "path": "$.coalesceMs", "limit": 1000 })));
+    }
+    Ok(())
 }
 
 fn check_title(title: Option<&str>) -> Result<(), ApiError> {

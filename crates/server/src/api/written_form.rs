@@ -13,20 +13,17 @@ use std::fmt;
 
 use bytes::Bytes;
 use durable_sessions_schema::{Channel, Discriminant, EVENTS, EventIndex, EventSpec};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::Code;
 use crate::error::ApiError;
+use crate::members::Members;
 use crate::quota::Limit;
 use crate::session::fresh_event_id;
 
 /// Fields of a channel's `data` that mapping adds.
 const ADDED: [&str; 4] = ["sessionId", "offset", "cursor", "timestamp"];
-
-/// An object's members as they came.
-struct Members<'j>(Vec<(Cow<'j, str>, &'j RawValue)>);
 
 /// Events made of a body.
 #[derive(Debug)]
@@ -228,10 +225,6 @@ fn is_told_by(spec: &EventSpec, given: &str) -> bool {
 }
 
 impl<'j> Members<'j> {
-    fn get(&self, name: &str) -> Option<&'j RawValue> {
-        self.0.iter().find(|(given, _)| given == name).map(|(_, value)| *value)
-    }
-
     fn text(&self, name: &str, index: usize) -> Result<Option<Cow<'j, str>>, ApiError> {
         // Absent and null are the same to applications in JavaScript.
         let Some(raw) = self.get(name).filter(|raw| raw.get() != "null") else { return Ok(None) };
@@ -245,28 +238,6 @@ impl<'j> Members<'j> {
         names.iter().copied().try_for_each(|name| {
             if self.0.iter().filter(|(given, _)| given == name).count() > 1 { Err(name) } else { Ok(()) }
         })
-    }
-}
-
-impl<'j, 'de: 'j> Deserialize<'de> for Members<'j> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    members.push((Cow::Owned(name), map.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Read)
     }
 }
 

@@ -56,6 +56,9 @@ pub(crate) struct Metrics {
     pub(crate) queued_delivered: Counter,
     pub(crate) queued_retries: Counter,
     pub(crate) dead_letters: Counter,
+    coalesced_chunks: Counter,
+    coalesced_messages: Counter,
+    coalesced_bytes_saved: Counter,
     pub(crate) dead_letters_redriven: Counter,
     pub(crate) dead_letters_purged: Counter,
 }
@@ -134,10 +137,26 @@ impl Metrics {
             queued_delivered: counter("queued_delivered", "Queued appends that reached their stream"),
             queued_retries: counter("queued_retries", "Attempts at queued appends after the first"),
             dead_letters: counter("dead_letters", "Queued appends that were given up and kept"),
+            coalesced_chunks: counter(
+                "coalesced_chunks",
+                "Chunks that were stored in the message of another one",
+            ),
+            coalesced_messages: counter("coalesced_messages", "Messages that hold more than one chunk"),
+            coalesced_bytes_saved: counter(
+                "coalesced_saved_bytes",
+                "Bytes of events that were not stored since their chunks were joined",
+            ),
             dead_letters_redriven: counter("dead_letters_redriven", "Dead letters that were queued again"),
             dead_letters_purged: counter("dead_letters_purged", "Dead letters that were deleted on demand"),
             registry,
         }
+    }
+
+    /// Chunks were joined: how many are in the messages of others, in how many messages, and what that saves.
+    pub(crate) fn coalesced(&self, chunks: u64, messages: u64, bytes_saved: u64) {
+        self.coalesced_chunks.inc_by(chunks);
+        self.coalesced_messages.inc_by(messages);
+        self.coalesced_bytes_saved.inc_by(bytes_saved);
     }
 
     /// Counts an answer. Two relaxed additions, and for errors a look-up.

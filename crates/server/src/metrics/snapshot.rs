@@ -118,6 +118,11 @@ impl Snapshot {
         let depth = app.spool.depth();
         self.gauge("queued_appends", "Queued appends that have not reached their stream", depth.entries);
         self.gauge("queued_bytes", "Bytes of queued appends, as they are spooled", depth.bytes);
+        self.gauge(
+            "coalescing_bytes",
+            "Bytes of events that wait for others",
+            app.coalescer.held_bytes() as u64,
+        );
         self.gauge("dead_letters_kept", "Dead letters that wait for somebody", depth.dead_letters);
     }
 }

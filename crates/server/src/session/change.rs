@@ -120,7 +120,7 @@ pub(crate) async fn note_progress(
     let (app, path) = (app.clone(), path.clone());
     let noted = to_the_end(async move {
         for _ in 0..ATTEMPTS {
-            let found = find(&app, &path).await.map_err(|error| as_append_error(error.into()))?;
+            let found = find(&app, &path).await.map_err(as_append_error)?;
             let version = found.head.attributes_version;
             let attributes = AttributesChange { expected_version: version, value: found.row.encode() };
             let append = Append { attributes: Some(attributes), ..append.clone() };
@@ -136,15 +136,16 @@ pub(crate) async fn note_progress(
 
 /// What an append of nothing would answer: where the tail is, unless the session is closed.
 pub(crate) async fn look(app: &App, path: &StreamPath) -> Result<Appended, AppendError> {
-    let head = app.store.head(path).await.map_err(|error| as_append_error(error.into()))?;
+    let head = app.store.head(path).await.map_err(as_append_error)?;
     if head.closed {
         return Err(AppendError::Closed { next_offset: head.next_offset });
     }
     Ok(Appended { next_offset: head.next_offset, closed: false, duplicate: false, producer: None })
 }
 
-fn as_append_error(error: ChangeError) -> AppendError {
-    match error {
+/// What an append answers when this came in its way.
+pub(crate) fn as_append_error(error: impl Into<ChangeError>) -> AppendError {
+    match error.into() {
         ChangeError::Append(error) => error,
         ChangeError::Read(ReadError::Gone) => AppendError::Gone,
         ChangeError::Read(ReadError::Unavailable(why)) => AppendError::Unavailable(why),

@@ -19,6 +19,10 @@ use durable_sessions_schema::Parser;
 use durable_sessions_storage::{ReadError, StreamStore};
 use tokio::sync::Notify;
 
+use crate::coalesce;
+
+/// The name of the member with ids of joined events, as it is written.
+const JOINED_KEY: &[u8] = b"\"joined\"";
 /// Bytes of the stream read at a time.
 const PAGE_BYTES: usize = 1 << 20;
 
@@ -175,6 +179,12 @@ impl EventIds {
                 // What is stored is valid; what an application writes past the checks has no id to go by.
                 if let Ok(view) = parser.parse_event(&message) {
                     window.put(self.hash(&view.id()), end, self.window);
+                    // Events that were joined to this one.
+                    for (_, ids) in view.envelope_extras().filter(|(name, _)| *name == JOINED_KEY) {
+                        for id in coalesce::joined_ids(ids) {
+                            window.put(self.hash(&id), end, self.window);
+                        }
+                    }
                 }
             }
             window.next = end;

@@ -13,6 +13,7 @@
 //! | `change` | creation, appends, status, closure, deletion |
 //! | `directory` | the list: newest first, filtered, page by page |
 //! | `event_ids` | which event ids were written lately |
+//! | `publish` | events whose ids count once; the turn of those that are not queued |
 //! | `fresh_id` | ids that the server makes |
 //!
 //! The row is versioned and changes by compare-and-append, so that it never disagrees with the stream; the directory
@@ -23,18 +24,21 @@ mod content;
 mod directory;
 mod event_ids;
 mod fresh_id;
+mod publish;
 mod row;
 
 use durable_sessions_protocol::StreamPath;
 use durable_sessions_schema::SessionId;
 
 pub(crate) use change::{
-    ChangeError, Found, Step, append, change, create, delete, find, look, note_progress, to_the_end,
+    ChangeError, Found, Step, append, as_append_error, change, create, delete, find, look, note_progress,
+    to_the_end,
 };
 pub(crate) use content::{Content, EphemeralEvent, EventRules, Written};
 pub(crate) use directory::{Directory, Entry, Filter, ListCursor};
-pub(crate) use event_ids::{Claimed, EventIds};
+pub(crate) use event_ids::EventIds;
 pub(crate) use fresh_id::{fresh_event_id, fresh_session_id};
+pub(crate) use publish::{Publication, Published, Sifted, after_queued, publish, sift};
 pub(crate) use row::{InvalidTransition, SessionRow};
 
 /// Where the streams of sessions are.

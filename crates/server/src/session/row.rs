@@ -33,6 +33,10 @@ pub(crate) struct SessionRow {
     /// they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) members: BTreeMap<String, serde_json::Value>,
+    /// How long its chunks wait for others to be stored with, in milliseconds; 0 for not at all. As the server does by
+    /// default, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) coalesce_ms: Option<u32>,
     /// Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) closed_at: Option<i64>,
@@ -70,6 +74,7 @@ impl SessionRow {
             status: SessionStatus::Idle,
             owner,
             members: BTreeMap::new(),
+            coalesce_ms: None,
             closed_at: None,
             present: BTreeMap::new(),
             extra: serde_json::Map::new(),
@@ -84,6 +89,7 @@ impl SessionRow {
             task_id: self.task_id.clone(),
             agent_id: self.agent_id.clone(),
             title: self.title.clone(),
+            coalesce_ms: self.coalesce_ms,
             ..Self::new(owner)
         }
     }

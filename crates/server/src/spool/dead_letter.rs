@@ -42,15 +42,11 @@ pub(crate) fn parse_id(text: &str) -> Option<u64> {
 impl DeadLetter {
     /// Everything but the payload.
     pub(crate) fn summary(&self, id: u64) -> Value {
-        let bytes = match &self.entry.body {
-            Body::Json(messages) => messages.get().len(),
-            Body::Base64(text) => text.len() / 4 * 3,
-        };
         json!({
             "id": id_text(id),
             "path": self.entry.path,
             "contentType": self.entry.content_type,
-            "bytes": bytes,
+            "bytes": self.entry.len(),
             "reason": self.reason,
             "attempts": self.attempts,
             "uncertain": self.uncertain,

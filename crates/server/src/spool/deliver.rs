@@ -9,13 +9,15 @@ use tokio::task::JoinSet;
 
 use super::dead_letter::{DeadLetter, Reason, id_text};
 use super::entry::{Entry, QueuedAppend, Unreadable};
+use super::group::Group;
 use super::lanes::Failures;
 use super::{Opened, Spool, letters};
 use crate::app::{App, until_draining};
 use crate::backoff::Backoff;
+use crate::session::{self, Publication};
 use crate::store_error::StoreError as _;
 use crate::stream::Namespace;
-use crate::{session, subscriptions};
+use crate::{coalesce, subscriptions};
 
 /// Streams that are delivered to at a time.
 const UNDER_WAY_MAX: usize = 16;
@@ -54,7 +56,7 @@ pub(crate) async fn deliver(app: Arc<App>) {
 }
 
 /// The time of the runtime, which tests move.
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
@@ -75,8 +77,8 @@ enum Outcome {
 
 async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures) {
     let Some(opened) = app.spool.opened.get() else { return };
-    let entry = match opened.read(place).await {
-        Ok(entry) => entry,
+    let group = match Group::gather(&app, opened, &path, place, failures).await {
+        Ok(group) => group,
         Err(error) => {
             tracing::warn!(error_id = "queued-append-unread", place, %error, "a queued append cannot be read now");
             return app.spool.state().lanes.postpone(&path, now() + OBSTACLE_PAUSE, failures);
@@ -84,16 +86,20 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
     };
     let began_ms = app.spool.now_ms();
     let first_attempt_at_ms = if failures.count == 0 { began_ms } else { failures.first_attempt_at_ms };
-    let mut tried = Failures { count: failures.count + 1, first_attempt_at_ms, ..failures };
+    let together = group.entries.len();
+    let mut tried = Failures { count: failures.count + 1, first_attempt_at_ms, together, ..failures };
     if failures.count > 0 {
         app.metrics.queued_retries.inc();
     }
-    let outcome = try_once(&app, opened, &entry, place).await;
+    let outcome = try_once(&app, opened, &group).await;
     tried.uncertain |= matches!(outcome, Outcome::Failed { known: false, .. });
     let reason = match outcome {
         Outcome::Delivered => {
-            app.metrics.queued_delivered.inc();
-            app.spool.state().lanes.finish(&path, place);
+            app.metrics.queued_delivered.inc_by(together as u64);
+            let mut state = app.spool.state();
+            for (place, _) in &group.entries {
+                state.finish(&path, *place);
+            }
             return;
         }
         Outcome::Hindered => {
@@ -109,27 +115,35 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
         Outcome::Failed { message, .. } => Reason { code: "STREAM_UNAVAILABLE".to_owned(), message },
         Outcome::Refused(reason) => reason,
     };
-    let letter = DeadLetter {
-        entry,
-        reason,
-        attempts: tried.count,
-        uncertain: tried.uncertain,
-        first_attempt_at_ms,
-        failed_at_ms: app.spool.now_ms(),
-    };
-    if bury(&app, opened, place, &letter).await {
-        app.spool.state().lanes.finish(&path, place);
-    } else {
-        app.spool.state().lanes.postpone(&path, now() + OBSTACLE_PAUSE, failures);
+    let failed_at_ms = app.spool.now_ms();
+    let mut buried = Vec::with_capacity(together);
+    for (place, entry) in group.entries {
+        let (attempts, uncertain) = (tried.count, tried.uncertain);
+        let reason = reason.clone();
+        let letter = DeadLetter { entry, reason, attempts, uncertain, first_attempt_at_ms, failed_at_ms };
+        if !bury(&app, opened, place, &letter).await {
+            break;
+        }
+        buried.push(place);
+    }
+    // In one step: in between the lane would be free for the rest.
+    let mut state = app.spool.state();
+    for place in &buried {
+        state.finish(&path, *place);
+    }
+    if buried.len() < together {
+        let rest = Failures { together: failures.together.saturating_sub(buried.len()), ..failures };
+        state.lanes.postpone(&path, now() + OBSTACLE_PAUSE, rest);
     }
 }
 
-async fn try_once(app: &Arc<App>, opened: &Opened, entry: &Entry, place: u64) -> Outcome {
+async fn try_once(app: &Arc<App>, opened: &Opened, group: &Group) -> Outcome {
     if !matches!(app.store.health(), StoreHealth::Ready(_)) {
         return Outcome::Hindered;
     }
-    let (append, claim) = match entry.append().and_then(|append| {
-        let claim = opened.claim(&append, entry.origin, place)?;
+    let origin = group.entries.first().and_then(|(_, entry)| entry.origin);
+    let (append, claim) = match group.append().and_then(|append| {
+        let claim = opened.claim(&append, origin, group.last())?;
         Ok((append, claim))
     }) {
         Ok(readable) => readable,
@@ -137,21 +151,14 @@ async fn try_once(app: &Arc<App>, opened: &Opened, entry: &Entry, place: u64) ->
             return Outcome::Refused(Reason { code: "INTERNAL".to_owned(), message: error.to_string() });
         }
     };
-    let QueuedAppend { path, content_type, batch, .. } = append;
-    let write = Append {
-        content_type: Some(content_type),
-        batch: Some(batch),
-        producer: Some(claim),
-        ..Append::default()
-    };
-    let written = match Namespace::of(path.as_str()) {
-        // What is queued for a session is work, so its first event makes it active.
-        Namespace::Sessions => session::append(app, &path, write, true).await,
-        Namespace::Agents | Namespace::Plain => subscriptions::append(app, &path, write).await,
-    };
-    match written {
-        Ok(_) => Outcome::Delivered,
-        Err(error @ (AppendError::Overloaded | AppendError::Full(_))) => {
+    let is_own_claim = append.producer.is_none();
+    let path = append.path.clone();
+    match deliver_to(app, append, claim).await {
+        Ok(()) => Outcome::Delivered,
+        // The next one of this stream was written under a later epoch, and it only began when this one was done. The
+        // process ended before this one was taken from the queue.
+        Err(AppendError::StaleEpoch { .. }) if is_own_claim => Outcome::Delivered,
+        Err(error @ (AppendError::Overloaded | AppendError::Full(_) | AppendError::StorageFull)) => {
             Outcome::Failed { message: error.to_string(), known: true }
         }
         Err(AppendError::Unavailable(message)) => Outcome::Failed { message, known: false },
@@ -161,6 +168,37 @@ async fn try_once(app: &Arc<App>, opened: &Opened, entry: &Entry, place: u64) ->
             Outcome::Refused(Reason { code: code.as_str().to_owned(), message })
         }
     }
+}
+
+async fn deliver_to(app: &Arc<App>, append: QueuedAppend, claim: ProducerClaim) -> Result<(), AppendError> {
+    let QueuedAppend { path, content_type, batch, mut event_ids, stream_id, is_work, may_join, .. } = append;
+    if let Some(stream_id) = stream_id {
+        let head = app.store.head(&path).await.map_err(session::as_append_error)?;
+        if head.stream_id != stream_id {
+            return Err(AppendError::NotFound);
+        }
+    }
+    let namespace = Namespace::of(path.as_str());
+    if namespace == Namespace::Sessions && (may_join || !event_ids.is_empty()) {
+        event_ids.resize(batch.ends().len(), None);
+        let publication = Publication { batch, ids: event_ids, is_work, producer: Some(claim) };
+        return session::publish(app, &path, publication).await.map(drop);
+    }
+    let write = Append {
+        content_type: Some(content_type),
+        batch: Some(batch),
+        producer: Some(claim),
+        ..Append::default()
+    };
+    let written = match namespace {
+        // The first event of a session that is work makes it active.
+        Namespace::Sessions => {
+            coalesce::flush(app, &path).await;
+            session::append(app, &path, write, is_work).await
+        }
+        Namespace::Agents | Namespace::Plain => subscriptions::append(app, &path, write).await,
+    };
+    written.map(drop)
 }
 
 /// Keeps a dead letter; `false` when there is no room for it, or the spool's store does not work.
@@ -200,7 +238,7 @@ async fn bury(app: &App, opened: &Opened, place: u64, letter: &DeadLetter) -> bo
 }
 
 impl Opened {
-    async fn read(&self, place: u64) -> Result<Entry, String> {
+    pub(super) async fn read(&self, place: u64) -> Result<Entry, String> {
         let page =
             self.store.read(&self.queue, Offset::new(place), 1).await.map_err(|error| error.to_string())?;
         let message = page.rows.first().and_then(|row| Batch::messages(row).next());
@@ -249,6 +287,118 @@ impl Spool {
             Ok(_) => self.state().trimmed_to = to,
             // It is only space: what is there still is delivered again after a restart, and recognised.
             Err(error) => tracing::debug!(%error, "the queue is not trimmed now"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use durable_sessions_protocol::ContentType;
+
+    use super::*;
+    use crate::testing::{Fault, broken_app, json_stream};
+
+    fn queued(path: &StreamPath, id: &str) -> QueuedAppend {
+        let event = format!(r#"{{"id":"{id}","type":"chunk","timestamp":1,"data":{{"text":""}}}}"#);
+        let batch = Batch::message(Bytes::from(event)).unwrap();
+        QueuedAppend::new(path.clone(), ContentType::json(), batch)
+    }
+
+    async fn alone(app: &App, opened: &Opened, place: u64) -> Group {
+        let path = opened.read(place).await.unwrap().path().unwrap();
+        Group::gather(app, opened, &path, place, Failures::default()).await.unwrap()
+    }
+
+    async fn length(app: &App, path: &StreamPath) -> u64 {
+        app.store.head(path).await.unwrap().next_offset.position()
+    }
+
+    /// What was delivered and not taken from the queue, when the process ended between the two, is found again.
+    #[tokio::test]
+    async fn what_was_delivered_before_a_crash_is_neither_repeated_nor_given_up() {
+        let (app, _, plain) = broken_app(|_| {}).await;
+        let app = Arc::new(app);
+        let session: StreamPath = "sessions/a".parse().unwrap();
+        app.store.create(&session, json_stream()).await.unwrap();
+        let counted = |id: &str| QueuedAppend { event_ids: vec![Some(id.into())], ..queued(&session, id) };
+        let appends = [
+            queued(&plain, "1"),
+            queued(&plain, "2"),
+            counted("1"),
+            counted("2"),
+            queued(&session, "3"),
+            counted("2"),
+        ];
+        for append in &appends {
+            app.spool.accept(append).await.unwrap();
+        }
+        let opened = app.spool.opened.get().unwrap();
+        for round in 0..2 {
+            for place in 0..appends.len() as u64 {
+                let group = alone(&app, opened, place).await;
+                let outcome = try_once(&app, opened, &group).await;
+                assert!(matches!(outcome, Outcome::Delivered), "{round}: {place}");
+            }
+        }
+        assert_eq!((length(&app, &plain).await, length(&app, &session).await), (2, 3));
+    }
+
+    #[tokio::test]
+    async fn an_event_whose_answer_is_lost_is_written_once() {
+        let (app, faults, _) = broken_app(|config| config.limits.append_attempts_max = 1).await;
+        let app = Arc::new(app);
+        let path: StreamPath = "sessions/a".parse().unwrap();
+        app.store.create(&path, json_stream()).await.unwrap();
+        let append = QueuedAppend { event_ids: vec![Some("1".into())], ..queued(&path, "1") };
+        app.spool.accept(&append).await.unwrap();
+        let opened = app.spool.opened.get().unwrap();
+        let group = alone(&app, opened, 0).await;
+        faults.set(Fault::LostAnswer, 1);
+        assert!(matches!(try_once(&app, opened, &group).await, Outcome::Failed { known: false, .. }));
+        assert!(matches!(try_once(&app, opened, &group).await, Outcome::Delivered));
+        assert_eq!(length(&app, &path).await, 1);
+    }
+
+    /// What waits in the queue of a coalescing session is written together, again as the same group after a failure, and
+    /// found again after a crash, when nobody knows of groups.
+    #[tokio::test]
+    async fn a_group_is_one_append_and_is_recognised_in_parts() {
+        let (app, faults, _) = broken_app(|config| {
+            config.limits.append_attempts_max = 1;
+            config.coalesce_window = Duration::from_millis(1);
+        })
+        .await;
+        let app = Arc::new(app);
+        let path: StreamPath = "sessions/a".parse().unwrap();
+        app.store.create(&path, json_stream()).await.unwrap();
+        let accept = async |id: &str| {
+            // Ids do not count here: it is the claim that recognises them.
+            app.spool.accept(&QueuedAppend { may_join: true, ..queued(&path, id) }).await.unwrap();
+        };
+        for id in ["1", "2", "3"] {
+            accept(id).await;
+        }
+        let opened = app.spool.opened.get().unwrap();
+        let (_, place, failures) = app.spool.state().lanes.start(now()).unwrap();
+        let group = Group::gather(&app, opened, &path, place, failures).await.unwrap();
+        assert_eq!((group.entries.len(), group.last()), (3, 2));
+        faults.set(Fault::LostAnswer, 1);
+        assert!(matches!(try_once(&app, opened, &group).await, Outcome::Failed { known: false, .. }));
+        // One more, which came too late for this group.
+        accept("4").await;
+        let failures = Failures { count: 1, together: 3, ..failures };
+        let again = Group::gather(&app, opened, &path, place, failures).await.unwrap();
+        assert_eq!(again.entries.len(), 3);
+        assert!(matches!(try_once(&app, opened, &again).await, Outcome::Delivered));
+        assert_eq!(length(&app, &path).await, 1);
+        // As it would be after a restart.
+        app.spool.state().loaded_to = 4;
+        for (place, expected) in [(0, 1), (1, 1), (2, 1), (3, 2)] {
+            let group = alone(&app, opened, place).await;
+            assert_eq!(group.entries.len(), 1);
+            assert!(matches!(try_once(&app, opened, &group).await, Outcome::Delivered), "{place}");
+            assert_eq!(length(&app, &path).await, expected);
         }
     }
 }

@@ -34,13 +34,23 @@ pub(super) struct Failures {
     pub(super) first_attempt_at_ms: i64,
     /// Of one attempt nobody knows whether it reached the stream.
     pub(super) uncertain: bool,
+    /// How many entries the attempt was of, if it was of more than one: the next attempt is of the same ones.
+    pub(super) together: usize,
 }
 
 impl Lanes {
-    /// Puts a place at its end of the lane.
-    pub(super) fn add(&mut self, path: &StreamPath, place: u64, bytes: u64) {
+    /// Puts a place at its end of the lane. A lane that was empty goes on when it is due.
+    pub(super) fn add(&mut self, path: &StreamPath, place: u64, bytes: u64, due: Option<Instant>) {
         self.hold(place, bytes);
-        self.lanes.entry(path.clone()).or_default().places.insert(place);
+        let lane = self.lanes.entry(path.clone()).or_insert_with(|| Lane { due, ..Lane::default() });
+        lane.places.insert(place);
+    }
+
+    /// Places of a lane behind its first one, at most so many.
+    pub(super) fn following(&self, path: &StreamPath, max: usize) -> Vec<u64> {
+        self.lanes
+            .get(path)
+            .map_or_else(Vec::new, |lane| lane.places.iter().skip(1).take(max).copied().collect())
     }
 
     /// One that may be tried now, which is busy from then on.
@@ -83,6 +93,12 @@ impl Lanes {
         self.lanes.values().filter(|lane| !lane.busy).filter_map(|lane| lane.due).min()
     }
 
+    /// The first and the last place of a lane.
+    pub(super) fn reach(&self, path: &StreamPath) -> Option<(u64, u64)> {
+        let places = &self.lanes.get(path)?.places;
+        Some((*places.first()?, *places.last()?))
+    }
+
     /// The first place that is needed.
     pub(super) fn first(&self) -> Option<u64> {
         self.places.first_key_value().map(|(&place, _)| place)
@@ -118,6 +134,10 @@ mod tests {
 
     use super::*;
 
+    fn add(lanes: &mut Lanes, name: &str, place: u64, bytes: u64) {
+        lanes.add(&path(name), place, bytes, None);
+    }
+
     fn path(name: &str) -> StreamPath {
         name.parse().unwrap()
     }
@@ -126,13 +146,14 @@ mod tests {
     fn a_lane_that_waits_holds_up_no_other() {
         let (mut lanes, now) = (Lanes::default(), Instant::now());
         for (name, place) in [("a", 0), ("a", 1), ("b", 2)] {
-            lanes.add(&path(name), place, 10);
+            add(&mut lanes, name, place, 10);
         }
+        assert_eq!(lanes.reach(&path("a")), Some((0, 1)));
         assert_eq!(lanes.start(now).unwrap().1, 0);
         assert_eq!(lanes.start(now).unwrap().1, 2);
         assert!(lanes.start(now).is_none(), "1 comes after 0");
         let due = now + Duration::from_secs(1);
-        let failures = Failures { count: 1, first_attempt_at_ms: 7, uncertain: false };
+        let failures = Failures { count: 1, first_attempt_at_ms: 7, uncertain: false, together: 0 };
         lanes.postpone(&path("a"), due, failures);
         lanes.finish(&path("b"), 2);
         assert!(lanes.start(now).is_none());
@@ -144,7 +165,20 @@ mod tests {
         lanes.finish(&path("a"), 0);
         assert_eq!(lanes.start(now), Some((path("a"), 1, Failures::default())));
         lanes.finish(&path("a"), 1);
-        assert_eq!((lanes.first(), lanes.len(), lanes.bytes()), (None, 0, 0));
+        assert_eq!((lanes.first(), lanes.len(), lanes.bytes(), lanes.reach(&path("a"))), (None, 0, 0, None));
+    }
+
+    #[test]
+    fn a_lane_that_was_empty_waits_for_more() {
+        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        let due = now + Duration::from_secs(1);
+        lanes.add(&path("a"), 0, 1, Some(due));
+        lanes.add(&path("a"), 1, 1, Some(due + Duration::from_secs(9)));
+        assert!(lanes.start(now).is_none());
+        assert_eq!(lanes.next_due(), Some(due));
+        assert_eq!(lanes.start(due).unwrap().1, 0);
+        assert_eq!((lanes.following(&path("a"), 5), lanes.following(&path("a"), 0)), (vec![1], vec![]));
+        assert!(lanes.following(&path("b"), 5).is_empty());
     }
 
     proptest! {
@@ -153,7 +187,7 @@ mod tests {
         fn each_lane_is_in_order(queued in prop::collection::vec(0u8..4, 1..60), fails in prop::collection::vec(any::<bool>(), 200)) {
             let (mut lanes, mut now) = (Lanes::default(), Instant::now());
             for (place, name) in queued.iter().enumerate() {
-                lanes.add(&path(&name.to_string()), place as u64, 1);
+                add(&mut lanes, &name.to_string(), place as u64, 1);
             }
             let mut fails = fails.into_iter();
             let mut delivered: Vec<(StreamPath, u64)> = Vec::new();

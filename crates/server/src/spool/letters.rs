@@ -1,6 +1,7 @@
 //! Dead letters in the spool's store: kept, listed, deleted, queued again. Must not know HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use durable_sessions_protocol::{Offset, StreamPath};
@@ -127,8 +128,10 @@ impl Spool {
         let mut entry = letter.entry;
         // A letter that is given up again keeps its first name, so that it is one append to its stream for ever.
         entry.origin = entry.origin.or(Some(id));
+        // Who queues it again means the stream that is there now.
+        entry.stream_id = None;
         let path = entry.path().map_err(|error| LetterError::Unavailable(error.to_string()))?;
-        self.put(path, &entry).await.map_err(|error| match error {
+        self.put(path, entry, Duration::ZERO).await.map_err(|error| match error {
             AcceptError::Full => LetterError::Full,
             error => LetterError::Unavailable(error.to_string()),
         })?;

@@ -24,20 +24,23 @@
 mod dead_letter;
 mod deliver;
 mod entry;
+mod group;
 mod lanes;
 mod letters;
+mod queued_ids;
 mod state;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use durable_sessions_protocol::{ContentType, Offset, StreamPath};
 use durable_sessions_storage::{
     Append, AppendError, Batch, Clock, CreateStream, OpenError, ReadError, StoreOptions, StreamStore,
 };
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::{Notify, OnceCell, oneshot};
 
 pub(crate) use dead_letter::{id_text, parse_id};
 pub(crate) use deliver::deliver;
@@ -174,6 +177,7 @@ impl Spool {
         loop {
             let page = opened.store.read(&opened.queue, at, LOAD_BYTES).await?;
             if page.rows.is_empty() {
+                self.state().loaded_to = at.position();
                 return Ok(());
             }
             let mut state = self.state();
@@ -182,8 +186,8 @@ impl Spool {
                 if dead.contains(&place) {
                     continue;
                 }
-                match Entry::decode(&message).and_then(|entry| entry.path()) {
-                    Ok(path) => state.lanes.add(&path, place, message.len() as u64),
+                match Entry::decode(&message).and_then(|entry| Ok((entry.path()?, entry))) {
+                    Ok((path, entry)) => state.add(&path, place, message.len() as u64, &entry, None),
                     Err(error) => {
                         tracing::error!(
                             error_id = "queued-append-unreadable", place, %error, "a queued append is kept and not delivered"
@@ -207,10 +211,15 @@ impl Spool {
     /// [`AcceptError`].
     pub(crate) async fn accept(self: &Arc<Self>, append: &QueuedAppend) -> Result<u64, AcceptError> {
         let entry = Entry::new(append, self.now_ms())?;
-        self.put(append.path.clone(), &entry).await
+        self.put(append.path.clone(), entry, append.linger).await
     }
 
-    async fn put(self: &Arc<Self>, path: StreamPath, entry: &Entry) -> Result<u64, AcceptError> {
+    async fn put(
+        self: &Arc<Self>,
+        path: StreamPath,
+        entry: Entry,
+        linger: Duration,
+    ) -> Result<u64, AcceptError> {
         let bytes = entry.encode()?;
         let len = bytes.len() as u64;
         let batch = Batch::message(bytes).map_err(|_| Unreadable("too long"))?;
@@ -222,7 +231,8 @@ impl Spool {
             let mut state = spool.state();
             state.release(reservation);
             if let Ok(place) = written {
-                state.lanes.add(&path, place, len);
+                let due = (!linger.is_zero()).then(|| deliver::now() + linger);
+                state.add(&path, place, len, &entry, due);
             }
             drop(state);
             spool.changed.notify_one();
@@ -239,6 +249,17 @@ impl Spool {
             Err(AppendError::Overloaded | AppendError::Full(_)) => Err(AcceptError::Full),
             Err(error) => Err(AcceptError::Unavailable(error.to_string())),
         }
+    }
+
+    /// Where an event waits that was queued for a stream, by its id.
+    pub(crate) fn place_of(&self, stream_id: u64, event_id: &str) -> Option<u64> {
+        self.state().ids.place(stream_id, event_id)
+    }
+
+    /// Is told when everything that is queued for a stream now has reached it, or was given up; `None` when nothing is
+    /// queued. How many wait is the caller's to bound.
+    pub(crate) fn wait(&self, path: &StreamPath) -> Option<oneshot::Receiver<()>> {
+        self.state().wait(path)
     }
 
     pub(crate) fn depth(&self) -> Depth {

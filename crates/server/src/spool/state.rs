@@ -1,16 +1,27 @@
 //! What the spool knows in memory, and its bounds. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
 
+use durable_sessions_protocol::StreamPath;
+use tokio::sync::oneshot;
+
+use super::entry::Entry;
 use super::lanes::Lanes;
+use super::queued_ids::QueuedIds;
 use crate::config::Limits;
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) lanes: Lanes,
+    pub(super) ids: QueuedIds,
+    /// Who waits until everything of a lane up to a place is done.
+    waiting: HashMap<StreamPath, Vec<(u64, oneshot::Sender<()>)>>,
     pub(super) dead_letters: u64,
     /// An entry of the queue could not be read.
     pub(super) unreadable: bool,
+    /// What was queued before this process is in front of this place.
+    pub(super) loaded_to: u64,
     /// Everything before is taken from the queue.
     pub(super) trimmed_to: u64,
     reserved: BTreeSet<(u64, u64)>,
@@ -34,8 +45,11 @@ impl State {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             lanes: Lanes::default(),
+            ids: QueuedIds::default(),
+            waiting: HashMap::new(),
             dead_letters: 0,
             unreadable: false,
+            loaded_to: 0,
             trimmed_to: 0,
             reserved: BTreeSet::new(),
             reserved_bytes: 0,
@@ -66,6 +80,46 @@ impl State {
         }
     }
 
+    /// An entry is in the queue.
+    pub(super) fn add(
+        &mut self,
+        path: &StreamPath,
+        place: u64,
+        bytes: u64,
+        entry: &Entry,
+        due: Option<Instant>,
+    ) {
+        self.lanes.add(path, place, bytes, due);
+        if let Some(stream_id) = entry.stream_id {
+            self.ids.add(place, stream_id, entry.event_ids.iter().flatten().map(String::as_str));
+        }
+    }
+
+    /// The first one of a lane is needed no more.
+    pub(super) fn finish(&mut self, path: &StreamPath, place: u64) {
+        self.lanes.finish(path, place);
+        self.ids.remove(place);
+        let first = self.lanes.reach(path).map(|(first, _)| first);
+        if let Some(waiting) = self.waiting.get_mut(path) {
+            let is_done = |up_to: u64| first.is_none_or(|first| first > up_to);
+            for (_, told) in waiting.extract_if(.., |(up_to, told)| is_done(*up_to) || told.is_closed()) {
+                // Whoever waited may have gone.
+                let _ = told.send(());
+            }
+            if waiting.is_empty() {
+                self.waiting.remove(path);
+            }
+        }
+    }
+
+    /// Is told when everything that a lane holds now is done; `None` when it holds nothing.
+    pub(super) fn wait(&mut self, path: &StreamPath) -> Option<oneshot::Receiver<()>> {
+        let (_, last) = self.lanes.reach(path)?;
+        let (tell, told) = oneshot::channel();
+        self.waiting.entry(path.clone()).or_default().push((last, tell));
+        Some(told)
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.lanes.len() >= self.entries_max || self.lanes.bytes() >= self.bytes_max
     }
@@ -94,7 +148,7 @@ mod tests {
     fn room_is_bounded_by_number_and_by_bytes() {
         let mut by_number = state(2, 1_000);
         let first = by_number.reserve(1).unwrap();
-        by_number.lanes.add(&"a".parse().unwrap(), 0, 1);
+        by_number.lanes.add(&"a".parse().unwrap(), 0, 1, None);
         assert!(by_number.reserve(1).is_none(), "one reserved, one there");
         by_number.release(first);
         assert!(by_number.reserve(1).is_some());
@@ -104,13 +158,32 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_a_lane_waits_for_what_is_there_now() {
+        let mut state = state(10, 1_000);
+        let path = "a".parse().unwrap();
+        assert!(state.wait(&path).is_none());
+        state.lanes.add(&path, 0, 1, None);
+        state.lanes.add(&path, 1, 1, None);
+        let mut first = state.wait(&path).unwrap();
+        state.lanes.add(&path, 2, 1, None);
+        let mut second = state.wait(&path).unwrap();
+        state.finish(&path, 0);
+        assert!(first.try_recv().is_err());
+        state.finish(&path, 1);
+        assert!(first.try_recv().is_ok() && second.try_recv().is_err());
+        drop(state.wait(&path));
+        state.finish(&path, 2);
+        assert!(second.try_recv().is_ok() && state.waiting.is_empty());
+    }
+
+    #[test]
     fn what_is_being_written_is_not_trimmed() {
         let mut state = state(10, 1_000);
         let path = "a".parse().unwrap();
-        state.lanes.add(&path, 4, 1);
+        state.lanes.add(&path, 4, 1, None);
         // Its place may be 5, and 6 may be known and finished before it.
         let slow = state.reserve(1).unwrap();
-        state.lanes.add(&path, 6, 1);
+        state.lanes.add(&path, 6, 1, None);
         assert_eq!(state.needed_from(), 4);
         state.lanes.finish(&path, 4);
         state.lanes.finish(&path, 6);

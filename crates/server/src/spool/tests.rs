@@ -14,7 +14,7 @@ use crate::testing::{Fault, broken_app, json_stream};
 
 fn queued(path: &StreamPath, text: &str) -> QueuedAppend {
     let batch = Batch::message(Bytes::copy_from_slice(text.as_bytes())).unwrap();
-    QueuedAppend { path: path.clone(), content_type: ContentType::json(), batch, producer: None }
+    QueuedAppend::new(path.clone(), ContentType::json(), batch)
 }
 
 async fn content(store: &dyn StreamStore, path: &StreamPath) -> Vec<String> {

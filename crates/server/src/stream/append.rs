@@ -16,6 +16,7 @@ use crate::access::{Action, Writer, guard_existing};
 use crate::answer::{NO_STORE, TRUE, number_value, offset_value};
 use crate::app::App;
 use crate::append_retry;
+use crate::coalesce;
 use crate::error::ApiError;
 use crate::identity::Caller;
 use crate::session::{self, Content, EphemeralEvent, Written};
@@ -76,7 +77,8 @@ pub(crate) async fn append(
     }
     if durability == queued::Durability::Queued {
         let has_more = close || stream_seq.is_some() || !ephemeral.is_empty();
-        return queued::accept(app, target, content_type.zip(batch), producer, has_more).await;
+        let content = content_type.zip(batch);
+        return queued::accept(app, target, content, producer, written.is_work(), has_more).await;
     }
     let has_data = batch.is_some() || !ephemeral.is_empty();
     let append = Append { content_type, batch, close, producer, stream_seq, attributes: None };
@@ -96,6 +98,12 @@ async fn write(
     written: &Written,
     ephemeral: &[EphemeralEvent],
 ) -> Result<Appended, AppendError> {
+    match session::after_queued(app, &target.path).await {
+        // Nothing keeps a session from being closed: what is queued still becomes dead letters.
+        Err(_) if append.close && append.batch.is_none() => {}
+        waited => waited?,
+    }
+    coalesce::flush(app, &target.path).await;
     let appended = if append.batch.is_some() || append.close {
         session::append(app, &target.path, append, written.is_work()).await?
     } else if append.producer.is_some() || append.stream_seq.is_some() {

@@ -36,6 +36,7 @@ use crate::subscriptions;
 pub(crate) use headers::content_type as content_type_of;
 pub(crate) use live::{event_stream, place};
 pub(crate) use page::{is_final, matches_etag};
+pub(crate) use queued::{DURABILITY, Durability, QUEUED};
 pub(crate) use read::open;
 pub(crate) use target::{Namespace, Target, is_reserved_path, percent_decode};
 

@@ -16,6 +16,11 @@ use crate::quota::Limit;
 use crate::spool::{AcceptError, QueuedAppend, id_text};
 use crate::store_error::StoreError as _;
 
+/// Says on an answer what it means.
+pub(crate) const DURABILITY: HeaderName = HeaderName::from_static(header::STREAM_DURABILITY);
+/// Taken, and not in the stream yet.
+pub(crate) const QUEUED: HeaderValue = HeaderValue::from_static("queued");
+
 /// What the answer to an append means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durability {
@@ -79,6 +84,7 @@ pub(crate) async fn accept(
     target: &Target,
     content: Option<(ContentType, Batch)>,
     producer: Option<ProducerClaim>,
+    is_work: bool,
     has_more: bool,
 ) -> Result<Response, ApiError> {
     let Some((content_type, batch)) = content.filter(|_| !has_more) else {
@@ -91,7 +97,12 @@ pub(crate) async fn accept(
     if content_type != head.content_type {
         return Err(AppendError::ContentType { expected: head.content_type }.answer(target.namespace));
     }
-    let append = QueuedAppend { path: target.path.clone(), content_type, batch, producer };
+    let append = QueuedAppend {
+        producer,
+        is_work,
+        stream_id: Some(head.stream_id),
+        ..QueuedAppend::new(target.path.clone(), content_type, batch)
+    };
     let id = app.spool.accept(&append).await?;
     app.metrics.queued_accepted.inc();
     let body = json!({ "queued": true, "durable": false, "id": id_text(id) });
@@ -99,7 +110,7 @@ pub(crate) async fn accept(
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(HeaderName::from_static(header::STREAM_DURABILITY), HeaderValue::from_static("queued"));
+    headers.insert(DURABILITY, QUEUED);
     Ok(response)
 }
 

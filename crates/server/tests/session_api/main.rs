@@ -5,11 +5,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod coalesce;
 mod document;
 mod event_source;
 mod history;
 mod presence;
 mod publish;
+mod queued;
 mod refusals;
 mod sessions;
 mod stream_list;

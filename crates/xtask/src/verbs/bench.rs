@@ -73,6 +73,13 @@ fn sse(bench: &Workbench, results: &Arc<Results>) -> Result<(), Stopped> {
         "sse",
         "appends over HTTP, delivery to 1, 100 and 1,000 subscribers, memory",
         || bench.cargo().args(["bench", "--locked", "-p", "durable-sessions-tests", "--bench", "sse"]),
+    )?;
+    measure(
+        bench,
+        results,
+        "coalesce",
+        "recorded runs with chunks joined, against one message for each",
+        || bench.cargo().args(["bench", "--locked", "-p", "durable-sessions-tests", "--bench", "coalesce"]),
     )
 }
 
