@@ -22,7 +22,7 @@ const PRESENCE_RETRY_SECS: u32 = 10;
 /// After how many seconds a full store is worth another try: it looks for room every second.
 const FULL_RETRY_SECS: u32 = 10;
 
-fn storage_full(message: String) -> ApiError {
+pub(crate) fn storage_full(message: String) -> ApiError {
     ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, message).retry_after(FULL_RETRY_SECS)
 }
 

@@ -15,6 +15,7 @@ use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::spool::{LetterError, id_text, parse_id};
+use crate::store_error::storage_full;
 
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
@@ -31,6 +32,7 @@ impl From<LetterError> for ApiError {
                 let message = "too many appends are queued";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, message).retry_after(2)
             }
+            LetterError::StorageFull => storage_full(error.to_string()),
             LetterError::Unavailable(reason) => {
                 tracing::error!(
                     error_id = "dead-letters-unavailable",
@@ -163,7 +165,7 @@ async fn sweep(app: &App, change: Change) -> Result<(usize, bool), LetterError> 
         match changed {
             Ok(()) => done += 1,
             Err(LetterError::NotFound) => {}
-            Err(LetterError::Full) if done > 0 => return Ok((done, true)),
+            Err(LetterError::Full | LetterError::StorageFull) if done > 0 => return Ok((done, true)),
             Err(error) => return Err(error),
         }
     }

@@ -151,9 +151,10 @@ async fn try_once(app: &Arc<App>, opened: &Opened, entry: &Entry, place: u64) ->
     };
     match written {
         Ok(_) => Outcome::Delivered,
-        Err(error @ (AppendError::Overloaded | AppendError::Full(_))) => {
-            Outcome::Failed { message: error.to_string(), known: true }
-        }
+        // The same as a store that says so before it is asked, and costs no attempt either. It ends when there is room;
+        // a stream that is full for good is refused below.
+        Err(AppendError::StorageFull) => Outcome::Hindered,
+        Err(error @ AppendError::Overloaded) => Outcome::Failed { message: error.to_string(), known: true },
         Err(AppendError::Unavailable(message)) => Outcome::Failed { message, known: false },
         Err(error) => {
             let message = error.to_string();

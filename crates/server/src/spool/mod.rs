@@ -19,6 +19,8 @@
 //! |---|---|
 //! | `queued_appends_max`, `queued_bytes_max` | refused, 503 with `Retry-After` |
 //! | `queued_attempts_max` | becomes a dead letter |
+//! | the disk, under the streams | the lane stands still until there is room |
+//! | the disk, under the queue | refused, 507 with `Retry-After` |
 //! | `dead_letters_max` | the lane stands still until there is room, and readiness says so |
 
 mod dead_letter;
@@ -35,7 +37,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use durable_sessions_protocol::{ContentType, Offset, StreamPath};
 use durable_sessions_storage::{
-    Append, AppendError, Batch, Clock, CreateStream, OpenError, ReadError, StoreOptions, StreamStore,
+    Append, AppendError, Batch, Clock, CreateError, CreateStream, OpenError, ReadError, StoreOptions,
+    StreamStore,
 };
 use tokio::sync::{Notify, OnceCell};
 
@@ -86,6 +89,9 @@ pub(crate) enum AcceptError {
     /// There is no room.
     #[error("too many appends are queued")]
     Full,
+    /// The disk, or the memory, has no room for it.
+    #[error("there is no storage left for queued appends")]
+    StorageFull,
     /// The payload cannot be kept.
     #[error(transparent)]
     Unfit(#[from] Unreadable),
@@ -99,6 +105,8 @@ pub(crate) enum AcceptError {
 pub(crate) enum SpoolError {
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error("there is no storage left for queued appends")]
+    StorageFull,
     #[error("cannot read the queued appends: {0}")]
     Read(String),
 }
@@ -152,7 +160,10 @@ impl Spool {
             .map_err(|_| SpoolError::Read("opening it panicked".into()))??;
         let failed = |error: &dyn std::fmt::Display| SpoolError::Read(error.to_string());
         let queue: StreamPath = QUEUE.parse().map_err(|error| failed(&error))?;
-        let created = store.create(&queue, json_stream(None)).await.map_err(|error| failed(&error))?;
+        let created = store.create(&queue, json_stream(None)).await.map_err(|error| match error {
+            CreateError::StorageFull => SpoolError::StorageFull,
+            error => failed(&error),
+        })?;
         let opened = Opened {
             producer_prefix: format!("durable-sessions-spool-{}", created.head.created_at_ms),
             store,
@@ -232,11 +243,15 @@ impl Spool {
     }
 
     async fn write(&self, batch: Batch) -> Result<u64, AcceptError> {
-        let opened = self.opened().await.map_err(|error| AcceptError::Unavailable(error.to_string()))?;
+        let opened = self.opened().await.map_err(|error| match error {
+            SpoolError::StorageFull => AcceptError::StorageFull,
+            error => AcceptError::Unavailable(error.to_string()),
+        })?;
         let append = Append { batch: Some(batch), ..Append::default() };
         match opened.store.append(&opened.queue, append).await {
             Ok(appended) => Ok(appended.next_offset.position().saturating_sub(1)),
-            Err(AppendError::Overloaded | AppendError::Full(_)) => Err(AcceptError::Full),
+            Err(AppendError::Overloaded) => Err(AcceptError::Full),
+            Err(AppendError::StorageFull) => Err(AcceptError::StorageFull),
             Err(error) => Err(AcceptError::Unavailable(error.to_string())),
         }
     }

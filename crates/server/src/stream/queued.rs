@@ -13,7 +13,7 @@ use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::spool::{AcceptError, QueuedAppend, id_text};
-use crate::store_error::StoreError as _;
+use crate::store_error::{StoreError as _, storage_full};
 
 /// What the answer to an append means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,7 @@ impl From<AcceptError> for ApiError {
     fn from(error: AcceptError) -> Self {
         let message = match error {
             AcceptError::Full => "too many appends are queued",
+            AcceptError::StorageFull => return storage_full(error.to_string()),
             AcceptError::Unfit(_) => {
                 return Self::bad_request(Code::InvalidJson, "the payload cannot be queued");
             }
