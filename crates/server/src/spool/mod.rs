@@ -36,6 +36,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use durable_sessions_protocol::{ContentType, Offset, StreamPath};
+use durable_sessions_storage::backup::{BackupError, Export, INNER_DIR};
 use durable_sessions_storage::{
     Append, AppendError, Batch, Clock, CreateError, CreateStream, OpenError, ReadError, StoreOptions,
     StreamStore,
@@ -128,7 +129,7 @@ impl Spool {
             ..config.store_options.clone()
         };
         Self {
-            place: config.store.beside("spool"),
+            place: config.store.beside(INNER_DIR),
             options,
             opened: OnceCell::new(),
             state: Mutex::new(State::new(limits)),
@@ -275,6 +276,14 @@ impl Spool {
             complaints.push("queued-append-unreadable");
         }
         complaints
+    }
+
+    /// A copy of the queue and the dead letters, if there are any.
+    pub(crate) async fn export(&self) -> Result<Option<Export>, BackupError> {
+        match self.opened.get() {
+            Some(opened) => opened.store.export(None).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Makes what is queued durable, and lets go of the files.
