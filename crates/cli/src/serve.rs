@@ -99,10 +99,15 @@ impl ServeError {
 pub(crate) async fn run(args: ServeArgs) -> Result<(), ServeError> {
     let settings = settings::merge(args)?;
     log::start(settings.log_format.unwrap_or_default(), settings.log.as_deref())?;
-    let stop = Signals::listen().map_err(ServeError::Signals)?;
+    let mut stop = Signals::listen().map_err(ServeError::Signals)?;
     let config = configuration(&settings).await?;
     let description = describe(&config);
-    let server = Server::bind(config).await?;
+    let server = tokio::select! {
+        biased;
+        // Nothing is served yet. The thread that opens the store ends with the process: it may at any moment.
+        () = stop.heard() => return Ok(()),
+        bound = Server::bind(config) => bound?,
+    };
     announce(&server, &description, settings.log_format.unwrap_or_default());
     let (mut first, second) = stop.split();
     let watchdog = systemd::start(&server);
