@@ -234,6 +234,7 @@ fn limits(settings: &Settings, limits: &mut Limits) {
         (settings.event_ids_cached_max, &mut limits.event_ids_cached_max),
         (settings.presence_users_max, &mut limits.presence_users_max),
         (settings.presence_connections_max, &mut limits.presence_connections_max),
+        (settings.presence_connections_per_user_max, &mut limits.presence_connections_per_user_max),
     ] {
         if let Some(number) = value {
             *field = number;

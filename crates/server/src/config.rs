@@ -186,6 +186,10 @@ impl ServerConfig {
             ("event_ids_cached_max", limits.event_ids_cached_max),
             ("presence_users_max", limits.presence_users_max),
             ("presence_connections_max", limits.presence_connections_max),
+            ("presence_connections_per_user_max", limits.presence_connections_per_user_max),
+            ("queue_len_max", self.store_options.queue_len_max),
+            ("group_len_max", self.store_options.group_len_max),
+            ("engine_reads_max", self.store_options.engine_reads_max),
         ] {
             if value == 0 {
                 return Err(InvalidConfig::Zero(name));
@@ -383,6 +387,8 @@ pub struct Limits {
     pub presence_users_max: usize,
     /// Connections present in all sessions: 429 beyond.
     pub presence_connections_max: usize,
+    /// Connections that one user of one project is present by, in all sessions: 429 beyond.
+    pub presence_connections_per_user_max: usize,
 }
 
 /// What happens to written session events of types that are neither in the catalogue nor among
@@ -434,6 +440,7 @@ impl Default for Limits {
             event_ids_cached_max: 500_000,
             presence_users_max: 200,
             presence_connections_max: 50_000,
+            presence_connections_per_user_max: 1_000,
         }
     }
 }

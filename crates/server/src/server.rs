@@ -159,8 +159,7 @@ impl Server {
         spool.open_if_used().await.map_err(|error| StartError::Queued(error.to_string()))?;
         let limits = &config.limits;
         let sessions = Directory::open(&*store, limits.sessions_max).await.map_err(StartError::Sessions)?;
-        let presence =
-            Presence::new(config.presence_ttl, limits.presence_users_max, limits.presence_connections_max);
+        let presence = Presence::new(config.presence_ttl, limits);
         presence.take_up(&sessions, config.store_options.clock.now_ms());
         Ok(App {
             authenticator,

@@ -176,7 +176,7 @@ impl StoreError for PresenceError {
         let message = self.to_string();
         let max = match self {
             Self::Change(error) => return error.answer(namespace),
-            Self::UsersMax(max) | Self::ConnectionsMax(max) => max,
+            Self::UsersMax(max) | Self::ConnectionsMax(max) | Self::ConnectionsPerUserMax(max) => max,
         };
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyConnections, message)
             .retry_after(PRESENCE_RETRY_SECS)
