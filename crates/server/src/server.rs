@@ -36,6 +36,8 @@ use crate::tls::{TlsConfig, TlsError};
 
 /// Connections at a time to the address of metrics.
 const METRICS_CONNECTIONS_MAX: usize = 64;
+/// Summaries made at a time: each parses a whole session.
+const SUMMARIES_MAX: usize = 4;
 /// How long accepting pauses when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What is left of the shutdown deadline for connections that had to be cut.
@@ -172,6 +174,7 @@ impl Server {
             unsent: ByteBudget::new(limits.unsent_bytes_max),
             bodies: ByteBudget::new(limits.bodies_bytes_max),
             retrying: Semaphore::new(limits.append_retries_max),
+            summing: Semaphore::new(SUMMARIES_MAX),
             spool: Arc::new(spool),
             metrics: Metrics::new(),
             quota: Quota::new(limits),
