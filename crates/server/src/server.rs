@@ -344,6 +344,8 @@ async fn accept(
     }
 }
 
+/// Whether accepting may go on. Systems report all kinds of troubles of the connection or of themselves here; only those
+/// that say that this is no listening socket stay.
 fn is_passing(error: &io::Error) -> bool {
     const EBADF: i32 = 9;
     const EINVAL: i32 = 22;
