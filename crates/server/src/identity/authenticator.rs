@@ -48,6 +48,8 @@ pub(crate) struct Authenticator {
     jwt: Option<Jwt>,
     forward: Option<Forward>,
     pub(crate) api_keys: KeyStore,
+    /// Whether browsers reach the server over TLS.
+    over_tls: bool,
     store: Arc<dyn StreamStore>,
     clock: Arc<dyn Clock>,
     seals: OnceCell<Keys>,
@@ -90,6 +92,7 @@ impl Authenticator {
             jwt,
             forward,
             api_keys: KeyStore::new(store.clone(), identity.api_keys_max),
+            over_tls: config.is_reached_over_tls(),
             store,
             clock: config.store_options.clock.clone(),
             seals: OnceCell::new(),
@@ -122,7 +125,7 @@ impl Authenticator {
             return self.stream_token(method, path, token).await;
         }
         if !bearer::is_present(headers) {
-            if let Some(cookie) = route::cookie(headers)
+            if let Some(cookie) = route::cookie(headers, self.over_tls)
                 && route::takes_cookie(method, path)
                 && let Some(caller) = self.open(cookie, Purpose::Cookie).await?
             {
