@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use durable_sessions_protocol::StreamPath;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::envelope::PathId;
 use crate::Code;
 use crate::access::{Action, Ownership, guard, guard_head};
 use crate::answer::NO_STORE;
@@ -224,9 +225,9 @@ pub(crate) async fn list_keys(State(app): State<Arc<App>>, Extension(caller): Ex
 pub(crate) async fn revoke_key(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    id: PathId,
 ) -> Response {
-    answer(revoke(&app, &caller, &id).await)
+    answer(revoke(&app, &caller, &id.0).await)
 }
 
 async fn revoke(app: &App, caller: &Caller, id: &str) -> Result<Response, ApiError> {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 
+use super::envelope::PathId;
 use crate::Code;
 use crate::admin::Admin;
 use crate::answer::NO_STORE;
@@ -74,40 +75,28 @@ pub(crate) async fn list_dead_letters(
     respond(list.await)
 }
 
-pub(crate) async fn show_dead_letter(
-    admin: Asked,
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Response {
+pub(crate) async fn show_dead_letter(admin: Asked, State(app): State<Arc<App>>, id: PathId) -> Response {
     let show = async {
         admin?;
-        let id = parse_id(&id).ok_or(LetterError::NotFound)?;
+        let id = parse_id(&id.0).ok_or(LetterError::NotFound)?;
         Ok(app.spool.letter(id).await?.whole(id))
     };
     respond(show.await)
 }
 
-pub(crate) async fn redrive_dead_letter(
-    admin: Asked,
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Response {
+pub(crate) async fn redrive_dead_letter(admin: Asked, State(app): State<Arc<App>>, id: PathId) -> Response {
     let redrive = async {
         admin?;
-        redrive(&app, parse_id(&id).ok_or(LetterError::NotFound)?).await?;
+        redrive(&app, parse_id(&id.0).ok_or(LetterError::NotFound)?).await?;
         Ok(json!({ "redriven": 1, "more": false }))
     };
     respond(redrive.await)
 }
 
-pub(crate) async fn purge_dead_letter(
-    admin: Asked,
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Response {
+pub(crate) async fn purge_dead_letter(admin: Asked, State(app): State<Arc<App>>, id: PathId) -> Response {
     let purge = async {
         admin?;
-        purge(&app, parse_id(&id).ok_or(LetterError::NotFound)?).await?;
+        purge(&app, parse_id(&id.0).ok_or(LetterError::NotFound)?).await?;
         Ok(json!({ "purged": 1, "more": false }))
     };
     respond(purge.await)
