@@ -460,6 +460,21 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_could_do_nothing_is_refused() {
+        let of = |change: fn(&mut StoreOptions)| {
+            let listen = "127.0.0.1:0".parse().unwrap();
+            let mut config = ServerConfig::new(listen, StoreConfig::Memory, AuthConfig::DevNoAuth);
+            change(&mut config.store_options);
+            config.validate()
+        };
+        assert_eq!(of(|options| options.queue_len_max = 0), Err(InvalidConfig::Zero("queue_len_max")));
+        assert_eq!(of(|options| options.group_len_max = 0), Err(InvalidConfig::Zero("group_len_max")));
+        assert_eq!(of(|options| options.engine_reads_max = 0), Err(InvalidConfig::Zero("engine_reads_max")));
+        // Sizes that only cost speed may be.
+        assert_eq!(of(|options| options.tail_window_bytes = 0), Ok(()));
+    }
+
+    #[test]
     fn a_public_url_is_a_base() {
         let with = |url: &str| {
             let listen = "127.0.0.1:0".parse().unwrap();
