@@ -47,6 +47,7 @@ mod reached;
 mod request_id;
 mod retention;
 mod router;
+mod seldom;
 mod server;
 mod session;
 mod socket;
