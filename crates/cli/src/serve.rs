@@ -277,12 +277,18 @@ fn describe(config: &ServerConfig) -> Description {
         StoreConfig::Embedded { dir } => ("embedded", Some(dir.display().to_string())),
         StoreConfig::Memory => ("memory", None),
     };
+    let identity = &config.identity;
+    let ways = [
+        ("token", matches!(config.auth, AuthConfig::Token(_))),
+        ("jwt", identity.jwt.is_some()),
+        ("forward-auth", identity.forward_auth.is_some()),
+    ];
     let auth = match config.auth {
-        AuthConfig::Token(_) if config.identity.jwt.is_some() => "token, jwt",
-        AuthConfig::Token(_) => "token",
-        AuthConfig::Credentials if config.identity.jwt.is_some() => "jwt",
-        AuthConfig::Credentials => "forward-auth",
-        AuthConfig::DevNoAuth => "none",
+        AuthConfig::DevNoAuth => "none".to_owned(),
+        AuthConfig::Token(_) | AuthConfig::Credentials => {
+            let ways: Vec<_> = ways.into_iter().filter_map(|(way, is_open)| is_open.then_some(way)).collect();
+            ways.join(", ")
+        }
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     Description { store, data_dir, auth, scheme }
@@ -291,7 +297,7 @@ fn describe(config: &ServerConfig) -> Description {
 struct Description {
     store: &'static str,
     data_dir: Option<String>,
-    auth: &'static str,
+    auth: String,
     scheme: &'static str,
 }
 

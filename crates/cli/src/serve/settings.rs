@@ -124,6 +124,9 @@ settings! {
     /// The same of operators [default: *]
     #[arg(long, env = "DURABLE_SESSIONS_OPERATOR_EVENTS", value_delimiter = ',', value_name = "TYPE", help_heading = "Identity")]
     operator_events: Vec<String>,
+    /// The same of owners [default: *]
+    #[arg(long, env = "DURABLE_SESSIONS_OWNER_EVENTS", value_delimiter = ',', value_name = "TYPE", help_heading = "Identity")]
+    owner_events: Vec<String>,
     /// PEM file with the certificate for TLS, and the intermediate ones after it
     #[arg(long, env = "DURABLE_SESSIONS_TLS_CERT", value_name = "FILE")]
     tls_cert: PathBuf,
