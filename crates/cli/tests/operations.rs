@@ -87,7 +87,7 @@ fn systemd_is_told_of_readiness_life_and_the_end() {
     };
     let ready = hear();
     assert_eq!(ready.first().map(String::as_str), Some("READY=1"), "{ready:?}");
-    assert!(ready.contains(&format!("STATUS=listening on http://{address}")), "{ready:?}");
+    assert!(ready.contains(&format!("STATUS=listening on {address}")), "{ready:?}");
     while hear().iter().filter(|word| *word == "WATCHDOG=1").count() < 3 {}
     terminate(&child);
     while !hear().contains(&"STOPPING=1".to_owned()) {}
