@@ -161,7 +161,7 @@ impl Authenticator {
         let Some(caller) = opened else { return Ok(None) };
         // Its end is that of the key at the latest; that the key is revoked only the store knows.
         let is_revoked = match &caller.validity.api_key {
-            Some(id) => self.api_keys.find(id).await.map_err(unread)?.is_none(),
+            Some(id) => self.api_keys.find(id).await.map_err(|why| unread(&why))?.is_none(),
             None => false,
         };
         Ok((!is_revoked).then_some(caller))
@@ -180,7 +180,7 @@ impl Authenticator {
         let refused = || unauthorized("the API key is not valid");
         let presented = Presented::parse(token).ok_or_else(refused)?;
         let found = self.api_keys.opened_by(&presented, self.now_ms()).await;
-        let key = found.map_err(unread)?.ok_or_else(refused)?;
+        let key = found.map_err(|why| unread(&why))?.ok_or_else(refused)?;
         let validity = Validity { ends_at_ms: key.expires_at, api_key: Some(key.id.into_boxed_str()) };
         key.claims.caller_for(Source::ApiKey, validity).map_err(|_| refused())
     }
@@ -252,7 +252,7 @@ impl Jwt {
     }
 }
 
-fn unread(why: ReadError) -> ApiError {
+fn unread(why: &ReadError) -> ApiError {
     tracing::error!(error_id = "api-key-store", %why, "API keys cannot be read");
     unavailable("the store is unavailable")
 }
