@@ -1,7 +1,8 @@
 //! `backup`, `restore` and `verify`: copies of all a server holds. Must not know HTTP, nor what is in a copy.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -65,7 +66,10 @@ async fn download(args: &BackupArgs, into: &Path) -> Result<Report, Failure> {
     let remote = Remote::new(&args.connection)?;
     let mut download = remote.backup().await?;
     let failed = |reason| Failure::Write { path: into.to_owned(), reason };
-    let mut file = BufWriter::new(File::create_new(into).map_err(failed)?);
+    let mut options = OpenOptions::new();
+    // For its owner only: it holds the keys of tokens.
+    let file = options.write(true).create_new(true).mode(0o600).open(into).map_err(failed)?;
+    let mut file = BufWriter::new(file);
     let mut progress = ProgressLine::new();
     let mut written = 0u64;
     while let Some(bytes) = download.next().await.map_err(|reason| remote.broken("the backup", &reason))? {
@@ -118,8 +122,10 @@ fn summary(report: &Report) -> String {
         format!(", as of {}", humantime::format_rfc3339_seconds(at))
     });
     let Report { streams, rows, producers, bytes, .. } = report;
+    let queued = report.inner_rows.map(|rows| format!(", {rows} queued or dead-lettered appends"));
     format!(
-        "{streams} streams, {rows} appends, {producers} producers; {bytes} bytes{}",
+        "{streams} streams, {rows} appends, {producers} producers{}; {bytes} bytes{}",
+        queued.unwrap_or_default(),
         taken.unwrap_or_default()
     )
 }

@@ -121,14 +121,19 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), ServeError> {
 }
 
 async fn serve(settings: &Settings, telemetry: &Telemetry) -> Result<(), ServeError> {
-    let stop = Signals::listen().map_err(ServeError::Signals)?;
+    let mut stop = Signals::listen().map_err(ServeError::Signals)?;
     let mut config = configuration(settings).await?;
     config.request_tracing = telemetry.request_tracing();
     // Without TLS a hangup is what it always was: the end of a process whose terminal is gone.
     let hangup = config.tls.is_some().then(|| signal(SignalKind::hangup())).transpose();
     let hangup = hangup.map_err(ServeError::Signals)?;
     let description = describe(&config);
-    let server = Server::bind(config).await?;
+    let server = tokio::select! {
+        biased;
+        // Nothing is served yet. The thread that opens the store ends with the process: it may at any moment.
+        () = stop.heard() => return Ok(()),
+        bound = Server::bind(config) => bound?,
+    };
     announce(&server, &description, settings.log_format.unwrap_or_default());
     let renewing = renew_certificates(hangup.zip(server.certificates()));
     let (mut first, second) = stop.split();
@@ -281,6 +286,7 @@ fn limits(settings: &Settings, limits: &mut Limits) {
         (settings.event_ids_cached_max, &mut limits.event_ids_cached_max),
         (settings.presence_users_max, &mut limits.presence_users_max),
         (settings.presence_connections_max, &mut limits.presence_connections_max),
+        (settings.presence_connections_per_user_max, &mut limits.presence_connections_per_user_max),
     ] {
         if let Some(number) = value {
             *field = number;
@@ -349,12 +355,18 @@ fn describe(config: &ServerConfig) -> Description {
         StoreConfig::Embedded { dir } => ("embedded", Some(dir.display().to_string())),
         StoreConfig::Memory => ("memory", None),
     };
+    let identity = &config.identity;
+    let ways = [
+        ("token", matches!(config.auth, AuthConfig::Token(_))),
+        ("jwt", identity.jwt.is_some()),
+        ("forward-auth", identity.forward_auth.is_some()),
+    ];
     let auth = match config.auth {
-        AuthConfig::Token(_) if config.identity.jwt.is_some() => "token, jwt",
-        AuthConfig::Token(_) => "token",
-        AuthConfig::Credentials if config.identity.jwt.is_some() => "jwt",
-        AuthConfig::Credentials => "forward-auth",
-        AuthConfig::DevNoAuth => "none",
+        AuthConfig::DevNoAuth => "none".to_owned(),
+        AuthConfig::Token(_) | AuthConfig::Credentials => {
+            let ways: Vec<_> = ways.into_iter().filter_map(|(way, is_open)| is_open.then_some(way)).collect();
+            ways.join(", ")
+        }
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     Description { store, data_dir, auth, scheme }
@@ -363,7 +375,7 @@ fn describe(config: &ServerConfig) -> Description {
 struct Description {
     store: &'static str,
     data_dir: Option<String>,
-    auth: &'static str,
+    auth: String,
     scheme: &'static str,
 }
 

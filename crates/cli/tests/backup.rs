@@ -3,6 +3,7 @@
 mod common;
 
 use common::{BINARY, Server, end, finish, spawn, write_recording};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 fn offline(arguments: &[&str]) -> common::Ended {
@@ -21,6 +22,8 @@ fn a_backup_under_load_is_restored_and_verified() {
     server.ok(&["backup", &at("copy")]);
     server.ok(&["backup", directory.path().to_str().unwrap()]);
     assert!(server.run(&["backup", &at("copy")]).code == 2, "it is there already");
+    let mode = std::fs::metadata(at("copy")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "it holds the keys of tokens");
     assert_eq!(end(replay).code, 0);
 
     assert_eq!(offline(&["verify", &at("copy")]).code, 0);

@@ -33,6 +33,30 @@ fn terminate(child: &Child) {
 }
 
 #[test]
+fn a_server_that_is_still_opening_its_store_can_be_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    // Opening a pipe waits for somebody to read from it.
+    let lock = data.join("streams.lock");
+    assert!(Command::new("mkfifo").arg(&lock).status().unwrap().success());
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut child = Command::new(BINARY)
+        .args(["serve", "--dev-no-auth", "--listen", &address.to_string(), "--data-dir"])
+        .arg(&data)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(common::eventually(|| TcpStream::connect(address).is_ok()));
+    terminate(&child);
+    let ended = common::eventually(|| child.try_wait().unwrap().is_some());
+    if !ended {
+        child.kill().unwrap();
+    }
+    assert!(ended && child.wait().unwrap().success());
+}
+
+#[test]
 fn systemd_is_told_of_readiness_life_and_the_end() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify");
@@ -63,7 +87,7 @@ fn systemd_is_told_of_readiness_life_and_the_end() {
     };
     let ready = hear();
     assert_eq!(ready.first().map(String::as_str), Some("READY=1"), "{ready:?}");
-    assert!(ready.contains(&format!("STATUS=listening on http://{address}")), "{ready:?}");
+    assert!(ready.contains(&format!("STATUS=listening on {address}")), "{ready:?}");
     while hear().iter().filter(|word| *word == "WATCHDOG=1").count() < 3 {}
     terminate(&child);
     while !hear().contains(&"STOPPING=1".to_owned()) {}

@@ -31,12 +31,6 @@ impl Offset {
         self.0
     }
 
-    /// The offset `units` further on, or `None` past the end of the range.
-    #[must_use]
-    pub fn checked_add(self, units: u64) -> Option<Self> {
-        self.0.checked_add(units).map(Self)
-    }
-
     /// The token as bytes, without allocating.
     #[must_use]
     pub fn to_token(self) -> [u8; OFFSET_TOKEN_LEN] {

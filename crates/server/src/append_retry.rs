@@ -9,13 +9,14 @@
 //! | failed while the append was with it | of a producer | tried again: it is recognised if it is there |
 //! | failed while the append was with it | plain | answered at once: nobody knows whether it will be there |
 //! | is full, or its queue is | any | answered at once: waiting would make an overload worse |
+//! | has given up, or is shut down | any | answered at once: it does not come back |
 //!
 //! How many wait is bounded (`Limits::append_retries_max`); one more is answered at once.
 
 use std::time::{Duration, Instant};
 
 use durable_sessions_protocol::StreamPath;
-use durable_sessions_storage::{Append, AppendError, Appended, StoreHealth};
+use durable_sessions_storage::{Append, AppendError, Appended, DegradedCause, StoreHealth};
 
 use crate::app::App;
 use crate::backoff::Backoff;
@@ -35,21 +36,25 @@ async fn attempts(app: &App, path: &StreamPath, append: Append) -> Result<Append
     let mut waiting = None;
     let mut failures = 0;
     loop {
-        let (failed, is_down) = match app.store.health() {
-            StoreHealth::Degraded { reason, .. } => (AppendError::Unavailable(reason.to_string()), false),
-            StoreHealth::Down(reason) => (AppendError::Unavailable(reason.to_string()), true),
+        let refusal = match app.store.health() {
+            // A full store answers at once, and still recognises what it has already.
+            StoreHealth::Ready(_) | StoreHealth::Degraded { cause: DegradedCause::StorageFull, .. } => None,
+            StoreHealth::Degraded { cause: DegradedCause::CommitFailed, reason } => Some((reason, false)),
+            StoreHealth::Degraded { cause: DegradedCause::RecoveryGivenUp, reason }
+            | StoreHealth::Down(reason) => Some((reason, true)),
+        };
+        let (failed, is_lost) = match refusal {
+            Some((reason, is_lost)) => (AppendError::Unavailable(reason.to_string()), is_lost),
             // Only a producer's append is needed again.
-            StoreHealth::Ready(_) if append.producer.is_none() => {
-                return subscriptions::append(app, path, append).await;
-            }
-            StoreHealth::Ready(_) => match subscriptions::append(app, path, append.clone()).await {
+            None if append.producer.is_none() => return subscriptions::append(app, path, append).await,
+            None => match subscriptions::append(app, path, append.clone()).await {
                 Err(failed @ AppendError::Unavailable(_)) => (failed, false),
                 answered => return answered,
             },
         };
         failures += 1;
-        // A store that is shut down does not come back, and neither does a server that stops.
-        if is_down || app.is_draining() || failures >= app.config.limits.append_attempts_max {
+        // A store that is shut down or has given up does not come back, and neither does a server that stops.
+        if is_lost || app.is_draining() || failures >= app.config.limits.append_attempts_max {
             return Err(failed);
         }
         if waiting.is_none() {
@@ -97,6 +102,23 @@ mod tests {
         faults.set(Fault::LostAnswer, 1);
         assert!(matches!(append(&app, &path, one(false)).await, Err(AppendError::Unavailable(_))));
         assert_eq!(faults.appends(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_store_that_is_full_or_has_given_up() {
+        let (app, faults, path) = broken_app(|_| {}).await;
+        let began = tokio::time::Instant::now();
+        // It decides itself: this one it can take.
+        faults.set(Fault::SaysFull, u32::MAX);
+        append(&app, &path, one(true)).await.unwrap();
+        assert!(append(&app, &path, one(true)).await.unwrap().duplicate);
+        assert_eq!(faults.appends(), 2);
+        faults.set(Fault::StorageFull, 1);
+        assert!(matches!(append(&app, &path, one(false)).await, Err(AppendError::StorageFull)));
+        faults.set(Fault::GivenUp, u32::MAX);
+        assert!(matches!(append(&app, &path, one(true)).await, Err(AppendError::Unavailable(_))));
+        assert_eq!((faults.appends(), faults.asked_unready()), (0, 1));
+        assert_eq!(began.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

@@ -207,6 +207,10 @@ impl ServerConfig {
             ("event_ids_cached_max", limits.event_ids_cached_max),
             ("presence_users_max", limits.presence_users_max),
             ("presence_connections_max", limits.presence_connections_max),
+            ("presence_connections_per_user_max", limits.presence_connections_per_user_max),
+            ("queue_len_max", self.store_options.queue_len_max),
+            ("group_len_max", self.store_options.group_len_max),
+            ("engine_reads_max", self.store_options.engine_reads_max),
         ] {
             if value == 0 {
                 return Err(InvalidConfig::Zero(name));
@@ -414,6 +418,8 @@ pub struct Limits {
     pub presence_users_max: usize,
     /// Connections present in all sessions: 429 beyond.
     pub presence_connections_max: usize,
+    /// Connections that one user of one project is present by, in all sessions: 429 beyond.
+    pub presence_connections_per_user_max: usize,
 }
 
 /// What happens to written session events of types that are neither in the catalogue nor among
@@ -468,6 +474,7 @@ impl Default for Limits {
             event_ids_cached_max: 500_000,
             presence_users_max: 200,
             presence_connections_max: 50_000,
+            presence_connections_per_user_max: 1_000,
         }
     }
 }
@@ -484,6 +491,21 @@ mod tests {
         assert_eq!(open("127.0.0.1:0"), Ok(()));
         assert_eq!(open("[::1]:0"), Ok(()));
         assert!(matches!(open("0.0.0.0:4437"), Err(InvalidConfig::NoAuthBeyondLoopback(_))));
+    }
+
+    #[test]
+    fn a_store_that_could_do_nothing_is_refused() {
+        let of = |change: fn(&mut StoreOptions)| {
+            let listen = "127.0.0.1:0".parse().unwrap();
+            let mut config = ServerConfig::new(listen, StoreConfig::Memory, AuthConfig::DevNoAuth);
+            change(&mut config.store_options);
+            config.validate()
+        };
+        assert_eq!(of(|options| options.queue_len_max = 0), Err(InvalidConfig::Zero("queue_len_max")));
+        assert_eq!(of(|options| options.group_len_max = 0), Err(InvalidConfig::Zero("group_len_max")));
+        assert_eq!(of(|options| options.engine_reads_max = 0), Err(InvalidConfig::Zero("engine_reads_max")));
+        // Sizes that only cost speed may be.
+        assert_eq!(of(|options| options.tail_window_bytes = 0), Ok(()));
     }
 
     #[test]

@@ -55,6 +55,7 @@ impl Cors {
             names::STREAM_TTL,
             names::STREAM_EXPIRES_AT,
             names::STREAM_RETENTION,
+            names::STREAM_DURABILITY,
             names::STREAM_SSE_DATA_ENCODING,
             names::STREAM_FIRST_OFFSET,
             names::STREAM_MESSAGE_COUNT,
@@ -114,7 +115,8 @@ impl Cors {
     /// page of any site could otherwise append to a developer's local streams with a "simple" request.
     pub(crate) fn permits_unauthenticated(&self, method: &Method, headers: &HeaderMap) -> bool {
         // A name that is not this machine's is DNS rebinding: a foreign page that resolved itself to loopback.
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        // Browsers always say which host they mean; who says nothing is none.
+        let host = headers.get(HOST).map(|host| host.to_str().unwrap_or_default());
         if host.is_some_and(|host| !is_loopback_authority(host)) {
             return false;
         }
@@ -159,6 +161,15 @@ mod tests {
         {
             assert!(!is_loopback_origin(no), "{no}");
         }
+    }
+
+    #[test]
+    fn who_names_no_host_is_no_browser() {
+        let cors = Cors::new(CorsOrigins::Loopback);
+        let mut headers = HeaderMap::new();
+        assert!(cors.permits_unauthenticated(&Method::POST, &headers));
+        headers.insert(HOST, HeaderValue::from_bytes(b"\xff").unwrap());
+        assert!(!cors.permits_unauthenticated(&Method::GET, &headers));
     }
 
     #[test]

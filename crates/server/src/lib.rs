@@ -50,6 +50,7 @@ mod request_id;
 mod request_tracing;
 mod retention;
 mod router;
+mod seldom;
 mod server;
 mod session;
 mod socket;

@@ -23,11 +23,17 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/auth/cookie", post(api::create_cookie).delete(api::delete_cookie).fallback(only_cookie))
         .route("/api/auth/keys", get(api::list_keys).post(api::create_key).fallback(only_keys))
         .route("/api/auth/keys/{id}", delete(api::revoke_key).fallback(only_delete))
-        .route("/api/backup", get(api::backup).fallback(only_get))
-        .route("/api/dead-letters", get(api::list_dead_letters).delete(api::purge_dead_letters))
-        .route("/api/dead-letters/redrive", post(api::redrive_dead_letters))
-        .route("/api/dead-letters/{id}", get(api::show_dead_letter).delete(api::purge_dead_letter))
-        .route("/api/dead-letters/{id}/redrive", post(api::redrive_dead_letter))
+        .route("/api/backup", get(api::backup).fallback(only_get_api))
+        .route(
+            "/api/dead-letters",
+            get(api::list_dead_letters).delete(api::purge_dead_letters).fallback(only_letters),
+        )
+        .route("/api/dead-letters/redrive", post(api::redrive_dead_letters).fallback(only_post))
+        .route(
+            "/api/dead-letters/{id}",
+            get(api::show_dead_letter).delete(api::purge_dead_letter).fallback(only_letters),
+        )
+        .route("/api/dead-letters/{id}/redrive", post(api::redrive_dead_letter).fallback(only_post))
         .merge(api::routes().method_not_allowed_fallback(other_method))
         .route("/api/{*path}", any(missing_api))
         .route("/metrics", get(metrics::metrics).fallback(only_get))
@@ -58,12 +64,20 @@ async fn only_get() -> ApiError {
     ApiError::method_not_allowed("GET, HEAD")
 }
 
+async fn only_get_api() -> Response {
+    ApiError::method_not_allowed("GET, HEAD").into_api_response()
+}
+
 async fn only_post() -> Response {
     ApiError::method_not_allowed("POST").into_api_response()
 }
 
 async fn only_delete() -> Response {
     ApiError::method_not_allowed("DELETE").into_api_response()
+}
+
+async fn only_letters() -> Response {
+    ApiError::method_not_allowed("GET, HEAD, DELETE").into_api_response()
 }
 
 async fn only_cookie() -> Response {

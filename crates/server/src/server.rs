@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use durable_sessions_storage::{OpenError, ReadError, StoreHealth, StreamStore};
+use durable_sessions_storage::{DegradedCause, OpenError, ReadError, StoreHealth, StreamStore};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
@@ -37,6 +37,8 @@ use crate::tls::{Certificates, TlsConfig, TlsError};
 
 /// Connections at a time to the address of metrics.
 const METRICS_CONNECTIONS_MAX: usize = 64;
+/// Summaries made at a time: each parses a whole session.
+const SUMMARIES_MAX: usize = 4;
 /// How long accepting pauses when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What is left of the shutdown deadline for connections that had to be cut.
@@ -163,8 +165,7 @@ impl Server {
         let open_streams = OpenStreams::open(&*store, limits.open_streams_per_identity_max)
             .await
             .map_err(StartError::Sessions)?;
-        let presence =
-            Presence::new(config.presence_ttl, limits.presence_users_max, limits.presence_connections_max);
+        let presence = Presence::new(config.presence_ttl, limits);
         presence.take_up(&sessions, config.store_options.clock.now_ms());
         Ok(App {
             authenticator,
@@ -177,6 +178,7 @@ impl Server {
             unsent: ByteBudget::new(limits.unsent_bytes_max),
             bodies: ByteBudget::new(limits.bodies_bytes_max),
             retrying: Semaphore::new(limits.append_retries_max),
+            summing: Semaphore::new(SUMMARIES_MAX),
             spool: Arc::new(spool),
             metrics: Metrics::new(),
             quota: Quota::new(limits),
@@ -298,7 +300,11 @@ impl Pulse {
     #[must_use]
     pub fn beats(&self) -> bool {
         let Some(app) = self.0.upgrade() else { return true };
-        app.is_draining() || !matches!(app.store.health(), StoreHealth::Down(_))
+        let is_lost = matches!(
+            app.store.health(),
+            StoreHealth::Down(_) | StoreHealth::Degraded { cause: DegradedCause::RecoveryGivenUp, .. }
+        );
+        app.is_draining() || !is_lost
     }
 }
 
@@ -340,7 +346,7 @@ async fn accept(
                     }
                 });
             }
-            // The peer gave up, or descriptors ran out: neither is a fault of the listening socket.
+            // The peer gave up, something ran out, the network is away: no fault of the listening socket.
             Err(error) if is_passing(&error) => {
                 tracing::warn!(error_id = "accept-failed", %error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -350,14 +356,43 @@ async fn accept(
     }
 }
 
+/// Whether accepting may go on. Systems report all kinds of troubles of the connection or of themselves here; only those
+/// that say that this is no listening socket stay.
 fn is_passing(error: &io::Error) -> bool {
-    // EMFILE and ENFILE have no kind of their own: 24 and 23 on every Unix this runs on.
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::Interrupted
-            | io::ErrorKind::OutOfMemory
-    ) || matches!(error.raw_os_error(), Some(23 | 24))
+    const EBADF: i32 = 9;
+    const EINVAL: i32 = 22;
+    const ENOTSOCK: i32 = if cfg!(target_os = "linux") { 88 } else { 38 };
+    !matches!(error.raw_os_error(), None | Some(EBADF | EINVAL | ENOTSOCK))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fault, broken_app};
+
+    #[test]
+    fn only_a_socket_that_is_none_ends_accepting() {
+        // EPERM, EINTR, EAGAIN, ENOMEM, ENFILE, EMFILE; of Linux EPROTO, ENETDOWN, ENETUNREACH, ECONNABORTED, ENOBUFS,
+        // ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH.
+        for passing in [1, 4, 11, 12, 23, 24, 71, 100, 101, 103, 105, 110, 112, 113] {
+            assert!(is_passing(&io::Error::from_raw_os_error(passing)), "{passing}");
+        }
+        for lasting in [9, 22] {
+            assert!(!is_passing(&io::Error::from_raw_os_error(lasting)), "{lasting}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_pulse_stops_when_only_a_restart_helps() {
+        let (app, faults, _) = broken_app(|_| {}).await;
+        let app = Arc::new(app);
+        let pulse = Pulse(Arc::downgrade(&app));
+        assert!(pulse.beats());
+        for (fault, beats) in [(Fault::Unready, true), (Fault::SaysFull, true), (Fault::GivenUp, false)] {
+            faults.set(fault, 1);
+            assert_eq!(pulse.beats(), beats, "{fault:?}");
+        }
+        app.store.shutdown().await;
+        assert!(!pulse.beats());
+    }
 }

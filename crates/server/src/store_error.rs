@@ -1,5 +1,7 @@
 //! The one place where errors of the store become answers.
 
+use std::time::Duration;
+
 use durable_sessions_protocol::{Unit, header};
 use durable_sessions_storage::{AppendError, CreateError, DeleteError, ReadError};
 use http::StatusCode;
@@ -10,6 +12,7 @@ use crate::answer::{TRUE, number_value};
 use crate::error::ApiError;
 use crate::presence::PresenceError;
 use crate::quota::Limit;
+use crate::seldom::Seldom;
 use crate::session::ChangeError;
 use crate::stream::Namespace;
 
@@ -20,10 +23,13 @@ const UNAVAILABLE_RETRY_SECS: u32 = 5;
 /// After how many seconds somebody may have gone.
 const PRESENCE_RETRY_SECS: u32 = 10;
 
+/// While the store is unavailable that is logged so often.
+const SAID_INTERVAL: Duration = Duration::from_secs(10);
+
 /// After how many seconds a full store is worth another try: it looks for room every second.
 const FULL_RETRY_SECS: u32 = 10;
 
-fn storage_full(message: String) -> ApiError {
+pub(crate) fn storage_full(message: String) -> ApiError {
     ApiError::new(StatusCode::INSUFFICIENT_STORAGE, Code::StorageFull, message).retry_after(FULL_RETRY_SECS)
 }
 
@@ -52,9 +58,12 @@ fn overloaded() -> ApiError {
         .retry_after(OVERLOAD_RETRY_SECS)
 }
 
-/// The reason is for operators: it is logged here and not sent.
+/// The reason is for operators: it is logged here, not for every request of an outage, and not sent.
 fn unavailable(reason: &str) -> ApiError {
-    tracing::error!(error_id = "store-unavailable", reason, "the store is unavailable");
+    static SAID: Seldom = Seldom::new();
+    if let Some(unsaid) = SAID.due(SAID_INTERVAL) {
+        tracing::error!(error_id = "store-unavailable", reason, unsaid, "the store is unavailable");
+    }
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, "the store is unavailable")
         .retry_after(UNAVAILABLE_RETRY_SECS)
 }
@@ -180,7 +189,7 @@ impl StoreError for PresenceError {
         let (limit, max) = match self {
             Self::Change(error) => return error.answer(namespace),
             Self::UsersMax(max) => (Limit::PresenceUsers, max),
-            Self::ConnectionsMax(max) => (Limit::PresenceConnections, max),
+            Self::ConnectionsMax(max) | Self::ConnectionsPerUserMax(max) => (Limit::PresenceConnections, max),
         };
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyConnections, message)
             .limit(limit)

@@ -24,6 +24,14 @@ pub(crate) enum Fault {
     LostAnswer,
     /// An append finds its queue full.
     Overloaded,
+    /// An append finds no room on the disk.
+    StorageFull,
+    /// The stream has no more positions, for good.
+    StreamFull,
+    /// It says that the disk is full, and refuses.
+    SaysFull,
+    /// It says that it takes no appends and has given up on that.
+    GivenUp,
 }
 
 /// What is wrong with a store.
@@ -31,6 +39,7 @@ pub(crate) enum Fault {
 pub(crate) struct Faults {
     next: Mutex<Option<(Fault, u32)>>,
     appends: AtomicU32,
+    heads: AtomicU32,
     asked_unready: AtomicU32,
     /// Kept, so that the server is not taken for one that stops.
     drain: OnceLock<watch::Sender<bool>>,
@@ -47,6 +56,11 @@ impl Faults {
     /// Appends that came since.
     pub(crate) fn appends(&self) -> u32 {
         self.appends.load(Ordering::SeqCst)
+    }
+
+    /// How often somebody asked what a stream is.
+    pub(crate) fn heads(&self) -> u32 {
+        self.heads.load(Ordering::SeqCst)
     }
 
     /// How often somebody was told that it takes no appends.
@@ -100,8 +114,11 @@ impl StreamStore for FaultyStore {
 
     async fn append(&self, path: &StreamPath, append: Append) -> Result<Appended, AppendError> {
         self.faults.appends.fetch_add(1, Ordering::SeqCst);
-        match self.faults.take(&[Fault::LostAnswer, Fault::Overloaded]) {
+        match self.faults.take(&[Fault::LostAnswer, Fault::Overloaded, Fault::StorageFull, Fault::StreamFull])
+        {
             Some(Fault::Overloaded) => Err(AppendError::Overloaded),
+            Some(Fault::StorageFull) => Err(AppendError::StorageFull),
+            Some(Fault::StreamFull) => Err(AppendError::Full("no position is left")),
             Some(_) => {
                 self.inner.append(path, append).await?;
                 Err(AppendError::Unavailable("the answer is lost".into()))
@@ -115,6 +132,7 @@ impl StreamStore for FaultyStore {
     }
 
     async fn head(&self, path: &StreamPath) -> Result<StreamHead, ReadError> {
+        self.faults.heads.fetch_add(1, Ordering::SeqCst);
         self.inner.head(path).await
     }
 
@@ -140,13 +158,14 @@ impl StreamStore for FaultyStore {
     }
 
     fn health(&self) -> StoreHealth {
-        match self.faults.take(&[Fault::Unready]) {
-            Some(_) => {
-                self.faults.asked_unready.fetch_add(1, Ordering::SeqCst);
-                StoreHealth::Degraded { cause: DegradedCause::CommitFailed, reason: "out of order".into() }
-            }
-            None => self.inner.health(),
-        }
+        let cause = match self.faults.take(&[Fault::Unready, Fault::SaysFull, Fault::GivenUp]) {
+            None => return self.inner.health(),
+            Some(Fault::SaysFull) => DegradedCause::StorageFull,
+            Some(Fault::GivenUp) => DegradedCause::RecoveryGivenUp,
+            Some(_) => DegradedCause::CommitFailed,
+        };
+        self.faults.asked_unready.fetch_add(1, Ordering::SeqCst);
+        StoreHealth::Degraded { cause, reason: "out of order".into() }
     }
 
     fn stats(&self) -> StoreStats {

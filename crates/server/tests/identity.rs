@@ -344,6 +344,53 @@ async fn a_stream_token_ends() {
 }
 
 #[tokio::test]
+async fn what_is_made_with_a_credential_ends_with_it() {
+    let jwt = JwtConfig { leeway: Duration::ZERO, ..secret() };
+    let server = TestServer::start_with(with_jwt(jwt)).await;
+    send(&server, "PUT", SESSION, ADMIN, "").await;
+    let asked = r#"{"sessionId":"run-1"}"#;
+    let until = now_secs() + 100;
+    let mut short = claims("ada", "stream:read", json!({ "sessions": ["run-1"] }));
+    short["exp"] = until.into();
+    let short = Signer::hmac().token(None, &short);
+    for (path, body) in [("/api/auth/cookie", ""), ("/api/auth/stream-token", asked)] {
+        let made = send(&server, "POST", path, &short, body).await;
+        assert_eq!(made.json()["data"]["expiresAt"], until * 1_000, "{path}: {}", made.text());
+        if let Some(set) = made.header("set-cookie") {
+            let age: u64 = set.split("Max-Age=").nth(1).unwrap().parse().unwrap();
+            assert!(age <= 100, "{set}");
+        }
+    }
+
+    let key = |more: Value| {
+        let mut key = json!({ "subject": "ci", "scope": "stream:read", "sessions": ["run-1"] });
+        key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        key.to_string()
+    };
+    let made = send(&server, "POST", "/api/auth/keys", ADMIN, &key(json!({ "expiresIn": 50 }))).await;
+    let (text, ends) = (made.json()["data"]["key"].clone(), made.json()["data"]["expiresAt"].clone());
+    let cookie = send(&server, "POST", "/api/auth/cookie", text.as_str().unwrap(), "").await;
+    assert_eq!(cookie.json()["data"]["expiresAt"], ends);
+
+    // A key that is revoked takes with it what was made.
+    let made = send(&server, "POST", "/api/auth/keys", ADMIN, &key(json!({}))).await;
+    let id = made.json()["data"]["id"].as_str().unwrap().to_owned();
+    let text = made.json()["data"]["key"].as_str().unwrap().to_owned();
+    let cookie = send(&server, "POST", "/api/auth/cookie", &text, "").await;
+    let cookie = cookie.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let token = send(&server, "POST", "/api/auth/stream-token", &text, asked).await;
+    let token = token.json()["data"]["token"].as_str().unwrap().to_owned();
+    let read = async || {
+        let by_cookie = server.send(request_with("GET", SESSION, &[("cookie", &cookie)], "")).await;
+        let by_token = server.get(&format!("{SESSION}?token={token}")).await;
+        (by_cookie.status.as_u16(), by_token.status.as_u16())
+    };
+    assert_eq!(read().await, (200, 200));
+    assert_eq!(send(&server, "DELETE", &format!("/api/auth/keys/{id}"), ADMIN, "").await.status, 200);
+    assert_eq!(read().await, (401, 401));
+}
+
+#[tokio::test]
 async fn the_cookie_reads_and_does_nothing_else() {
     let server = TestServer::start_with(with_jwt(secret())).await;
     let ada = hs256("ada", "stream:read stream:write", json!({ "project": "p", "sessions": ["run-1"] }));

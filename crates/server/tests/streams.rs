@@ -138,6 +138,25 @@ async fn entity_tags_spare_what_is_known_but_never_hide_the_end() {
 }
 
 #[tokio::test]
+async fn that_nothing_has_come_yet_is_not_kept_by_caches() {
+    let server = TestServer::start().await;
+    let path = "/v1/stream/j";
+    server.send(request_with("PUT", path, &[JSON], "[1]")).await;
+    let next = server.get(path).await.header("stream-next-offset").unwrap().to_owned();
+    let at_tail = format!("{path}?offset={next}");
+    for (url, kept) in [(path, true), (&at_tail, false)] {
+        let read = server.get(url).await;
+        let cached = read.header("cache-control").unwrap();
+        assert_eq!((cached != "no-store", read.header("etag").is_some()), (kept, true), "{url}: {cached}");
+    }
+    // Nothing comes after the end of a closed stream, ever.
+    server.send(request_with("POST", path, &[("stream-closed", "true")], "")).await;
+    let end = server.get(&at_tail).await;
+    assert_eq!((end.text(), end.header("stream-closed")), ("[]", Some("true")));
+    assert!(end.header("cache-control").unwrap().contains("max-age"));
+}
+
+#[tokio::test]
 async fn answers_that_needed_a_token_are_private() {
     let server = TestServer::start_with(|config| config.auth = AuthConfig::Token(Secret::new("t"))).await;
     let token = ("authorization", "Bearer t");

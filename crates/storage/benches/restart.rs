@@ -150,7 +150,7 @@ async fn run(settings: &Settings) {
 
     let file = temporary.path().join("copy.dsbackup");
     timed("backup_export", async {
-        let mut export = store.export().await.unwrap();
+        let mut export = store.export(None).await.unwrap();
         let mut out = std::fs::File::create(&file).unwrap();
         while let Some(piece) = export.next().await {
             std::io::Write::write_all(&mut out, &piece.unwrap()).unwrap();

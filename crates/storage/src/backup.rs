@@ -2,11 +2,16 @@
 //! its data.
 //!
 //! ```text
-//! file   head | part | part | .. | end                                integers little endian
+//! file   store, or: "dsinner1" | store | store                         integers little endian
+//! store  head | part | part | .. | end
 //! head   "dsbackup" | version u32, 1 | layout u32 | taken at, Unix ms, i64 | salt u64 | xxh3 of these u64
-//! part   a frame as in the log: its body is a run of changes, about 256 KiB, keys ascending over the whole file
+//! part   a frame as in the log: its body is a run of changes, about 256 KiB, keys ascending over the whole store
 //! end    a frame without a body
 //! ```
+//!
+//! Of two stores the first is the *inner* one, which lies in the directory of the other ([`INNER_DIR`]) and whose content
+//! moves over into it. Its moment is before the other's: what has moved between the two is in both, and nothing is in
+//! neither.
 //!
 //! Frames are numbered from 0; checksums are seeded with the salt and the number, so a part that is missing, doubled,
 //! out of place or of another file is noticed, and so is a file that was cut: it has no end.
@@ -27,6 +32,9 @@ mod tests;
 pub use audit::{Problem, Report};
 pub use copy::{restore, verify_directory, verify_file, write};
 pub use export::Export;
+
+/// Below the directory of a store: another one, which is copied, checked and restored with it.
+pub const INNER_DIR: &str = "spool";
 
 use std::path::PathBuf;
 

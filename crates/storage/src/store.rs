@@ -113,11 +113,12 @@ pub trait StreamStore: Send + Sync + 'static {
     ) -> Result<Vec<(StreamPath, StreamHead)>, ReadError>;
 
     /// Everything the store holds at one moment, as a backup file, while appends go on. A store that has no copies says
-    /// so.
+    /// so. `inner` is a copy of the store that lies within this one's directory, begun before; it comes first.
     ///
     /// # Errors
     /// [`BackupError`].
-    async fn export(&self) -> Result<Export, BackupError> {
+    async fn export(&self, inner: Option<Export>) -> Result<Export, BackupError> {
+        drop(inner);
         Err(BackupError::Store("this store keeps nothing that could be copied".into()))
     }
 

@@ -90,6 +90,7 @@ pub(super) fn event_policy(settings: &Settings, policy: &mut EventPolicy) {
         (&settings.viewer_events, &mut policy.viewer),
         (&settings.participant_events, &mut policy.participant),
         (&settings.operator_events, &mut policy.operator),
+        (&settings.owner_events, &mut policy.owner),
     ] {
         if let Some(types) = value {
             field.clone_from(types);

@@ -124,6 +124,9 @@ settings! {
     /// The same of operators [default: *]
     #[arg(long, env = "DURABLE_SESSIONS_OPERATOR_EVENTS", value_delimiter = ',', value_name = "TYPE", help_heading = "Identity")]
     operator_events: Vec<String>,
+    /// The same of owners [default: *]
+    #[arg(long, env = "DURABLE_SESSIONS_OWNER_EVENTS", value_delimiter = ',', value_name = "TYPE", help_heading = "Identity")]
+    owner_events: Vec<String>,
     /// PEM file with the certificate for TLS, and the intermediate ones after it
     #[arg(long, env = "DURABLE_SESSIONS_TLS_CERT", value_name = "FILE")]
     tls_cert: PathBuf,
@@ -316,6 +319,9 @@ settings! {
     /// Connections present in all sessions [default: 50000]
     #[arg(long, env = "DURABLE_SESSIONS_PRESENCE_CONNECTIONS_MAX", value_name = "N", help_heading = "Limits")]
     presence_connections_max: usize,
+    /// Connections that one user of one project is present by, in all sessions [default: 1000]
+    #[arg(long, env = "DURABLE_SESSIONS_PRESENCE_CONNECTIONS_PER_USER_MAX", value_name = "N", help_heading = "Limits")]
+    presence_connections_per_user_max: usize,
     /// What the memory store may hold [default: 1GiB]
     #[arg(long, env = "DURABLE_SESSIONS_MEMORY_BYTES_MAX", value_name = "BYTES", help_heading = "Limits")]
     memory_bytes_max: Size,

@@ -20,7 +20,7 @@ impl Drop for Watchdog {
 
 /// Says that the server is ready, and begins to say that it lives, where that is asked for.
 pub(super) fn start(server: &BoundServer) -> Watchdog {
-    let status = format!("listening on http://{}", server.local_addr());
+    let status = format!("listening on {}", server.local_addr());
     notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
     let pulse = server.pulse();
     Watchdog(sd_notify::watchdog_enabled().map(|longest| tokio::spawn(beat(pulse, longest / 2))))

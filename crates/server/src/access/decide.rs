@@ -180,7 +180,7 @@ fn as_if_absent(claimed: Option<Role>, action: Action) -> Result<Role, Denied> {
 mod tests {
     use super::*;
     use crate::access::RoleClaims;
-    use crate::identity::{Patterns, Scopes, Source};
+    use crate::identity::{Patterns, Scopes, Source, Validity};
     use std::collections::BTreeMap;
 
     const PATH: &str = "sessions/run-1";
@@ -193,6 +193,7 @@ mod tests {
             sessions: sessions.map(|texts| Patterns::parse(texts.iter().copied()).unwrap()),
             roles: RoleClaims::NONE,
             source: Source::Jwt,
+            validity: Validity::default(),
         }
     }
 

@@ -86,7 +86,7 @@ mod tests {
     use durable_sessions_schema::CustomEvents;
 
     use crate::access::{Role, RoleClaims};
-    use crate::identity::{Scope, Scopes, Source};
+    use crate::identity::{Scope, Scopes, Source, Validity};
     use crate::session::EventRules;
     use crate::{Limits, UnknownEvents};
 
@@ -98,6 +98,7 @@ mod tests {
             sessions: None,
             roles: RoleClaims::NONE,
             source: Source::Jwt,
+            validity: Validity::default(),
         };
         let writer = Writer { caller: &caller, permit: Permit::Role { role, presence_only } };
         writer.check(&EventPolicy::default(), written).map_err(|error| error.code())

@@ -1,4 +1,4 @@
-//! `GET /api/backup`: everything the store holds at one moment, as a backup file, while it serves.
+//! `GET /api/backup`: everything the server holds, streams and queued appends, as a backup file, while it serves.
 
 use std::sync::Arc;
 
@@ -41,7 +41,12 @@ pub(crate) async fn backup(admin: Result<Admin, ApiError>, State(app): State<Arc
         );
         refusal.into_api_response()
     };
-    let mut export = match app.store.export().await {
+    let exported = async {
+        // The queue first: what leaves it after its moment is in the streams at theirs.
+        let queue = app.spool.export().await?;
+        app.store.export(queue).await
+    };
+    let mut export = match exported.await {
         Ok(export) => export,
         Err(error) => return refused(error),
     };

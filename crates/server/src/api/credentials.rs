@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use durable_sessions_protocol::StreamPath;
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::document::Failure;
+use super::envelope::PathId;
 use crate::Code;
 use crate::access::{Action, Ownership, Role, guard, guard_head};
 use crate::answer::NO_STORE;
@@ -196,7 +197,7 @@ async fn stream_token(app: &App, caller: &Caller, request: Request<Body>) -> Res
         sessions: Some(Texts::One(session.as_str().to_owned())),
         roles: None,
     };
-    let (token, expires_at) = seal(app, Purpose::StreamToken, claims, ttl).await?;
+    let (token, expires_at) = seal(app, caller, Purpose::StreamToken, claims, ttl).await?;
     audit::done(caller, "token-issued", path.as_str());
     Ok(success(
         StatusCode::CREATED,
@@ -230,9 +231,10 @@ async fn cookie(app: &App, caller: &Caller) -> Result<Response, ApiError> {
         return Err(forbidden("a cookie is made with the credential itself"));
     }
     let ttl = app.config.identity.cookie_ttl;
-    let (token, expires_at) = seal(app, Purpose::Cookie, caller.claims(), ttl).await?;
+    let (token, expires_at) = seal(app, caller, Purpose::Cookie, caller.claims(), ttl).await?;
+    let left_ms = expires_at.saturating_sub(app.authenticator.now_ms());
     let mut response = success(StatusCode::CREATED, &json!({ "expiresAt": expires_at }));
-    set_cookie(app, &mut response, &token, ttl.as_secs());
+    set_cookie(app, &mut response, &token, u64::try_from(left_ms / 1_000).unwrap_or(0));
     audit::done(caller, "token-issued", "cookie");
     Ok(response)
 }
@@ -262,16 +264,21 @@ fn set_cookie(app: &App, response: &mut Response, value: &str, max_age_secs: u64
     }
 }
 
+/// A token, and when it ends: after `ttl`, and with the credential of who asks for it.
 async fn seal(
     app: &App,
+    caller: &Caller,
     purpose: Purpose,
     claims: Claims,
     ttl: std::time::Duration,
 ) -> Result<(String, i64), ApiError> {
     let keys = app.authenticator.seals().await?;
     let ttl_ms = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+    let validity = &caller.validity;
     let expires_at_ms = app.authenticator.now_ms().saturating_add(ttl_ms);
-    let sealed = Sealed { purpose, expires_at_ms, claims };
+    let expires_at_ms = validity.ends_at_ms.map_or(expires_at_ms, |at| at.min(expires_at_ms));
+    let api_key = validity.api_key.as_deref().map(str::to_owned);
+    let sealed = Sealed { purpose, expires_at_ms, api_key, claims };
     let token = sealed.seal(&keys.tokens).ok_or_else(|| {
         ApiError::bad_request(Code::InvalidRequest, "the claims of the caller are too long for such a token")
     })?;
@@ -383,9 +390,9 @@ pub(crate) async fn list_keys(State(app): State<Arc<App>>, Extension(caller): Ex
 pub(crate) async fn revoke_key(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    id: PathId,
 ) -> Response {
-    answer(revoke(&app, &caller, &id).await)
+    answer(revoke(&app, &caller, &id.0).await)
 }
 
 async fn revoke(app: &App, caller: &Caller, id: &str) -> Result<Response, ApiError> {

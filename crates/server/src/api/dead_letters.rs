@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
@@ -12,12 +12,14 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::document::Failure;
+use super::envelope::PathId;
 use crate::Code;
 use crate::admin::Admin;
 use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::spool::{LetterError, id_text, parse_id};
+use crate::store_error::storage_full;
 
 /// A queued append that was given up.
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,6 +117,7 @@ impl From<LetterError> for ApiError {
                 let message = "too many appends are queued";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, message).retry_after(2)
             }
+            LetterError::StorageFull => storage_full(error.to_string()),
             LetterError::Unavailable(reason) => {
                 tracing::error!(
                     error_id = "dead-letters-unavailable",
@@ -186,14 +189,10 @@ pub(crate) async fn list_dead_letters(
         (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
     ),
 )]
-pub(crate) async fn show_dead_letter(
-    admin: Asked,
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Response {
+pub(crate) async fn show_dead_letter(admin: Asked, State(app): State<Arc<App>>, id: PathId) -> Response {
     let show = async {
         admin?;
-        let id = parse_id(&id).ok_or(LetterError::NotFound)?;
+        let id = parse_id(&id.0).ok_or(LetterError::NotFound)?;
         Ok(app.spool.letter(id).await?.whole(id))
     };
     respond(show.await)
@@ -213,14 +212,10 @@ pub(crate) async fn show_dead_letter(
         (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
     ),
 )]
-pub(crate) async fn redrive_dead_letter(
-    admin: Asked,
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Response {
+pub(crate) async fn redrive_dead_letter(admin: Asked, State(app): State<Arc<App>>, id: PathId) -> Response {
     let redrive = async {
         admin?;
-        redrive(&app, parse_id(&id).ok_or(LetterError::NotFound)?).await?;
+        redrive(&app, parse_id(&id.0).ok_or(LetterError::NotFound)?).await?;
         Ok(json!({ "redriven": 1, "more": false }))
     };
     respond(redrive.await)
@@ -240,14 +235,10 @@ pub(crate) async fn redrive_dead_letter(
         (status = 503, description = "STREAM_UNAVAILABLE", body = Failure),
     ),
 )]
-pub(crate) async fn purge_dead_letter(
-    admin: Asked,
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Response {
+pub(crate) async fn purge_dead_letter(admin: Asked, State(app): State<Arc<App>>, id: PathId) -> Response {
     let purge = async {
         admin?;
-        purge(&app, parse_id(&id).ok_or(LetterError::NotFound)?).await?;
+        purge(&app, parse_id(&id.0).ok_or(LetterError::NotFound)?).await?;
         Ok(json!({ "purged": 1, "more": false }))
     };
     respond(purge.await)
@@ -327,7 +318,7 @@ async fn sweep(app: &App, change: Change) -> Result<(usize, bool), LetterError> 
         match changed {
             Ok(()) => done += 1,
             Err(LetterError::NotFound) => {}
-            Err(LetterError::Full) if done > 0 => return Ok((done, true)),
+            Err(LetterError::Full | LetterError::StorageFull) if done > 0 => return Ok((done, true)),
             Err(error) => return Err(error),
         }
     }

@@ -1,5 +1,7 @@
 //! What the session API answers in: success and failure, and what its requests are parsed from. Must not know routes.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path};
 use axum::response::{IntoResponse, Response};
@@ -76,6 +78,18 @@ pub(crate) fn raw_json(status: StatusCode, body: impl Into<Body>) -> Response {
 pub(crate) struct SessionPath {
     pub(crate) id: String,
     pub(crate) path: StreamPath,
+}
+
+/// An id in the path of a route, as it was sent. One that is no text is empty, and found nowhere.
+pub(crate) struct PathId(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(id.map(|Path(id)| id).unwrap_or_default()))
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for SessionPath {

@@ -20,6 +20,11 @@ impl Pages {
         Self { path: path.clone(), stream_id, at, end, bytes_max: app.config.limits.page_bytes_max }
     }
 
+    /// Goes on at a later place: what was before it is there no more.
+    pub(crate) fn skip_to(&mut self, first: Offset) {
+        self.at = self.at.max(first);
+    }
+
     /// The next page; `None` at the end. What is missing on the way is an error: nothing is left out silently.
     pub(crate) async fn next(&mut self, store: &dyn StreamStore) -> Result<Option<Page>, ReadError> {
         if self.at >= self.end {

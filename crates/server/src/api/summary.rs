@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use durable_sessions_schema::{Event, Parser, Payload};
-use durable_sessions_storage::{Batch, ReadError};
+use durable_sessions_storage::{Batch, ReadError, StreamStore};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -101,34 +101,36 @@ pub(crate) async fn summarize_session(
 ) -> Answer {
     guard_existing(&app, &caller, Action::Read, &path).await?;
     let answer = |error: ReadError| error.answer(Namespace::Sessions);
-    loop {
-        let found = session::find(&app, &path).await.map_err(answer)?;
-        let range = (found.head.first_offset, found.head.next_offset);
-        let mut pages = Pages::new(&app, &path, found.head.stream_id, range);
-        let mut summary = Summary::default();
-        let mut parser = Parser::new();
-        let complete = loop {
-            match pages.next(&*app.store).await {
-                Ok(Some(page)) => {
-                    page.rows
-                        .iter()
-                        .flat_map(Batch::messages)
-                        .for_each(|event| summary.add(&mut parser, &event));
-                }
-                Ok(None) => break true,
-                // History was given up meanwhile: what is left is summed up.
-                Err(ReadError::Trimmed { .. }) => break false,
-                Err(error) => return Err(answer(error).into()),
-            }
-        };
-        if complete {
-            let session = SessionView::of(&id, &found);
-            return success(StatusCode::OK, SessionSummary { session, summary });
-        }
-    }
+    // Who waits has a connection or a stream of one, and those are bounded.
+    let _place = app.summing.acquire().await;
+    let found = session::find(&app, &path).await.map_err(answer)?;
+    let range = (found.head.first_offset, found.head.next_offset);
+    let pages = Pages::new(&app, &path, found.head.stream_id, range);
+    let summary = Summary::of(pages, &*app.store).await.map_err(answer)?;
+    success(StatusCode::OK, SessionSummary { session: SessionView::of(&id, &found), summary })
 }
 
 impl Summary {
+    /// Sums up everything that can still be read. Every step goes on, so that retention cannot hold it up.
+    async fn of(mut pages: Pages, store: &dyn StreamStore) -> Result<Self, ReadError> {
+        let mut summary = Self::default();
+        let mut parser = Parser::new();
+        loop {
+            match pages.next(store).await {
+                Ok(Some(page)) => {
+                    let events = page.rows.iter().flat_map(Batch::messages);
+                    events.for_each(|event| summary.add(&mut parser, &event));
+                    // Rows in memory are read without waiting.
+                    tokio::task::yield_now().await;
+                }
+                Ok(None) => return Ok(summary),
+                // History was given up meanwhile: what is left is summed up.
+                Err(ReadError::Trimmed { first, .. }) => pages.skip_to(first),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn add(&mut self, parser: &mut Parser, event: &[u8]) {
         self.events += 1;
         let Ok(view) = parser.parse_event(event) else {
@@ -192,6 +194,27 @@ fn name(names: &mut BTreeSet<String>, name: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::broken_app;
+    use bytes::Bytes;
+    use durable_sessions_protocol::Offset;
+    use durable_sessions_storage::{Append, Trim};
+
+    #[tokio::test]
+    async fn history_that_is_given_up_meanwhile_is_passed_over() {
+        let (app, _, path) = broken_app(|config| config.limits.page_bytes_max = 1).await;
+        for n in 0..6 {
+            let event = format!(r#"{{"id":"{n}","type":"chunk","timestamp":{n},"data":{{"text":"x"}}}}"#);
+            let batch = Some(Batch::message(Bytes::from(event)).unwrap());
+            app.store.append(&path, Append { batch, ..Append::default() }).await.unwrap();
+        }
+        let head = app.store.head(&path).await.unwrap();
+        let range = (head.first_offset, head.next_offset);
+        let mut pages = Pages::new(&app, &path, head.stream_id, range);
+        pages.next(&*app.store).await.unwrap();
+        app.store.trim(&path, Trim::Before(Offset::new(4))).await.unwrap();
+        let summary = Summary::of(pages, &*app.store).await.unwrap();
+        assert_eq!((summary.events, summary.first_event_at), (2, Some(4)));
+    }
 
     #[test]
     fn what_happened_is_counted() {

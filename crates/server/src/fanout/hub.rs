@@ -251,8 +251,12 @@ impl Hub {
         self.lock().ring.tail()
     }
 
-    fn publish(&self, frame: Frame, app: &App) {
+    /// Whether anybody may still want it: what the ring of a hub takes when it is over nobody would give back.
+    fn publish(&self, frame: Frame, app: &App) -> bool {
         let mut inner = self.lock();
+        if inner.ending.is_some() {
+            return false;
+        }
         let before = inner.ring.bytes();
         inner.ring.push(frame);
         inner.ring.trim(app.fanout.ring_bytes_allowed(before));
@@ -261,6 +265,7 @@ impl Hub {
         let wakers = inner.take_wakers(|_| true);
         drop(inner);
         wakers.into_iter().for_each(Waker::wake);
+        true
     }
 
     /// Passes a frame on that is not stored; the hub's task wakes who wants it.
@@ -357,7 +362,9 @@ impl Hub {
             let cursor = LiveCursor::answer(unix_secs(), None, 0).number();
             let frame = Frame::encode(self.framing, &page.rows, (page.from, page.next), more, cursor);
             at = frame.end;
-            self.publish(frame, app);
+            if !self.publish(frame, app) {
+                return Some(Ending::Gone);
+            }
         }
         tail.closed.then(|| {
             let mut control = Vec::with_capacity(128);
@@ -386,4 +393,29 @@ pub(crate) fn deadline(max_age: Duration, jitter: u64) -> Instant {
     let step = DEADLINE_STEP.min(max_age / 4).max(Duration::from_millis(1));
     let steps = age.as_nanos().div_ceil(step.as_nanos());
     Instant::now() + step * u32::try_from(steps).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::broken_app;
+    use durable_sessions_storage::Batch;
+
+    #[tokio::test]
+    async fn what_comes_after_the_last_subscriber_takes_no_memory() {
+        let (app, _, path) = broken_app(|_| {}).await;
+        let frame = |at: u64| {
+            let row = Batch::message(Bytes::from_static(b"1")).unwrap();
+            Frame::encode(Framing::Json, &[row], (Offset::new(at), Offset::new(at + 1)), false, 5)
+        };
+        let hub = Hub::new(path, 1, Framing::Json, Offset::ZERO);
+        let seated = hub.join(deadline(Duration::from_secs(60), 0), Offset::ZERO, false).unwrap();
+        assert!(hub.publish(frame(0), &app));
+        assert!(app.fanout.standing().ring_bytes > 0);
+        let bytes = hub.leave(seated.seat).unwrap();
+        app.fanout.account(bytes, 0);
+        // Its task was reading when the last one left.
+        assert!(!hub.publish(frame(1), &app));
+        assert_eq!(app.fanout.standing().ring_bytes, 0);
+    }
 }

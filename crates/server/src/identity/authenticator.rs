@@ -14,13 +14,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use durable_sessions_storage::{Clock, StreamStore};
+use durable_sessions_storage::{Clock, ReadError, StreamStore};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use tokio::sync::OnceCell;
 
 use super::api_key::{self, Presented};
 use super::bearer::{self, unauthorized};
-use super::caller::{Caller, Source};
+use super::caller::{Caller, Source, Validity};
 use super::config::safe_url;
 use super::forward::{Decision, Forward};
 use super::jwt::{self, JwtError, Rules};
@@ -48,6 +48,8 @@ pub(crate) struct Authenticator {
     jwt: Option<Jwt>,
     forward: Option<Forward>,
     pub(crate) api_keys: KeyStore,
+    /// Whether browsers reach the server over TLS.
+    over_tls: bool,
     store: Arc<dyn StreamStore>,
     clock: Arc<dyn Clock>,
     seals: OnceCell<Keys>,
@@ -90,6 +92,7 @@ impl Authenticator {
             jwt,
             forward,
             api_keys: KeyStore::new(store.clone(), identity.api_keys_max),
+            over_tls: config.is_reached_over_tls(),
             store,
             clock: config.store_options.clock.clone(),
             seals: OnceCell::new(),
@@ -122,7 +125,7 @@ impl Authenticator {
             return self.stream_token(method, path, token).await;
         }
         if !bearer::is_present(headers) {
-            if let Some(cookie) = route::cookie(headers)
+            if let Some(cookie) = route::cookie(headers, self.over_tls)
                 && route::takes_cookie(method, path)
                 && let Some(caller) = self.open(cookie, Purpose::Cookie).await?
             {
@@ -154,7 +157,14 @@ impl Authenticator {
     }
 
     async fn open(&self, token: &str, purpose: Purpose) -> Result<Option<Caller>, ApiError> {
-        Ok(Sealed::open(token, &self.seals().await?.tokens, purpose, self.now_ms()))
+        let opened = Sealed::open(token, &self.seals().await?.tokens, purpose, self.now_ms());
+        let Some(caller) = opened else { return Ok(None) };
+        // Its end is that of the key at the latest; that the key is revoked only the store knows.
+        let is_revoked = match &caller.validity.api_key {
+            Some(id) => self.api_keys.find(id).await.map_err(|why| unread(&why))?.is_none(),
+            None => false,
+        };
+        Ok((!is_revoked).then_some(caller))
     }
 
     /// A token in a URL is for one session, and for the routes that stream it.
@@ -170,11 +180,9 @@ impl Authenticator {
         let refused = || unauthorized("the API key is not valid");
         let presented = Presented::parse(token).ok_or_else(refused)?;
         let found = self.api_keys.opened_by(&presented, self.now_ms()).await;
-        let key = found.map_err(|why| {
-            tracing::error!(error_id = "api-key-store", %why, "API keys cannot be read");
-            unavailable("the store is unavailable")
-        })?;
-        key.and_then(|key| key.claims.caller(Source::ApiKey).ok()).ok_or_else(refused)
+        let key = found.map_err(|why| unread(&why))?.ok_or_else(refused)?;
+        let validity = Validity { ends_at_ms: key.expires_at, api_key: Some(key.id.into_boxed_str()) };
+        key.claims.caller_for(Source::ApiKey, validity).map_err(|_| refused())
     }
 
     async fn jwt(&self, token: &str) -> Result<Caller, ApiError> {
@@ -184,7 +192,11 @@ impl Authenticator {
             return Ok(caller);
         }
         let (claims, exp) = jwt.verify(token).await?;
-        let caller = claims.caller(Source::Jwt).map_err(|why| {
+        // As long as the token itself would be taken.
+        let ends_at_secs = exp.saturating_add(jwt.rules.leeway.as_secs());
+        let ends_at_ms = i64::try_from(ends_at_secs.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let validity = Validity { ends_at_ms: Some(ends_at_ms), api_key: None };
+        let caller = claims.caller_for(Source::Jwt, validity).map_err(|why| {
             tracing::debug!(%why, "a genuine token with claims of no use");
             unauthorized("the token's claims are not valid")
         })?;
@@ -238,6 +250,11 @@ impl Jwt {
             verified => verified.map_err(refused),
         }
     }
+}
+
+fn unread(why: &ReadError) -> ApiError {
+    tracing::error!(error_id = "api-key-store", %why, "API keys cannot be read");
+    unavailable("the store is unavailable")
 }
 
 /// RFC 6750, section 3.1.

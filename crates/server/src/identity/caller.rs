@@ -33,6 +33,17 @@ pub(crate) struct Identity {
     pub(crate) roles: RoleClaims,
     /// How it proved who it is.
     pub(crate) source: Source,
+    /// How long that counts.
+    pub(crate) validity: Validity,
+}
+
+/// How long a credential is good; what is made from it is good no longer. The default is for as long as the server says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Validity {
+    /// Unix milliseconds.
+    pub(crate) ends_at_ms: Option<i64>,
+    /// The id of the API key that it is, or was made with: as long as that is not revoked.
+    pub(crate) api_key: Option<Box<str>>,
 }
 
 /// Kinds of credentials.
@@ -106,6 +117,7 @@ impl Caller {
             sessions: None,
             roles: RoleClaims::NONE,
             source,
+            validity: Validity::default(),
         })
     }
 }

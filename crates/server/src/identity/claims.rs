@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use durable_sessions_schema::{ProjectId, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::caller::{Caller, Identity, Source};
+use super::caller::{Caller, Identity, Source, Validity};
 use super::pattern::{InvalidPattern, Patterns};
 use super::scope::Scopes;
 use crate::access::{Role, RoleClaims};
@@ -84,10 +84,18 @@ impl Claims {
     /// # Errors
     /// [`InvalidClaims`]: one bad claim spoils all of them.
     pub(crate) fn caller(&self, source: Source) -> Result<Caller, InvalidClaims> {
+        self.caller_for(source, Validity::default())
+    }
+
+    /// The same, when it is known how long the credential is good.
+    ///
+    /// # Errors
+    /// As [`Claims::caller`].
+    pub(crate) fn caller_for(&self, source: Source, validity: Validity) -> Result<Caller, InvalidClaims> {
         if self.sub == ADMIN_SUBJECT {
             return Err(InvalidClaims::AdminSubject);
         }
-        self.identity(source).map(Caller::new)
+        Ok(Caller::new(Identity { validity, ..self.identity(source)? }))
     }
 
     /// The same for credentials of this server, which may be the administrator's.
@@ -111,6 +119,7 @@ impl Claims {
             sessions: sessions.map_err(InvalidClaims::Sessions)?,
             roles,
             source,
+            validity: Validity::default(),
         })
     }
 }

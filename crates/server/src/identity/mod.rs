@@ -32,6 +32,8 @@ mod sealed;
 pub(crate) use api_key::{ApiKey, NAME_CHARS_MAX, is_key_id};
 pub(crate) use authenticator::Authenticator;
 pub(crate) use bearer::bearer_token;
+#[cfg(test)]
+pub(crate) use caller::Validity;
 pub(crate) use caller::{Caller, Identity, Source};
 pub(crate) use claims::{ADMIN_SUBJECT, Claims, InvalidClaims, RolesClaim, Texts};
 pub use config::{ForwardAuthConfig, IdentityConfig, InvalidIdentity, JwtConfig};

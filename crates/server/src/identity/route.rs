@@ -39,13 +39,15 @@ pub(crate) fn takes_cookie(method: &Method, path: &str) -> bool {
     reads && (streams || path == "/api/sessions" || path.starts_with(SESSIONS))
 }
 
-/// The value of our cookie. Two of them are none: a neighbour may have set the other one.
-pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The value of our cookie. Over TLS only the one with the prefix is ours: the other one a neighbour's host can set for us.
+/// Two of the same name are none, for the same reason.
+pub(super) fn cookie(headers: &HeaderMap, over_tls: bool) -> Option<&str> {
+    let ours = if over_tls { COOKIE_SECURE } else { COOKIE_PLAIN };
     let mut found = None;
     for list in headers.get_all(COOKIE) {
         for pair in list.to_str().ok()?.split(';') {
             let Some((name, value)) = pair.trim().split_once('=') else { continue };
-            if matches!(name, COOKIE_SECURE | COOKIE_PLAIN) && found.replace(value).is_some() {
+            if name == ours && found.replace(value).is_some() {
                 return None;
             }
         }
@@ -96,9 +98,11 @@ mod tests {
     fn two_cookies_are_none() {
         let mut headers = HeaderMap::new();
         headers.append(COOKIE, "a=b; durable-sessions=x".parse().unwrap());
-        assert_eq!(cookie(&headers), Some("x"));
+        assert_eq!((cookie(&headers, false), cookie(&headers, true)), (Some("x"), None));
         headers.append(COOKIE, "__Host-durable-sessions=y".parse().unwrap());
-        assert_eq!(cookie(&headers), None);
+        assert_eq!((cookie(&headers, false), cookie(&headers, true)), (Some("x"), Some("y")));
+        headers.append(COOKIE, "durable-sessions=z".parse().unwrap());
+        assert_eq!((cookie(&headers, false), cookie(&headers, true)), (None, Some("y")));
         assert_eq!(query_token("offset=-1&token=t&live=sse"), Some("t"));
         assert_eq!(query_token("xtoken=t"), None);
     }

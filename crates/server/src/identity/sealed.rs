@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
-use super::caller::{Caller, Source};
+use super::caller::{Caller, Identity, Source, Validity};
 use super::claims::Claims;
 
 /// What every token begins with.
@@ -35,6 +35,9 @@ pub(crate) struct Sealed {
     /// Unix milliseconds.
     #[serde(rename = "exp")]
     pub(crate) expires_at_ms: i64,
+    /// The API key that it was made with, which has to be there still.
+    #[serde(rename = "key", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) api_key: Option<String>,
     /// Whose it is.
     #[serde(flatten)]
     pub(crate) claims: Claims,
@@ -67,7 +70,11 @@ impl Sealed {
             Purpose::StreamToken => Source::StreamToken,
             Purpose::Cookie => Source::Cookie,
         };
-        sealed.claims.identity(source).ok().map(Caller::new)
+        let validity = Validity {
+            ends_at_ms: Some(sealed.expires_at_ms),
+            api_key: sealed.api_key.map(String::into_boxed_str),
+        };
+        sealed.claims.identity(source).ok().map(|identity| Caller::new(Identity { validity, ..identity }))
     }
 }
 
@@ -83,7 +90,7 @@ mod tests {
     fn sealed() -> Sealed {
         let claims = r#"{"sub":"ada","project":"p","scope":"stream:read","sessions":["run-1"]}"#;
         let claims = serde_json::from_str(claims).unwrap();
-        Sealed { purpose: Purpose::StreamToken, expires_at_ms: 1000, claims }
+        Sealed { purpose: Purpose::StreamToken, expires_at_ms: 1000, api_key: None, claims }
     }
 
     #[test]

@@ -4,38 +4,42 @@
 //! present; so after a restart everybody who was there is taken up again, and times out unless heard of. Cursors are
 //! passed on and not stored.
 //!
-//! Bounded: users of a session, connections of the server. Comings and goings of one session are stored one after the
+//! Bounded: users of a session, connections of a user and of the server. Comings and goings of one session are stored one after the
 //! other; between them, being heard of takes one short lock.
 
+mod connections;
 mod room;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use durable_sessions_protocol::StreamPath;
-use durable_sessions_schema::{Event, Payload, PresenceEntry, PresencePayload, UserId};
+use durable_sessions_schema::{Event, Payload, PresenceEntry, PresencePayload, ProjectId, UserId};
 use durable_sessions_storage::{AppendError, Batch, ReadError};
 
 use crate::app::App;
+use crate::config::Limits;
 use crate::session::{self, ChangeError, Directory, Found, Step};
+use connections::Connections;
 pub(crate) use room::Profile;
 use room::{Going, Room};
 
 /// All rooms of a server.
 pub(crate) struct Presence {
     rooms: Mutex<HashMap<StreamPath, Arc<Place>>>,
-    connections: AtomicUsize,
+    connections: Mutex<Connections>,
     ttl_ms: i64,
     users_max: usize,
     connections_max: usize,
+    connections_per_user_max: usize,
 }
 
 /// One session's room, and whose turn it is to store who comes and goes.
-#[derive(Default)]
 struct Place {
+    /// Whose session it is.
+    tenant: Option<ProjectId>,
     turn: tokio::sync::Mutex<()>,
     room: Mutex<Room>,
 }
@@ -47,18 +51,21 @@ pub(crate) enum PresenceError {
     UsersMax(usize),
     #[error("{0} connections are present, and there is no room for more")]
     ConnectionsMax(usize),
+    #[error("the user is present by {0} connections, and there is no room for more")]
+    ConnectionsPerUserMax(usize),
     #[error(transparent)]
     Change(#[from] ChangeError),
 }
 
 impl Presence {
-    pub(crate) fn new(ttl: Duration, users_max: usize, connections_max: usize) -> Self {
+    pub(crate) fn new(ttl: Duration, limits: &Limits) -> Self {
         Self {
             rooms: Mutex::default(),
-            connections: AtomicUsize::new(0),
+            connections: Mutex::default(),
             ttl_ms: i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX),
-            users_max,
-            connections_max,
+            users_max: limits.presence_users_max,
+            connections_max: limits.presence_connections_max,
+            connections_per_user_max: limits.presence_connections_per_user_max,
         }
     }
 
@@ -68,12 +75,12 @@ impl Presence {
             if entry.row.present.is_empty() {
                 continue;
             }
-            let place = self.place(&entry.path);
+            let place = self.place(&entry.path, sessions);
             let mut room = lock(&place.room);
             for (user, joined_at_ms) in &entry.row.present {
-                if let Ok(user) = user.parse() {
-                    room.take_up(user, *joined_at_ms, now_ms);
-                    self.connections.fetch_add(1, Ordering::Relaxed);
+                if let Ok(user) = user.parse::<UserId>() {
+                    room.take_up(user.clone(), *joined_at_ms, now_ms);
+                    lock(&self.connections).more((place.tenant.clone(), user), 1);
                 }
             }
         }
@@ -94,7 +101,7 @@ impl Presence {
         let Some(place) = lock(&self.rooms).get(path).cloned() else { return };
         {
             let mut room = lock(&place.room);
-            self.connections.fetch_sub(room.connections(), Ordering::Relaxed);
+            self.drop_all(&place, room.connections());
             *room = Room::default();
         }
         // Who is just coming in holds the place, and goes by its time to live.
@@ -116,8 +123,13 @@ impl Presence {
         }
     }
 
-    fn place(&self, path: &StreamPath) -> Arc<Place> {
-        lock(&self.rooms).entry(path.clone()).or_default().clone()
+    fn place(&self, path: &StreamPath, sessions: &Directory) -> Arc<Place> {
+        if let Some(place) = lock(&self.rooms).get(path) {
+            return place.clone();
+        }
+        let tenant = sessions.get(path).and_then(|entry| entry.ownership.as_ref()?.project_id.clone());
+        let place = Arc::new(Place { tenant, turn: tokio::sync::Mutex::default(), room: Mutex::default() });
+        lock(&self.rooms).entry(path.clone()).or_insert(place).clone()
     }
 
     /// Gives back a room that nobody is in or about to enter.
@@ -129,11 +141,19 @@ impl Presence {
         }
     }
 
-    fn count(&self, more: isize) {
+    fn count(&self, place: &Place, user: &UserId, more: isize) {
+        let member = (place.tenant.clone(), user.clone());
         if more >= 0 {
-            self.connections.fetch_add(more.unsigned_abs(), Ordering::Relaxed);
+            lock(&self.connections).more(member, more.unsigned_abs());
         } else {
-            self.connections.fetch_sub(more.unsigned_abs(), Ordering::Relaxed);
+            lock(&self.connections).fewer(&member, more.unsigned_abs());
+        }
+    }
+
+    fn drop_all(&self, place: &Place, dropped: Vec<(UserId, usize)>) {
+        let mut connections = lock(&self.connections);
+        for (user, fewer) in dropped {
+            connections.fewer(&(place.tenant.clone(), user), fewer);
         }
     }
 }
@@ -149,7 +169,7 @@ pub(crate) async fn be_there(
     let (app, path) = (app.clone(), path.clone());
     session::to_the_end(async move {
         let moves = news != Profile::default();
-        let place = app.presence.place(&path);
+        let place = app.presence.place(&path, &app.sessions);
         let entered = enter(&app, &path, &place, &user, &connection, news).await;
         let profile = lock(&place.room).profile(&user);
         drop(place);
@@ -184,8 +204,14 @@ async fn enter(
     let presence = &app.presence;
     let is_new = {
         let room = lock(&place.room);
-        if presence.connections.load(Ordering::Relaxed) >= presence.connections_max {
-            return Err(PresenceError::ConnectionsMax(presence.connections_max));
+        {
+            let connections = lock(&presence.connections);
+            if connections.all() >= presence.connections_max {
+                return Err(PresenceError::ConnectionsMax(presence.connections_max));
+            }
+            if connections.of(&(place.tenant.clone(), user.clone())) >= presence.connections_per_user_max {
+                return Err(PresenceError::ConnectionsPerUserMax(presence.connections_per_user_max));
+            }
         }
         let is_new = !room.has(user);
         if is_new && room.users() >= presence.users_max {
@@ -206,7 +232,8 @@ async fn enter(
         })
         .await?;
     }
-    presence.count(lock(&place.room).touch(user, connection, news, now_ms(app)));
+    let more = lock(&place.room).touch(user, connection, news, now_ms(app));
+    presence.count(place, user, more);
     Ok(is_new)
 }
 
@@ -216,7 +243,7 @@ pub(crate) async fn leave(app: &Arc<App>, path: &StreamPath, user: UserId, conne
     session::to_the_end(async move {
         let Some(place) = lock(&app.presence.rooms).get(&path).cloned() else { return };
         if lock(&place.room).leave(&user, &connection) {
-            app.presence.count(-1);
+            app.presence.count(&place, &user, -1);
             settle(&app, &path, &place).await;
         }
         drop(place);
@@ -291,7 +318,7 @@ pub(crate) async fn watch(app: Arc<App>) {
                 let mut room = lock(&place.room);
                 (room.expire(before_ms), !room.departing().is_empty())
             };
-            app.presence.connections.fetch_sub(dropped, Ordering::Relaxed);
+            app.presence.drop_all(&place, dropped);
             if departing {
                 settle(&app, &path, &place).await;
             }

@@ -80,8 +80,9 @@ impl Room {
         self.users.len()
     }
 
-    pub(crate) fn connections(&self) -> usize {
-        self.users.values().map(|user| user.connections.len()).sum()
+    /// How many connections each user is there by.
+    pub(crate) fn connections(&self) -> Vec<(UserId, usize)> {
+        self.users.iter().map(|(id, user)| (id.clone(), user.connections.len())).collect()
     }
 
     /// A connection is there. How many connections that makes more.
@@ -126,14 +127,17 @@ impl Room {
         true
     }
 
-    /// Drops connections not heard of since `before_ms`; how many.
-    pub(crate) fn expire(&mut self, before_ms: i64) -> usize {
-        let mut dropped = 0;
+    /// Drops connections not heard of since `before_ms`; how many of whom.
+    pub(crate) fn expire(&mut self, before_ms: i64) -> Vec<(UserId, usize)> {
+        let mut dropped = Vec::new();
         let mut gone = Vec::new();
         for (id, user) in &mut self.users {
             let before = user.connections.len();
             user.connections.retain(|_, last_seen_ms| *last_seen_ms > before_ms);
-            dropped += before - user.connections.len();
+            let fewer = before - user.connections.len();
+            if fewer > 0 {
+                dropped.push((id.clone(), fewer));
+            }
             if user.connections.is_empty() {
                 gone.push(id.clone());
             }
@@ -217,9 +221,9 @@ mod tests {
         let (mut room, ada) = (Room::default(), user("ada"));
         room.touch(&ada, "a", Profile { cursor: Some((1.0, 2.0)), ..Profile::default() }, 10);
         room.touch(&ada, "b", Profile::default(), 20);
-        assert_eq!(room.expire(10), 1);
+        assert_eq!(room.expire(10), [(ada.clone(), 1)]);
         assert!(room.has(&ada));
-        assert_eq!(room.expire(20), 1);
+        assert_eq!(room.expire(20), [(ada.clone(), 1)]);
         let departing = room.departing();
         assert_eq!((departing[0].1, departing[0].2.cursor), (Going::TimedOut, Some((1.0, 2.0))));
         room.departed(&ada);
@@ -235,8 +239,12 @@ mod tests {
         assert_eq!(room.touch(&ada, "tab", Profile::default(), 110), 0);
         assert_eq!((room.entries()[0].joined_at, room.entries()[0].connections), (5, 1));
         room.take_up(user("bob"), 5, 100);
-        assert_eq!(room.expire(100), 1);
+        assert_eq!(room.expire(100), [(user("bob"), 1)]);
         assert_eq!(room.departing()[0].0, user("bob"));
+    }
+
+    fn sum(connections: Vec<(UserId, usize)>) -> isize {
+        connections.into_iter().map(|(_, count)| count as isize).sum()
     }
 
     proptest! {
@@ -250,10 +258,10 @@ mod tests {
                 match what {
                     0 | 1 => counted += room.touch(&who, &tab, Profile::default(), now),
                     2 => counted -= isize::from(room.leave(&who, &tab)),
-                    _ => counted -= room.expire(now - 5) as isize,
+                    _ => counted -= sum(room.expire(now - 5)),
                 }
                 prop_assert!(room.departing().iter().all(|(user, ..)| !room.has(user)));
-                prop_assert_eq!(room.connections() as isize, counted);
+                prop_assert_eq!(sum(room.connections()), counted);
             }
         }
     }

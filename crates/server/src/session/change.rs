@@ -2,12 +2,14 @@
 //! routes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use durable_sessions_protocol::{ContentType, StreamPath};
 use durable_sessions_storage::{
     Append, AppendError, Appended, AttributesChange, Batch, CreateError, CreateStream, Created, DeleteError,
     ReadError, StreamHead,
 };
+use tokio::time::Instant;
 
 use super::{InvalidTransition, SessionRow};
 use crate::app::App;
@@ -15,6 +17,10 @@ use crate::{append_retry, subscriptions};
 
 /// How often a change begins anew because the row changed in between. Each time somebody else got through.
 const ATTEMPTS: usize = 64;
+/// How often a list that is full is looked through for sessions that have expired.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+/// Sessions looked at before others have a turn.
+const SWEEP_STEP_LEN: usize = 256;
 /// What becomes of a task that does not end by itself: the runtime is going down.
 const STOPPED: &str = "the server stops";
 
@@ -243,13 +249,26 @@ pub(crate) async fn delete(app: &Arc<App>, path: &StreamPath) -> Result<(), Dele
     .unwrap_or_else(|| Err(DeleteError::Unavailable(STOPPED.into())))
 }
 
-/// Drops sessions from the list whose streams are gone.
-async fn forget_expired(app: &App) {
-    for entry in app.sessions.all() {
-        if let Err(ReadError::NotFound | ReadError::Gone) = app.store.head(&entry.path).await {
-            app.sessions.remove(&entry.path, entry.stream_id);
+/// Drops sessions from the list whose streams are gone, unless that is being done, or was a moment ago: it looks at all
+/// of them, and whoever creates sessions while there is no room does so often.
+async fn forget_expired(app: &Arc<App>) {
+    let app = app.clone();
+    to_the_end(async move {
+        let Ok(mut sweep_at) = app.sessions.sweep_at.try_lock() else { return };
+        if sweep_at.is_some_and(|at| Instant::now() < at) {
+            return;
         }
-    }
+        for (n, entry) in app.sessions.all().iter().enumerate() {
+            if let Err(ReadError::NotFound | ReadError::Gone) = app.store.head(&entry.path).await {
+                app.sessions.remove(&entry.path, entry.stream_id);
+            }
+            if n % SWEEP_STEP_LEN == SWEEP_STEP_LEN - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        *sweep_at = Some(Instant::now() + SWEEP_INTERVAL);
+    })
+    .await;
 }
 
 fn now_ms(app: &App) -> i64 {
@@ -261,4 +280,33 @@ pub(crate) async fn to_the_end<T: Send + 'static>(
     change: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
     tokio::spawn(change).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use durable_sessions_storage::Lifetime;
+
+    use super::*;
+    use crate::testing::{broken_app, json_stream};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_list_is_not_looked_through_for_every_creation() {
+        let (app, faults, _) = broken_app(|config| config.limits.sessions_max = 2).await;
+        let app = Arc::new(app);
+        let new = async |name: &str, lifetime: Lifetime| {
+            let path: StreamPath = format!("sessions/{name}").parse().unwrap();
+            let stream = CreateStream { lifetime, ..json_stream() };
+            create(&app, &path, stream, &SessionRow::new(None)).await.is_ok()
+        };
+        assert!(new("a", Lifetime::Unlimited).await && new("b", Lifetime::ExpiresAtMs(0)).await);
+        assert!(new("c", Lifetime::Unlimited).await, "the expired one makes room");
+        let looked = faults.heads();
+        for _ in 0..20 {
+            assert!(!new("d", Lifetime::Unlimited).await);
+        }
+        assert_eq!(faults.heads(), looked);
+        tokio::time::advance(SWEEP_INTERVAL).await;
+        assert!(!new("d", Lifetime::Unlimited).await);
+        assert_eq!(faults.heads(), looked + 2);
+    }
 }

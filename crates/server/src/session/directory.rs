@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use durable_sessions_protocol::StreamPath;
 use durable_sessions_schema::{AgentId, SessionId, SessionStatus, TaskId};
 use durable_sessions_storage::{ReadError, StreamHead, StreamStore};
+use tokio::time::Instant;
 
 use super::{PREFIX, SessionRow, path_of};
 use crate::access::Ownership;
@@ -25,6 +26,8 @@ const SCAN_MAX: usize = 10_000;
 pub(crate) struct Directory {
     maps: RwLock<Maps>,
     max: usize,
+    /// Not to be looked through for sessions that are gone before this. Locked while that is done.
+    pub(super) sweep_at: tokio::sync::Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -75,9 +78,13 @@ pub(crate) struct ListPage {
 }
 
 impl Directory {
+    fn new(max: usize) -> Self {
+        Self { maps: RwLock::default(), max, sweep_at: tokio::sync::Mutex::default() }
+    }
+
     /// Reads all rows. `max` bounds what is created later; what is there is there.
     pub(crate) async fn open(store: &dyn StreamStore, max: usize) -> Result<Self, ReadError> {
-        let directory = Self { maps: RwLock::default(), max };
+        let directory = Self::new(max);
         let mut after: Option<StreamPath> = None;
         loop {
             let page = store.list(PREFIX, after.as_ref(), PAGE).await?;
@@ -243,7 +250,7 @@ mod tests {
     use durable_sessions_storage::Lifetime;
 
     fn directory(max: usize) -> Directory {
-        Directory { maps: RwLock::default(), max }
+        Directory::new(max)
     }
 
     fn head(stream_id: u64, version: u64, created_at_ms: i64, title: &str) -> StreamHead {

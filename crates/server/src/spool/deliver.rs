@@ -158,9 +158,10 @@ async fn try_once(app: &Arc<App>, opened: &Opened, group: &Group) -> Outcome {
         // The next one of this stream was written under a later epoch, and it only began when this one was done. The
         // process ended before this one was taken from the queue.
         Err(AppendError::StaleEpoch { .. }) if is_own_claim => Outcome::Delivered,
-        Err(error @ (AppendError::Overloaded | AppendError::Full(_) | AppendError::StorageFull)) => {
-            Outcome::Failed { message: error.to_string(), known: true }
-        }
+        // The same as a store that says so before it is asked, and costs no attempt either. It ends when there is room;
+        // a stream that is full for good is refused below.
+        Err(AppendError::StorageFull) => Outcome::Hindered,
+        Err(error @ AppendError::Overloaded) => Outcome::Failed { message: error.to_string(), known: true },
         Err(AppendError::Unavailable(message)) => Outcome::Failed { message, known: false },
         Err(error) => {
             let message = error.to_string();

@@ -22,6 +22,9 @@ pub(crate) enum LetterError {
     /// It cannot be queued again now.
     #[error("too many appends are queued")]
     Full,
+    /// The disk, or the memory, has no room for it.
+    #[error("there is no storage left for queued appends")]
+    StorageFull,
     /// The spool's store does not work, or what it holds is damaged.
     #[error("dead letters are unavailable: {0}")]
     Unavailable(String),
@@ -133,6 +136,7 @@ impl Spool {
         let path = entry.path().map_err(|error| LetterError::Unavailable(error.to_string()))?;
         self.put(path, entry, Duration::ZERO).await.map_err(|error| match error {
             AcceptError::Full => LetterError::Full,
+            AcceptError::StorageFull => LetterError::StorageFull,
             error => LetterError::Unavailable(error.to_string()),
         })?;
         match self.purge(id).await {

@@ -19,6 +19,8 @@
 //! |---|---|
 //! | `queued_appends_max`, `queued_bytes_max` | refused, 503 with `Retry-After` |
 //! | `queued_attempts_max` | becomes a dead letter |
+//! | the disk, under the streams | the lane stands still until there is room |
+//! | the disk, under the queue | refused, 507 with `Retry-After` |
 //! | `dead_letters_max` | the lane stands still until there is room, and readiness says so |
 
 mod dead_letter;
@@ -37,8 +39,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use durable_sessions_protocol::{ContentType, Offset, StreamPath};
+use durable_sessions_storage::backup::{BackupError, Export, INNER_DIR};
 use durable_sessions_storage::{
-    Append, AppendError, Batch, Clock, CreateStream, OpenError, ReadError, StoreOptions, StreamStore,
+    Append, AppendError, Batch, Clock, CreateError, CreateStream, OpenError, ReadError, StoreOptions,
+    StreamStore,
 };
 use tokio::sync::{Notify, OnceCell, oneshot};
 
@@ -89,6 +93,9 @@ pub(crate) enum AcceptError {
     /// There is no room.
     #[error("too many appends are queued")]
     Full,
+    /// The disk, or the memory, has no room for it.
+    #[error("there is no storage left for queued appends")]
+    StorageFull,
     /// The payload cannot be kept.
     #[error(transparent)]
     Unfit(#[from] Unreadable),
@@ -102,6 +109,8 @@ pub(crate) enum AcceptError {
 pub(crate) enum SpoolError {
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error("there is no storage left for queued appends")]
+    StorageFull,
     #[error("cannot read the queued appends: {0}")]
     Read(String),
 }
@@ -123,7 +132,7 @@ impl Spool {
             ..config.store_options.clone()
         };
         Self {
-            place: config.store.beside("spool"),
+            place: config.store.beside(INNER_DIR),
             options,
             opened: OnceCell::new(),
             state: Mutex::new(State::new(limits)),
@@ -155,7 +164,10 @@ impl Spool {
             .map_err(|_| SpoolError::Read("opening it panicked".into()))??;
         let failed = |error: &dyn std::fmt::Display| SpoolError::Read(error.to_string());
         let queue: StreamPath = QUEUE.parse().map_err(|error| failed(&error))?;
-        let created = store.create(&queue, json_stream(None)).await.map_err(|error| failed(&error))?;
+        let created = store.create(&queue, json_stream(None)).await.map_err(|error| match error {
+            CreateError::StorageFull => SpoolError::StorageFull,
+            error => failed(&error),
+        })?;
         let opened = Opened {
             producer_prefix: format!("durable-sessions-spool-{}", created.head.created_at_ms),
             store,
@@ -242,11 +254,15 @@ impl Spool {
     }
 
     async fn write(&self, batch: Batch) -> Result<u64, AcceptError> {
-        let opened = self.opened().await.map_err(|error| AcceptError::Unavailable(error.to_string()))?;
+        let opened = self.opened().await.map_err(|error| match error {
+            SpoolError::StorageFull => AcceptError::StorageFull,
+            error => AcceptError::Unavailable(error.to_string()),
+        })?;
         let append = Append { batch: Some(batch), ..Append::default() };
         match opened.store.append(&opened.queue, append).await {
             Ok(appended) => Ok(appended.next_offset.position().saturating_sub(1)),
-            Err(AppendError::Overloaded | AppendError::Full(_)) => Err(AcceptError::Full),
+            Err(AppendError::Overloaded) => Err(AcceptError::Full),
+            Err(AppendError::StorageFull) => Err(AcceptError::StorageFull),
             Err(error) => Err(AcceptError::Unavailable(error.to_string())),
         }
     }
@@ -281,6 +297,14 @@ impl Spool {
             complaints.push("queued-append-unreadable");
         }
         complaints
+    }
+
+    /// A copy of the queue and the dead letters, if there are any.
+    pub(crate) async fn export(&self) -> Result<Option<Export>, BackupError> {
+        match self.opened.get() {
+            Some(opened) => opened.store.export(None).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Makes what is queued durable, and lets go of the files.

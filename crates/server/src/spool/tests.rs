@@ -81,6 +81,52 @@ async fn a_store_that_takes_nothing_is_waited_for_and_costs_no_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_full_disk_is_waited_for_and_a_stream_that_is_full_for_good_is_not() {
+    let (app, faults, path) = broken_app(|config| config.limits.queued_attempts_max = 3).await;
+    let app = Arc::new(app);
+    // The append that finds it out, again and again: the store says all the time that it is ready.
+    faults.set(Fault::StorageFull, 20);
+    for text in ["1", "2"] {
+        app.spool.accept(&queued(&path, text)).await.unwrap();
+    }
+    let delivering = start(&app);
+    until(|| app.spool.depth().entries == 0).await;
+    assert_eq!((content(&*app.store, &path).await, faults.appends()), (vec!["1".into(), "2".into()], 22));
+    assert_eq!(app.spool.depth().dead_letters, 0);
+
+    faults.set(Fault::StreamFull, u32::MAX);
+    let id = app.spool.accept(&queued(&path, "3")).await.unwrap();
+    until(|| app.spool.depth().dead_letters == 1).await;
+    let letter = app.spool.letter(id).await.unwrap();
+    assert_eq!((letter.attempts, letter.reason.code.as_str()), (1, "STORAGE_FULL"));
+    delivering.abort();
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_under_the_queue_is_no_outage() {
+    let dir = tempfile::tempdir().unwrap();
+    for free_bytes_min in [u64::MAX, 0, u64::MAX] {
+        // The first time the queue itself cannot be made, the last time it is there.
+        let (app, _, path) = broken_app(|config| {
+            config.store = StoreConfig::Embedded { dir: dir.path().to_owned() };
+            config.store_options.disk_free_bytes_min = free_bytes_min;
+        })
+        .await;
+        let app = Arc::new(app);
+        let accepted = app.spool.accept(&queued(&path, "1")).await;
+        match (free_bytes_min, accepted) {
+            (0, Ok(_)) => {}
+            (u64::MAX, Err(error @ AcceptError::StorageFull)) => {
+                let answer = crate::error::ApiError::from(error).into_api_response();
+                assert_eq!(answer.status(), 507);
+            }
+            (_, other) => panic!("{other:?}"),
+        }
+        app.spool.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_delivered_is_kept_and_may_be_tried_again_or_deleted() {
     let (app, faults, path) = broken_app(|config| config.limits.queued_attempts_max = 3).await;
     let app = Arc::new(app);

@@ -8,7 +8,7 @@ use durable_sessions_storage::Page;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::answer::{TRUE, ascii, content_type_value, offset_value};
+use crate::answer::{NO_STORE, TRUE, ascii, content_type_value, offset_value};
 
 const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=60, stale-while-revalidate=300");
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=60, stale-while-revalidate=300");
@@ -36,12 +36,22 @@ pub(crate) fn answer(page: &Page, request: &HeaderMap, public: bool) -> Response
     };
     let headers = response.headers_mut();
     headers.insert(ETAG, ascii(Bytes::from(tag)));
-    headers.insert(CACHE_CONTROL, if public { PUBLIC } else { PRIVATE });
+    headers.insert(CACHE_CONTROL, cache_control(page, public));
     if !fresh {
         headers.insert(CONTENT_TYPE, content_type_value(&page.content_type));
     }
     mark_position(headers, page.next, is_up_to_date(page), is_final(page));
     response
+}
+
+/// Section 10: chunks of data stay what they are, and so does the end of a closed stream. That there is nothing yet does
+/// not: whoever asks the same again would miss what was appended meanwhile, or the closure.
+fn cache_control(page: &Page, public: bool) -> HeaderValue {
+    match page.rows.is_empty() && !is_final(page) {
+        true => NO_STORE,
+        false if public => PUBLIC,
+        false => PRIVATE,
+    }
 }
 
 /// The headers that say where a reader stands.

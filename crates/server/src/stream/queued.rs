@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::quota::Limit;
 use crate::spool::{AcceptError, QueuedAppend, id_text};
-use crate::store_error::StoreError as _;
+use crate::store_error::{StoreError as _, storage_full};
 
 /// Says on an answer what it means.
 pub(crate) const DURABILITY: HeaderName = HeaderName::from_static(header::STREAM_DURABILITY);
@@ -62,6 +62,7 @@ impl From<AcceptError> for ApiError {
     fn from(error: AcceptError) -> Self {
         let message = match &error {
             AcceptError::Full => "too many appends are queued",
+            AcceptError::StorageFull => return storage_full(error.to_string()),
             AcceptError::Unfit(_) => {
                 return Self::bad_request(Code::InvalidJson, "the payload cannot be queued");
             }

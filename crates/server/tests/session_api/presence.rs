@@ -181,7 +181,8 @@ async fn a_storm_of_cursors_is_coalesced() {
 async fn rooms_are_bounded() {
     let server = TestServer::start_with(|config| {
         config.limits.presence_users_max = 2;
-        config.limits.presence_connections_max = 3;
+        config.limits.presence_connections_max = 4;
+        config.limits.presence_connections_per_user_max = 2;
     })
     .await;
     new_session(&server, "a").await;
@@ -194,9 +195,18 @@ async fn rooms_are_bounded() {
     assert_eq!(join("bob", "1").await.0, 200);
     assert_eq!(join("cyd", "1").await, (429, true));
     assert_eq!(join("ada", "2").await.0, 200);
+    // One user has a bound of its own, over all sessions.
+    new_session(&server, "b").await;
+    let elsewhere = async |user: &str, tab: &str| {
+        let body = json!({ "action": "join", "userId": user, "connectionId": tab });
+        call(&server, "POST", "/api/sessions/b/presence", &body).await.status.as_u16()
+    };
     assert_eq!(join("ada", "3").await, (429, true));
+    assert_eq!(elsewhere("ada", "3").await, 429);
     say(&server, "leave", "ada", "2", json!({})).await;
     assert_eq!(join("ada", "3").await.0, 200);
+    assert_eq!(elsewhere("bob", "2").await, 200);
+    assert_eq!(elsewhere("cyd", "1").await, 429, "all are bounded together");
     // Not a word of who was refused.
     assert_eq!(stored_types(&server).await.len(), 2);
 }

@@ -9,6 +9,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::INNER_DIR;
 use crate::layout::{
     FORMAT, KEY_FORMAT, KEY_NEXT_ID, StreamRecord, TAG_ATTRIBUTES, TAG_DELETED, TAG_PRODUCER, TAG_ROW,
     TAG_STREAM, key_first, key_id, read_attributes, read_producer, read_row,
@@ -28,6 +29,8 @@ pub struct Report {
     pub units: u64,
     /// Producers whose state is remembered.
     pub producers: u64,
+    /// Rows of the store within, where there is one; none of the other numbers has them.
+    pub inner_rows: Option<u64>,
     /// Bytes of the file, or of keys and values.
     pub bytes: u64,
     /// When a backup was begun, in Unix milliseconds.
@@ -64,6 +67,24 @@ struct Known {
     /// Where its first row begins, and its last one ends.
     rows: Option<(u64, u64)>,
     forks: u32,
+}
+
+impl Report {
+    /// With what was found in the store within.
+    pub(super) fn with_inner(mut self, inner: Option<Self>) -> Self {
+        let Some(inner) = inner else { return self };
+        self.inner_rows = Some(inner.rows);
+        self.problem_count += inner.problem_count;
+        let room = PROBLEMS_MAX.saturating_sub(self.problems.len());
+        self.problems.extend(inner.problems.into_iter().take(room).map(|problem| Problem {
+            stream: Some(match problem.stream {
+                Some(stream) => format!("{INNER_DIR}/{stream}"),
+                None => INNER_DIR.to_owned(),
+            }),
+            ..problem
+        }));
+        self
+    }
 }
 
 #[derive(Default)]

@@ -1,14 +1,16 @@
 //! Backups in files: written from a directory, checked, and made into a directory again. Must not know HTTP.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufReader, BufWriter, Write};
 use std::ops::ControlFlow;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::BackupError;
 use super::audit::{Audit, Report};
 use super::export::pieces_of;
-use super::file::Decoder;
+use super::file::{Decoder, INNER_MARK, Section};
+use super::{BackupError, INNER_DIR};
 use crate::embedded::EmbeddedStore;
 use crate::engine::{Engine, EngineError, Writes, decode};
 use crate::layout::{TAG_ROW, key_first, key_id, row_key};
@@ -19,18 +21,15 @@ fn io_at(path: &Path) -> impl Fn(std::io::Error) -> BackupError + '_ {
 }
 
 /// Writes a backup of the store in `dir`, which no process may have open, to `file`, which must not be there. What is
-/// written is checked again.
+/// written is checked again. Nobody but the owner may read the file: it holds the keys of tokens.
 ///
 /// # Errors
-/// [`BackupError`]; then there is no file.
+/// [`BackupError`]; then there is no file, but for one that was there before, which stays as it is.
 pub fn write(dir: &Path, file: &Path) -> Result<Report, BackupError> {
-    if !EmbeddedStore::is_in(dir) {
-        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no store");
-        return Err(BackupError::Io { path: dir.to_owned(), source });
-    }
-    let engine = EmbeddedStore::open_engine(dir)?;
-    let made = copy(&*engine, file);
-    engine.close();
+    must_hold_a_store(dir)?;
+    let mut options = OpenOptions::new();
+    let out = options.write(true).create_new(true).mode(0o600).open(file).map_err(io_at(file))?;
+    let made = copy(dir, file, out);
     if made.is_err() {
         // Half a file would only be in the way.
         let _ = std::fs::remove_file(file);
@@ -39,15 +38,39 @@ pub fn write(dir: &Path, file: &Path) -> Result<Report, BackupError> {
     verify_file(file)
 }
 
-fn copy(engine: &dyn Engine, file: &Path) -> Result<(), BackupError> {
-    let mut out = BufWriter::new(File::create_new(file).map_err(io_at(file))?);
+fn must_hold_a_store(dir: &Path) -> Result<(), BackupError> {
+    if EmbeddedStore::is_in(dir) {
+        return Ok(());
+    }
+    let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no store");
+    Err(BackupError::Io { path: dir.to_owned(), source })
+}
+
+fn copy(dir: &Path, file: &Path, out: File) -> Result<(), BackupError> {
+    // Open until all is copied: nothing moves from one store to the other meanwhile.
+    let engine = EmbeddedStore::open_engine(dir)?;
+    let mut out = BufWriter::new(out);
+    if let Some(inner) = open_inner(dir)? {
+        out.write_all(INNER_MARK).map_err(io_at(file))?;
+        copy_store(&*inner, file, &mut out)?;
+    }
+    copy_store(&*engine, file, &mut out)?;
+    out.flush().and_then(|()| out.get_ref().sync_all()).map_err(io_at(file))
+}
+
+fn open_inner(dir: &Path) -> Result<Option<Arc<dyn Engine>>, BackupError> {
+    let inner = dir.join(INNER_DIR);
+    Ok(if EmbeddedStore::is_in(&inner) { Some(EmbeddedStore::open_engine(&inner)?) } else { None })
+}
+
+fn copy_store(engine: &dyn Engine, file: &Path, out: &mut impl Write) -> Result<(), BackupError> {
     let mut written = Ok(());
     pieces_of(engine, SystemClock.now_ms(), |piece| {
         written = out.write_all(&piece);
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })
     .map_err(|error| BackupError::Store(error.to_string()))?;
-    written.and_then(|()| out.flush()).and_then(|()| out.get_ref().sync_all()).map_err(io_at(file))
+    written.map_err(io_at(file))
 }
 
 /// Checks a backup file: every checksum, and whether all it holds fits together.
@@ -56,11 +79,14 @@ fn copy(engine: &dyn Engine, file: &Path) -> Result<(), BackupError> {
 /// [`BackupError`] when it cannot be read to its end; what does not fit together is in the report.
 pub fn verify_file(file: &Path) -> Result<Report, BackupError> {
     let mut decoder = Decoder::new(BufReader::new(File::open(file).map_err(io_at(file))?))?;
-    let mut audit = Audit::default();
-    while let Some(run) = decoder.part()? {
-        audit.run(&run);
+    let (mut outer, mut inner) = (Audit::default(), None);
+    while let Some((section, run)) = decoder.part()? {
+        match section {
+            Section::Outer => outer.run(&run),
+            Section::Inner => inner.get_or_insert_with(Audit::default).run(&run),
+        }
     }
-    let report = audit.finish();
+    let report = outer.finish().with_inner(inner.map(Audit::finish));
     Ok(Report { bytes: decoder.bytes(), taken_at_ms: Some(decoder.taken_at_ms), ..report })
 }
 
@@ -70,15 +96,15 @@ pub fn verify_file(file: &Path) -> Result<Report, BackupError> {
 /// # Errors
 /// [`BackupError`] when it cannot be opened; that says which file is damaged or missing. All else is in the report.
 pub fn verify_directory(dir: &Path) -> Result<Report, BackupError> {
-    if !EmbeddedStore::is_in(dir) {
-        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no store");
-        return Err(BackupError::Io { path: dir.to_owned(), source });
-    }
-    let engine = EmbeddedStore::open_engine(dir)?;
+    must_hold_a_store(dir)?;
+    let outer = EmbeddedStore::open_engine(dir)?;
+    let inner = open_inner(dir)?.map(|inner| audited(&*inner)).transpose()?;
+    Ok(audited(&*outer)?.with_inner(inner))
+}
+
+fn audited(engine: &dyn Engine) -> Result<Report, BackupError> {
     let mut audit = Audit::default();
-    let done = audit_all(&*engine, &mut audit);
-    engine.close();
-    done.map_err(|error| BackupError::Store(error.to_string()))?;
+    audit_all(engine, &mut audit).map_err(|error| BackupError::Store(error.to_string()))?;
     Ok(audit.finish())
 }
 
@@ -155,20 +181,31 @@ fn fill(file: &Path, dir: &Path) -> Result<(), BackupError> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io_at(dir)(error)),
         _ => {}
     }
-    let failed = |error: EngineError| BackupError::Store(error.to_string());
     let mut decoder = Decoder::new(BufReader::new(File::open(file).map_err(io_at(file))?))?;
-    let engine = EmbeddedStore::open_engine(dir)?;
-    let filled = (|| {
-        let mut writes = Writes::default();
-        while let Some(run) = decoder.part()? {
-            writes.clear();
-            writes.extend_from_run(&run);
-            engine.commit(&writes, true).map_err(failed)?;
-        }
-        Ok(())
-    })();
-    engine.close();
-    filled
+    let mut writes = Writes::default();
+    let mut open: Option<(Section, Arc<dyn Engine>)> = None;
+    while let Some((section, run)) = decoder.part()? {
+        let engine = match open.take() {
+            Some((of, engine)) if of == section => engine,
+            _ => open_section(section, dir)?,
+        };
+        writes.clear();
+        writes.extend_from_run(&run);
+        engine.commit(&writes, true).map_err(|error| BackupError::Store(error.to_string()))?;
+        open = Some((section, engine));
+    }
+    if open.is_none_or(|(section, _)| section == Section::Inner) {
+        // It holds nothing, and is a store all the same.
+        drop(open_section(Section::Outer, dir)?);
+    }
+    Ok(())
+}
+
+fn open_section(section: Section, dir: &Path) -> Result<Arc<dyn Engine>, BackupError> {
+    Ok(match section {
+        Section::Outer => EmbeddedStore::open_engine(dir)?,
+        Section::Inner => EmbeddedStore::open_engine(&dir.join(INNER_DIR))?,
+    })
 }
 
 impl Audit {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::BackupError;
-use super::file::Encoder;
+use super::file::{Encoder, INNER_MARK};
 use crate::engine::{Engine, EngineError, Writes};
 
 /// About so long is a part.
@@ -21,22 +21,54 @@ const PIECES_MAX: usize = 4;
 pub struct Export(mpsc::Receiver<Result<Bytes, BackupError>>);
 
 impl Export {
-    /// Begins on a thread of the runtime it is called in. The permit is given back when it ends.
-    pub(crate) fn start(engine: Arc<dyn Engine>, now_ms: i64, permit: OwnedSemaphorePermit) -> Self {
+    /// Begins on a thread of the runtime it is called in, after all of `inner` has passed. The permit is given back when
+    /// it ends.
+    pub(crate) fn start(
+        engine: Arc<dyn Engine>,
+        now_ms: i64,
+        inner: Option<Self>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
         let (pieces, export) = mpsc::channel(PIECES_MAX);
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let done = pieces_of(&*engine, now_ms, |piece| match pieces.blocking_send(Ok(piece)) {
+            let mut send = |piece| match pieces.blocking_send(Ok(piece)) {
                 Ok(()) => ControlFlow::Continue(()),
                 // Nobody wants it any more.
                 Err(_) => ControlFlow::Break(()),
-            });
+            };
+            let done = match inner.map_or(Ok(ControlFlow::Continue(())), |inner| inner.pass_to(&mut send)) {
+                Ok(ControlFlow::Continue(())) => {
+                    pieces_of(&*engine, now_ms, send).map_err(|error| BackupError::Store(error.to_string()))
+                }
+                Ok(ControlFlow::Break(())) => Ok(()),
+                Err(error) => Err(error),
+            };
             if let Err(error) = done {
                 tracing::error!(id = "STORE-EXPORT-FAILED", %error, "a backup was not finished");
-                let _ = pieces.blocking_send(Err(BackupError::Store(error.to_string())));
+                let _ = pieces.blocking_send(Err(error));
             }
         });
         Self(export)
+    }
+
+    /// Gives all pieces away, as those of an inner store.
+    fn pass_to(
+        mut self,
+        send: &mut impl FnMut(Bytes) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, BackupError> {
+        let mut is_first = true;
+        while let Some(piece) = self.0.blocking_recv() {
+            // A store that has no copies says so before there is anything.
+            let piece = piece?;
+            if std::mem::take(&mut is_first) && send(Bytes::from_static(INNER_MARK)).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if send(piece).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// The next piece; `None` after the last.

@@ -1,5 +1,6 @@
 //! Backups of a serving store, restored and compared; and every damage noticed.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -64,7 +65,11 @@ const READABLE: [&str; 7] =
     ["plain", "trimmed", "closed", "source", "fork", "fork of hidden", "fork of fork"];
 
 async fn export(store: &LocalStore) -> Vec<u8> {
-    let mut export = store.export().await.unwrap();
+    export_with(store, None).await
+}
+
+async fn export_with(store: &LocalStore, inner: Option<Export>) -> Vec<u8> {
+    let mut export = store.export(inner).await.unwrap();
     let mut file = Vec::new();
     while let Some(piece) = export.next().await {
         file.extend_from_slice(&piece.unwrap());
@@ -119,8 +124,60 @@ async fn what_is_restored_is_what_was_copied_and_goes_on() {
     store.shutdown().await;
     let offline = write(&place.path("store"), &place.path("offline")).unwrap();
     assert_eq!((offline.problem_count, offline.streams), (0, 8));
+    // What is there already stays, and is for its owner only.
     assert!(write(&place.path("store"), &place.path("offline")).is_err());
+    assert_eq!(verify_file(&place.path("offline")).unwrap(), offline);
+    let mode = std::fs::metadata(place.path("offline")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     assert!(write(&place.path("nothing"), &place.path("none")).is_err() && !place.path("none").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_within_is_copied_first_and_restored_with_it() {
+    let place = Place::new();
+    let dir = place.path("store");
+    let outer = EmbeddedStore::open(&dir, StoreOptions::default()).unwrap();
+    let inner = EmbeddedStore::open(&dir.join(INNER_DIR), StoreOptions::default()).unwrap();
+    outer.create(&named("plain"), json_stream()).await.unwrap();
+    inner.create(&named("queue"), json_stream()).await.unwrap();
+    for seq in 0..3 {
+        inner.append(&named("queue"), produced(0, seq, 10)).await.unwrap();
+    }
+    // Everything moves over once the copy of the inner store has begun: it may be in both, and is not in neither.
+    let mut begun = inner.export(None).await.unwrap();
+    let head = begun.next().await.unwrap().unwrap();
+    let rest = begun;
+    for seq in 0..3 {
+        outer.append(&named("plain"), produced(0, seq, 10)).await.unwrap();
+    }
+    inner.trim(&named("queue"), Trim::Before(Offset::new(3))).await.unwrap();
+    let whole = export_with(&outer, Some(rest)).await;
+    // This test has taken the first piece away.
+    let whole = [&whole[..8], &head, &whole[8..]].concat();
+    let restored = place.path("restored");
+    let report = restore(&place.file(&whole), &restored).unwrap();
+    assert_eq!((report.problem_count, report.streams, report.rows, report.inner_rows), (0, 1, 3, Some(3)));
+    let copy = EmbeddedStore::open(&restored, StoreOptions::default()).unwrap();
+    let within = EmbeddedStore::open(&restored.join(INNER_DIR), StoreOptions::default()).unwrap();
+    assert_eq!(rows(&copy, "plain").await, rows(&outer, "plain").await);
+    assert_eq!(rows(&within, "queue").await, rows(&outer, "plain").await);
+    for store in [copy, within, outer, inner] {
+        store.shutdown().await;
+    }
+
+    // Offline it is the same; what is wrong within is told as well.
+    let offline = write(&restored, &place.path("offline")).unwrap();
+    assert_eq!((offline.rows, offline.inner_rows), (3, Some(3)));
+    assert!(verify_directory(&dir).unwrap().inner_rows.is_some());
+    let engine = EmbeddedStore::open_engine(&restored.join(INNER_DIR)).unwrap();
+    delete(&*engine, &[crate::layout::KEY_NEXT_ID]);
+    engine.close();
+    let report = verify_directory(&restored).unwrap();
+    let problems: Vec<_> = report.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        (report.problem_count, problems),
+        (1, vec!["stream spool: the number of the next stream is taken".into()])
+    );
 }
 
 /// Everything acknowledged before the copy was begun is in it, nothing is in it in part, and producers fit their rows.
@@ -182,7 +239,10 @@ async fn every_changed_byte_and_every_cut_is_noticed() {
     let store = EmbeddedStore::open(&place.path("store"), StoreOptions::default()).unwrap();
     store.create(&named("a"), json_stream()).await.unwrap();
     store.append(&named("a"), produced(0, 0, 10)).await.unwrap();
-    let whole = export(&store).await;
+    let inner = EmbeddedStore::open(&place.path("inner"), StoreOptions::default()).unwrap();
+    inner.create(&named("b"), json_stream()).await.unwrap();
+    let whole = export_with(&store, Some(inner.export(None).await.unwrap())).await;
+    assert_eq!(verify_file(&place.file(&whole)).unwrap().problem_count, 0);
     for at in 0..whole.len() {
         let mut bad = whole.clone();
         bad[at] ^= 4;

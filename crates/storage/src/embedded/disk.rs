@@ -54,6 +54,15 @@ impl Disk {
         Ok(self.file(path, file))
     }
 
+    /// A new empty file, where none is.
+    pub(super) fn create_new(&self, path: &Path) -> io::Result<DiskFile> {
+        #[cfg(any(test, feature = "faults"))]
+        if let Some(faults) = &self.faults {
+            faults.before(Call::Create, path)?;
+        }
+        Ok(self.file(path, OpenOptions::new().write(true).create_new(true).open(path)?))
+    }
+
     /// A file that is there, for writing.
     pub(super) fn open(&self, path: &Path) -> io::Result<DiskFile> {
         Ok(self.file(path, OpenOptions::new().write(true).open(path)?))

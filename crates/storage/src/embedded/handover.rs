@@ -152,12 +152,14 @@ impl Handover {
                         retry_ms = pause.as_millis() as u64,
                         "the log cannot be brought into the tree"
                     );
-                    let is_poisoned = matches!(error, fjall::Error::Poisoned);
+                    // It takes nothing any more, or could not be opened again the last time.
+                    let is_lost =
+                        matches!(error, fjall::Error::Poisoned) || self.shared.with_tree(|_| ()).is_none();
                     self.shared.progress.change(|state| state.failed = Some(engine_error(&error)));
                     if !self.shared.progress.pause_for(pause) {
                         return;
                     }
-                    if is_poisoned && let Err(error) = self.shared.reopen_tree() {
+                    if is_lost && let Err(error) = self.shared.reopen_tree() {
                         tracing::error!(id = "STORE-TREE-NOT-REOPENED", %error, "the tree cannot be opened again");
                     }
                     pause = (pause * 2).min(RETRY_MAX);

@@ -95,6 +95,11 @@ impl LoggedEngine {
     }
 
     #[cfg(test)]
+    pub(super) fn reopen_tree(&self) -> Result<(), OpenError> {
+        self.shared.reopen_tree()
+    }
+
+    #[cfg(test)]
     pub(super) fn deferred_bytes(&self) -> usize {
         lock(&self.writer).as_ref().map_or(0, |writer| writer.deferred.len())
     }

@@ -61,12 +61,16 @@ impl Catalog {
         }
     }
 
-    /// Below which position of a stream its forks branch off.
-    pub(super) fn forked_below(&self, source: &Stream) -> u64 {
+    /// Below which position of each of these streams its forks branch off. Looks at every stream there is, once.
+    pub(super) fn forked_below(&self, sources: &[Arc<Stream>]) -> HashMap<u64, u64> {
+        let mut below: HashMap<u64, u64> = sources.iter().map(|source| (source.id, 0)).collect();
         let maps = self.read();
-        let parents = maps.by_path.values().filter_map(|stream| stream.parent.as_deref());
-        let forks = parents.filter(|parent| parent.source.id == source.id);
-        forks.map(|parent| parent.position).max().unwrap_or(0)
+        for parent in maps.by_path.values().filter_map(|stream| stream.parent.as_deref()) {
+            if let Some(below) = below.get_mut(&parent.source.id) {
+                *below = parent.position.max(*below);
+            }
+        }
+        below
     }
 
     /// Up to `limit` streams after `after` whose path starts with `prefix`.

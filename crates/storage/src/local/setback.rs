@@ -60,9 +60,11 @@ impl Setback {
     /// As the engine says; the next attempt is due later then.
     pub(super) fn put_right(&mut self, engine: &dyn Engine, catalog: &Catalog) -> Result<(), EngineError> {
         self.attempts += 1;
-        let done = engine
-            .recover()
-            .and_then(|()| self.touched.iter().try_for_each(|stream| roll_back(stream, engine, catalog)));
+        let done = engine.recover().and_then(|()| {
+            let forked_below = catalog.forked_below(&self.touched);
+            let below = |stream: &Stream| forked_below.get(&stream.id).copied().unwrap_or(0);
+            self.touched.iter().try_for_each(|stream| roll_back(stream, engine, below(stream)))
+        });
         match &done {
             Ok(()) => *self = Self::default(),
             Err(_) => self.wait(),
@@ -86,13 +88,12 @@ impl Setback {
     }
 }
 
-fn roll_back(stream: &Stream, engine: &dyn Engine, catalog: &Catalog) -> Result<(), EngineError> {
+fn roll_back(stream: &Stream, engine: &dyn Engine, forked_below: u64) -> Result<(), EngineError> {
     let key = id_key(TAG_STREAM, stream.id);
     // One that the group has made is known to nobody.
     let Some(stored) = engine.get(&key)? else { return Ok(()) };
     let record = StreamRecord::read(&key, &stored)
         .map_err(|_| EngineError::Damaged(format!("the record of stream {} is damaged", stream.id)))?;
-    let forked_below = catalog.forked_below(stream);
     let published = {
         let live = lock(&stream.live);
         (live.first, live.next, live.closed, live.deletion, live.attributes_version)

@@ -382,11 +382,12 @@ impl StreamStore for LocalStore {
         }
     }
 
-    async fn export(&self) -> Result<Export, BackupError> {
+    async fn export(&self, inner: Option<Export>) -> Result<Export, BackupError> {
         // Each keeps files and memory of the moment it is of.
         let permit = Arc::clone(&self.shared.exports).try_acquire_owned();
         let permit = permit.map_err(|_| BackupError::Store("a copy is being made already".into()))?;
-        Ok(Export::start(Arc::clone(&self.shared.engine), self.shared.options.clock.now_ms(), permit))
+        let now_ms = self.shared.options.clock.now_ms();
+        Ok(Export::start(Arc::clone(&self.shared.engine), now_ms, inner, permit))
     }
 
     fn health(&self) -> StoreHealth {

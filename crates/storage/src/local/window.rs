@@ -35,6 +35,8 @@ impl Window {
 /// Eviction is a clock: a stream that was used since the hand last passed is spared once.
 pub(super) struct Windows {
     hand: VecDeque<Arc<Stream>>,
+    /// So many at the hand, about, are of streams that are gone.
+    gone: usize,
     bytes: usize,
     bytes_max: usize,
     stream_bytes_max: usize,
@@ -42,7 +44,13 @@ pub(super) struct Windows {
 
 impl Windows {
     pub(super) fn new(bytes_max: usize, stream_bytes_max: usize) -> Self {
-        Self { hand: VecDeque::new(), bytes: 0, bytes_max, stream_bytes_max: stream_bytes_max.min(bytes_max) }
+        Self {
+            hand: VecDeque::new(),
+            gone: 0,
+            bytes: 0,
+            bytes_max,
+            stream_bytes_max: stream_bytes_max.min(bytes_max),
+        }
     }
 
     /// Adds the newest row of a stream whose `live` is locked, when somebody follows it or has read it lately. A
@@ -75,7 +83,7 @@ impl Windows {
     }
 
     /// Its entry at the hand goes when the hand comes to it.
-    pub(super) fn drop_window(&mut self, live: &mut Live) {
+    fn drop_window(&mut self, live: &mut Live) {
         if let Some(window) = &mut live.window {
             self.bytes -= window.bytes;
             // Kept empty rather than removed: the stream stands at the hand once at most.
@@ -83,8 +91,21 @@ impl Windows {
         }
     }
 
-    /// Evicts until the bound holds.
+    /// The stream is gone, and gets no window any more. The hand lets go of it later, with others.
+    pub(super) fn forget(&mut self, live: &mut Live) {
+        if let Some(window) = live.window.take() {
+            self.bytes -= window.bytes;
+            self.gone += 1;
+        }
+    }
+
+    /// Evicts until the bound holds. No stream may be locked.
     pub(super) fn shrink(&mut self) {
+        // The hand moves only when there is too much. Without this, streams that are gone would stay for ever.
+        if self.gone > self.hand.len() / 2 {
+            self.hand.retain(|stream| lock(&stream.live).window.is_some());
+            self.gone = 0;
+        }
         while self.bytes > self.bytes_max {
             let Some(stream) = self.hand.pop_front() else { break };
             if stream.window_used.swap(false, Ordering::Relaxed) {
@@ -156,6 +177,30 @@ mod tests {
         let exact: usize =
             streams.iter().filter_map(|s| lock(&s.live).window.as_ref().map(|w| w.bytes)).sum();
         assert_eq!(windows.bytes, exact);
+    }
+
+    #[test]
+    fn streams_that_are_gone_are_not_kept() {
+        let mut windows = Windows::new(1_000_000, 3_000);
+        let streams: Vec<_> = (0..100).map(stream).collect();
+        for stream in &streams {
+            push(&mut windows, stream, 0, 100);
+        }
+        for (n, stream) in streams.iter().enumerate().filter(|(n, _)| n % 10 != 0) {
+            windows.forget(&mut lock(&stream.live));
+            windows.shrink();
+            let gone = n - n / 10;
+            assert!(windows.hand.len() <= 2 * (100 - gone) + 1, "{gone}: {}", windows.hand.len());
+        }
+        let kept = streams.iter().filter(|stream| Arc::strong_count(stream) > 1).count();
+        assert!((10..=20).contains(&kept), "{kept}");
+        for stream in &streams {
+            assert_eq!(starts_at(stream, 0), stream.id % 10 == 0);
+        }
+        // Those that are left are evicted as ever.
+        windows.bytes_max = 0;
+        windows.shrink();
+        assert!(windows.bytes == 0 && windows.hand.len() <= 1);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Opens a log that is there: reads every frame, or says why that cannot be trusted. Must not know what frames mean.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -168,21 +167,14 @@ fn set_aside(disk: &Disk, path: &Path, bytes: &[u8], at: usize) -> io::Result<()
     let len = torn.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     // One group is all that can be torn, but a foreign file may stand here by mistake.
     let torn = &torn[..len.min(TORN_BYTES_KEPT)];
-    let mut number = 0u32;
-    let (aside, mut file) = loop {
-        let aside = path.with_extension(format!("torn-{number}"));
-        match File::create_new(&aside) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-            other => break (aside, other?),
-        }
-    };
-    match file.write_all(torn).and_then(|()| file.sync_all()) {
+    let aside = match keep_aside(disk, path, torn) {
         // It was never acknowledged: a full disk, which may be what tore it, must not keep the store closed.
         Err(error) if error.kind() == io::ErrorKind::StorageFull => {
             tracing::warn!(id = "STORE-LOG-TORN-NOT-KEPT", %error, "no space to keep the torn group of the log");
+            None
         }
-        written => written?,
-    }
+        kept => Some(kept?),
+    };
     let segment = disk.open(path)?;
     segment.set_len(at as u64)?;
     segment.sync_all()?;
@@ -194,10 +186,25 @@ fn set_aside(disk: &Disk, path: &Path, bytes: &[u8], at: usize) -> io::Result<()
         segment = %path.display(),
         at,
         bytes = torn.len(),
-        aside = %aside.display(),
+        aside = aside.map(|aside| aside.display().to_string()),
         "the last group of the log was torn; it was not acknowledged, and is set aside"
     );
     Ok(())
+}
+
+/// In a new file beside the segment.
+fn keep_aside(disk: &Disk, segment: &Path, torn: &[u8]) -> io::Result<PathBuf> {
+    let mut number = 0u32;
+    let (aside, file) = loop {
+        let aside = segment.with_extension(format!("torn-{number}"));
+        match disk.create_new(&aside) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            other => break (aside, other?),
+        }
+    };
+    file.write_all_at(torn, 0)?;
+    file.sync_all()?;
+    Ok(aside)
 }
 
 const TORN_BYTES_KEPT: usize = 64 << 20;

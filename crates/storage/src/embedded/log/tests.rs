@@ -124,6 +124,20 @@ fn the_last_frame_may_be_cut_at_every_byte() {
 }
 
 #[test]
+fn a_torn_frame_that_cannot_be_kept_does_not_keep_the_log_closed() {
+    let written = written();
+    let path = written.newest();
+    let whole = frames(&path);
+    std::fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+    let full = |call| (call == Call::Create).then_some(Fault::NoSpace);
+    let disk = Disk::failing(Arc::new(Faults::new(full)));
+    let recovered = recover(&disk, written.dir.path(), 0, SEGMENT_BYTES_MAX).unwrap();
+    assert_eq!(bodies(&recovered), written.bodies[..written.bodies.len() - 1]);
+    drop(recovered);
+    assert_eq!(bodies(&written.recover(0).unwrap()).len(), written.bodies.len() - 1);
+}
+
+#[test]
 fn a_damaged_byte_before_the_last_frame_is_refused_and_nothing_is_changed() {
     let written = written();
     let newest = written.newest();

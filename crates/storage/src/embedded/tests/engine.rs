@@ -101,6 +101,54 @@ proptest! {
     }
 }
 
+/// The tree had to be opened again, and that failed once: reads of what is only there fail until it works.
+#[test]
+fn a_tree_that_could_not_be_opened_again_is_tried_until_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let mut writes = Writes::default();
+    let commit = |writes: &mut Writes, n: u8| {
+        writes.clear();
+        writes.put(&[7, n], |value| value.extend([n; 3_000]));
+        engine.commit(writes, true)
+    };
+    let until = |what: &str, is_so: &mut dyn FnMut() -> bool| {
+        let began = std::time::Instant::now();
+        while !is_so() {
+            assert!(began.elapsed() < std::time::Duration::from_secs(30), "{what}: not in 30 seconds");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    };
+    for n in 0..10 {
+        commit(&mut writes, n).unwrap();
+    }
+    let in_tree = || engine.recent().unwrap().get(&[7, 0]).unwrap().is_none();
+    until("the first segment is in the tree", &mut || in_tree());
+
+    let (tree, aside) = (dir.path().join(Directory::TREE), dir.path().join("aside"));
+    std::fs::rename(&tree, &aside).unwrap();
+    std::fs::write(&tree, b"no directory").unwrap();
+    engine.reopen_tree().unwrap_err();
+    assert!(engine.get(&[7, 0]).is_err());
+    // Appends go on for as long as the log may grow; the handover notices that there is no tree.
+    let mut n = 10;
+    while commit(&mut writes, n).is_ok() {
+        n += 1;
+        assert!(n < 100);
+    }
+    std::fs::remove_file(&tree).unwrap();
+    std::fs::rename(&aside, &tree).unwrap();
+    until("the tree is open", &mut || engine.get(&[7, 0]).is_ok());
+    until("the log goes on", &mut || engine.recover().is_ok());
+    commit(&mut writes, n).unwrap();
+    assert_eq!(engine.get(&[7, 0]).unwrap().unwrap(), [0; 3_000][..]);
+    engine.close();
+    let engine = open(dir.path());
+    for n in 0..=n {
+        assert_eq!(engine.get(&[7, n]).unwrap().unwrap(), [n; 3_000][..]);
+    }
+}
+
 #[test]
 fn what_is_not_synced_waits_in_bounded_memory_and_closing_writes_it() {
     let dir = tempfile::tempdir().unwrap();
