@@ -46,8 +46,8 @@ export class BatchReader {
   /** Of the last event of the batch; the driver tells differences. */
   timestamp = 0;
   readonly #memory: WebAssembly.Memory;
-  #decoder = decoder();
-  #decoded = 0;
+  readonly #utf8 = new Decoder('utf-8');
+  readonly #utf16 = new Decoder('utf-16le');
   #bytes: Uint8Array;
   #words: Int32Array;
   #ascii = '';
@@ -82,9 +82,9 @@ export class BatchReader {
     if (count === 0) {
       return false;
     }
-    this.#ascii = this.#text(at);
-    this.#wide = this.#text(at + 2);
-    const open = this.#text(at + 4);
+    this.#ascii = this.#text(this.#utf8, at);
+    this.#wide = this.#text(this.#utf16, at + 2);
+    const open = this.#text(this.#utf8, at + 4);
     this.#open = open === '' ? [] : (JSON.parse(open) as unknown[]);
     this.#asciiAt = this.#wideAt = this.#openAt = this.#itemAt = this.timestamp = 0;
     if (this.#items.length < count) {
@@ -159,24 +159,31 @@ export class BatchReader {
     return this.#open[this.#openAt++];
   }
 
-  #text(at: number): string {
-    const length = this.#words[at + 1] as number;
-    if (length === 0) {
-      return '';
-    }
-    this.#decoded += length;
-    if (this.#decoded > DECODER_BYTES_MAX) {
-      this.#decoder = decoder();
-      this.#decoded = length;
-    }
+  #text(decoder: Decoder, at: number): string {
     const from = (this.#words[at] as number) >>> 0;
-    return this.#decoder.decode(this.#bytes.subarray(from, from + length));
+    const length = this.#words[at + 1] as number;
+    return length === 0 ? '' : decoder.decode(this.#bytes.subarray(from, from + length));
   }
 }
 
-// A mark at the very beginning of a text belongs to its first string.
-function decoder(): TextDecoder {
-  return new TextDecoder('utf-8', { ignoreBOM: true });
+class Decoder {
+  readonly #label: string;
+  #decoder: TextDecoder | undefined;
+  #decoded = 0;
+
+  constructor(label: string) {
+    this.#label = label;
+  }
+
+  decode(bytes: Uint8Array): string {
+    this.#decoded += bytes.length;
+    if (this.#decoder === undefined || this.#decoded > DECODER_BYTES_MAX) {
+      // A mark at the very beginning of a text belongs to its first string.
+      this.#decoder = new TextDecoder(this.#label, { ignoreBOM: true });
+      this.#decoded = bytes.length;
+    }
+    return this.#decoder.decode(bytes);
+  }
 }
 
 /** Hands every item of the batch in `reader` to `sink`; `context` keeps offset and cursor from one batch to the next. */

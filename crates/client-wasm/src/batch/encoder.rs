@@ -5,6 +5,7 @@ use durable_sessions_schema::{EventKind, EventView, FIELDS_MAX, FieldSpec, Kind,
 
 use super::buffer::Buffer;
 use super::digits::push_number;
+use super::utf16::push_utf16;
 use super::word;
 
 /// Capacity that is kept from one batch to the next; a single huge batch does not hold its memory for good.
@@ -24,7 +25,7 @@ const FRAME_EXCERPT_BYTES_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub struct BatchEncoder {
     ascii: Buffer,
-    wide: Vec<u8>,
+    wide: Vec<u16>,
     /// Every value with a comma before it; the first comma becomes the bracket.
     open: Vec<u8>,
     words: Vec<u32>,
@@ -52,8 +53,8 @@ struct Checkpoint {
 pub struct Batch<'a> {
     /// Strings that are ASCII.
     pub ascii: &'a [u8],
-    /// Strings that are not, in UTF-8.
-    pub wide: &'a [u8],
+    /// Strings that are not, in UTF-16.
+    pub wide: &'a [u16],
     /// One JSON array of the open values; empty without one.
     pub open: &'a [u8],
     /// The items.
@@ -80,7 +81,7 @@ impl BatchEncoder {
     pub fn clear(&mut self) {
         (self.count, self.timestamp_ms) = (None, 0);
         self.ascii.clear(KEPT_BYTES_MAX);
-        reuse(&mut self.wide, KEPT_BYTES_MAX);
+        reuse(&mut self.wide, KEPT_BYTES_MAX / 2);
         reuse(&mut self.open, KEPT_BYTES_MAX);
         reuse(&mut self.scratch, KEPT_BYTES_MAX);
         reuse(&mut self.words, KEPT_WORDS_MAX);
@@ -219,13 +220,9 @@ impl BatchEncoder {
             self.words.push(value.len() as u32);
             self.ascii.extend_from_slice(value);
         } else {
-            // Every character is one unit, those of four bytes are two.
-            let units = value
-                .iter()
-                .map(|byte| u32::from(byte & 0xc0 != 0x80) + u32::from(*byte >= 0xf0))
-                .sum::<u32>();
-            self.words.push(!units);
-            self.wide.extend_from_slice(value);
+            let before = self.wide.len();
+            push_utf16(&mut self.wide, value);
+            self.words.push(!((self.wide.len() - before) as u32));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::expected::Expected;
-use super::reader::{Reader, Stop};
+use super::reader::{Reader, Stop, byte};
 use crate::rejection::RejectionCode;
 
 /// What a string that has been read contains.
@@ -69,40 +69,46 @@ impl Reader<'_, '_> {
             return Err(self.syntax("a string"));
         }
         let text = self.text;
-        let start = self.at + 1;
-        let mut at = start;
+        let mut at = self.at + 1;
         let mut escaped = false;
-        let mut highs = 0_u64;
+        let mut wide = false;
         // In ASCII only DEL plus one has the high bit, and no byte carries into the next.
         let mut dels = 0_u64;
         loop {
             // Eight bytes at a time while they are plain.
             while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
                 let word = u64::from_le_bytes(*bytes);
-                let hits = specials(word);
+                let hits = specials(word) | (word & HIGHS);
                 if hits != 0 {
                     let plain = hits.trailing_zeros() & !7;
-                    let word = word & ((1 << plain) - 1);
-                    highs |= word;
-                    dels |= word.wrapping_add(ONES);
+                    dels |= (word & ((1 << plain) - 1)).wrapping_add(ONES);
                     at += (plain / 8) as usize;
                     break;
                 }
-                highs |= word;
                 dels |= word.wrapping_add(ONES);
                 at += 8;
             }
-            match text.get(at) {
-                Some(b'"') => break,
-                Some(b'\\') => {
+            match byte(text, at) {
+                b'"' => break,
+                b'\\' => {
                     escaped = true;
                     self.at = at;
                     self.escape()?;
                     at = self.at;
                 }
-                Some(byte) if *byte >= 0x20 => {
-                    highs |= u64::from(*byte);
-                    dels |= u64::from(*byte) + 1;
+                0x80.. => {
+                    wide = true;
+                    // What is written beyond ASCII seldom comes alone.
+                    while byte(text, at) >= 0x80 {
+                        let Some(len) = wide_len(text, at) else {
+                            self.at = at;
+                            return Err(self.syntax("UTF-8"));
+                        };
+                        at += len;
+                    }
+                }
+                byte @ 0x20.. => {
+                    dels |= u64::from(byte) + 1;
                     at += 1;
                 }
                 _ => {
@@ -110,11 +116,6 @@ impl Reader<'_, '_> {
                     return Err(self.syntax("the rest of a string"));
                 }
             }
-        }
-        let wide = highs & HIGHS != 0;
-        if wide && let Err(error) = core::str::from_utf8(text.get(start..at).unwrap_or_default()) {
-            self.at = start + error.valid_up_to();
-            return Err(self.syntax("UTF-8"));
         }
         self.at = at + 1;
         self.plain = !(escaped || wide);
@@ -146,6 +147,26 @@ impl Reader<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// How many bytes the character at `at` has, which is none of ASCII; `None` if it is not UTF-8 (RFC 3629).
+#[inline]
+fn wide_len(text: &[u8], at: usize) -> Option<usize> {
+    // Behind the end there are zeros, which go on no character.
+    let bytes = match text.get(at..).and_then(<[u8]>::first_chunk::<4>) {
+        Some(bytes) => u32::from_be_bytes(*bytes),
+        None => (0..4).fold(0, |word, i| word << 8 | u32::from(byte(text, at + i))),
+    };
+    if bytes & 0xf0c0_c000 == 0xe080_8000 {
+        // The upper five bits of the character: a shorter form would do, or it is half of a surrogate pair.
+        let top = bytes >> 23 & 0x1e | bytes >> 21 & 1;
+        return (top != 0 && top != 0xd800 >> 11).then_some(3);
+    }
+    if bytes & 0xe0c0_0000 == 0xc080_0000 {
+        return (bytes >= 0xc200_0000).then_some(2);
+    }
+    let four = bytes & 0xf8c0_c0c0 == 0xf080_8080 && matches!(bytes >> 16, 0xf090..=0xf48f);
+    four.then_some(4)
 }
 
 /// The code unit of the `\uXXXX` at `at`, of which the first two bytes are known to be there.
