@@ -21,7 +21,7 @@ const FLAG_COUNT = 1 << 10;
 /** In place of a field that has no value. */
 const ABSENT = -(2 ** 31);
 
-// Safari's TextDecoder fails for good after 2 GB, so a fresh one is taken well before.
+// Safari's TextDecoder fails for good after 2 GB, so fresh ones are taken well before.
 const DECODER_BYTES_MAX = 2 ** 30;
 
 /** What every record of a connection takes from it. */
@@ -46,8 +46,9 @@ export class BatchReader {
   /** Of the last event of the batch; the driver tells differences. */
   timestamp = 0;
   readonly #memory: WebAssembly.Memory;
-  readonly #utf8 = new Decoder('utf-8');
-  readonly #utf16 = new Decoder('utf-16le');
+  #utf8 = decoder('utf-8');
+  #utf16 = decoder('utf-16le');
+  #decoded = 0;
   #bytes: Uint8Array;
   #words: Int32Array;
   #ascii = '';
@@ -81,6 +82,11 @@ export class BatchReader {
     this.#end = count;
     if (count === 0) {
       return false;
+    }
+    if (this.#decoded > DECODER_BYTES_MAX) {
+      this.#utf8 = decoder('utf-8');
+      this.#utf16 = decoder('utf-16le');
+      this.#decoded = 0;
     }
     this.#ascii = this.#text(this.#utf8, at);
     this.#wide = this.#text(this.#utf16, at + 2);
@@ -159,31 +165,17 @@ export class BatchReader {
     return this.#open[this.#openAt++];
   }
 
-  #text(decoder: Decoder, at: number): string {
+  #text(decoder: TextDecoder, at: number): string {
     const from = (this.#words[at] as number) >>> 0;
     const length = this.#words[at + 1] as number;
+    this.#decoded += length;
     return length === 0 ? '' : decoder.decode(this.#bytes.subarray(from, from + length));
   }
 }
 
-class Decoder {
-  readonly #label: string;
-  #decoder: TextDecoder | undefined;
-  #decoded = 0;
-
-  constructor(label: string) {
-    this.#label = label;
-  }
-
-  decode(bytes: Uint8Array): string {
-    this.#decoded += bytes.length;
-    if (this.#decoder === undefined || this.#decoded > DECODER_BYTES_MAX) {
-      // A mark at the very beginning of a text belongs to its first string.
-      this.#decoder = new TextDecoder(this.#label, { ignoreBOM: true });
-      this.#decoded = bytes.length;
-    }
-    return this.#decoder.decode(bytes);
-  }
+// A mark at the very beginning of a text belongs to its first string.
+function decoder(label: string): TextDecoder {
+  return new TextDecoder(label, { ignoreBOM: true });
 }
 
 /** Hands every item of the batch in `reader` to `sink`; `context` keeps offset and cursor from one batch to the next. */

@@ -5,7 +5,6 @@ use durable_sessions_schema::{EventKind, EventView, FIELDS_MAX, FieldSpec, Kind,
 
 use super::buffer::Buffer;
 use super::digits::push_number;
-use super::utf16::push_utf16;
 use super::word;
 
 /// Capacity that is kept from one batch to the next; a single huge batch does not hold its memory for good.
@@ -25,7 +24,7 @@ const FRAME_EXCERPT_BYTES_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub struct BatchEncoder {
     ascii: Buffer,
-    wide: Vec<u16>,
+    wide: Buffer,
     /// Every value with a comma before it; the first comma becomes the bracket.
     open: Vec<u8>,
     words: Vec<u32>,
@@ -53,8 +52,8 @@ struct Checkpoint {
 pub struct Batch<'a> {
     /// Strings that are ASCII.
     pub ascii: &'a [u8],
-    /// Strings that are not, in UTF-16.
-    pub wide: &'a [u16],
+    /// Strings that are not, in UTF-16, little endian.
+    pub wide: &'a [u8],
     /// One JSON array of the open values; empty without one.
     pub open: &'a [u8],
     /// The items.
@@ -74,14 +73,14 @@ impl BatchEncoder {
             *comma = b'[';
             self.open.push(b']');
         }
-        Batch { ascii: self.ascii.written(), wide: &self.wide, open: &self.open, words: &self.words }
+        Batch { ascii: self.ascii.written(), wide: self.wide.written(), open: &self.open, words: &self.words }
     }
 
     /// Begins the next batch, which refers to nothing before it: a reader that lost its way in one finds it in the next.
     pub fn clear(&mut self) {
         (self.count, self.timestamp_ms) = (None, 0);
         self.ascii.clear(KEPT_BYTES_MAX);
-        reuse(&mut self.wide, KEPT_BYTES_MAX / 2);
+        self.wide.clear(KEPT_BYTES_MAX);
         reuse(&mut self.open, KEPT_BYTES_MAX);
         reuse(&mut self.scratch, KEPT_BYTES_MAX);
         reuse(&mut self.words, KEPT_WORDS_MAX);
@@ -220,9 +219,8 @@ impl BatchEncoder {
             self.words.push(value.len() as u32);
             self.ascii.extend_from_slice(value);
         } else {
-            let before = self.wide.len();
-            push_utf16(&mut self.wide, value);
-            self.words.push(!((self.wide.len() - before) as u32));
+            let units = self.wide.push_utf16(value);
+            self.words.push(!(units as u32));
         }
     }
 

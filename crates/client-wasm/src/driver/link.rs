@@ -23,7 +23,6 @@ struct Machine {
     subscription: Subscription,
     encoder: BatchEncoder,
     /// Where the parts of the batch are: address and length of `ascii`, `wide`, `open` and `words`, in this order.
-    /// Lengths are in bytes, that of `words` in words.
     parts: [usize; 8],
 }
 
@@ -78,16 +77,10 @@ impl Link {
             subscription.filled(len);
             subscription.drain(now, encoder);
             let Batch { ascii, wide, open, words } = encoder.finish();
-            *parts = [
-                ascii.as_ptr() as usize,
-                ascii.len(),
-                wide.as_ptr() as usize,
-                size_of_val(wide),
-                open.as_ptr() as usize,
-                open.len(),
-                words.as_ptr() as usize,
-                words.len(),
-            ];
+            for (i, text) in [ascii, wide, open].into_iter().enumerate() {
+                (parts[2 * i], parts[2 * i + 1]) = (text.as_ptr() as usize, text.len());
+            }
+            (parts[6], parts[7]) = (words.as_ptr() as usize, words.len());
             parts.as_ptr() as usize
         };
         // 'connected' comes before the events that made it so, the end after the last of them. What callbacks ask for
