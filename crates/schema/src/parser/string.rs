@@ -153,20 +153,22 @@ impl Reader<'_, '_> {
 #[inline]
 fn wide_len(text: &[u8], at: usize) -> Option<usize> {
     // Behind the end there are zeros, which go on no character.
-    let bytes = match text.get(at..).and_then(<[u8]>::first_chunk::<4>) {
-        Some(bytes) => u32::from_be_bytes(*bytes),
-        None => (0..4).fold(0, |word, i| word << 8 | u32::from(byte(text, at + i))),
+    let word = match text.get(at..).and_then(<[u8]>::first_chunk::<4>) {
+        Some(bytes) => u32::from_le_bytes(*bytes),
+        None => (0..4).fold(0, |word, i| word | u32::from(byte(text, at + i)) << (8 * i)),
     };
-    if bytes & 0xf0c0_c000 == 0xe080_8000 {
+    // The lead is the lowest byte.
+    if word & 0xc0_c0f0 == 0x80_80e0 {
         // The upper five bits of the character: a shorter form would do, or it is half of a surrogate pair.
-        let top = bytes >> 23 & 0x1e | bytes >> 21 & 1;
+        let top = word << 1 & 0x1e | word >> 13 & 1;
         return (top != 0 && top != 0xd800 >> 11).then_some(3);
     }
-    if bytes & 0xe0c0_0000 == 0xc080_0000 {
-        return (bytes >= 0xc200_0000).then_some(2);
+    if word & 0xc0e0 == 0x80c0 {
+        return (word & 0x1e != 0).then_some(2);
     }
-    let four = bytes & 0xf8c0_c0c0 == 0xf080_8080 && matches!(bytes >> 16, 0xf090..=0xf48f);
-    four.then_some(4)
+    // The upper five bits of U+10000 to U+10FFFF.
+    let top = word << 2 & 0x1c | word >> 12 & 3;
+    (word & 0xc0c0_c0f8 == 0x8080_80f0 && matches!(top, 1..=16)).then_some(4)
 }
 
 /// The code unit of the `\uXXXX` at `at`, of which the first two bytes are known to be there.
@@ -207,12 +209,12 @@ pub(super) fn decode_into(contents: &[u8], decoded: &mut Vec<u8>) {
         decoded.extend_from_slice(contents.get(at..run).unwrap_or_default());
         let Some(escape) = contents.get(run + 1) else { return };
         at = run + 2;
-        decoded.push(match escape {
+        let code = match escape {
             b'b' => 8,
             b'f' => 12,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
+            b'n' => 10,
+            b'r' => 13,
+            b't' => 9,
             b'u' => {
                 let mut code = unit(contents, run).unwrap_or(0);
                 at += 4;
@@ -222,12 +224,12 @@ pub(super) fn decode_into(contents: &[u8], decoded: &mut Vec<u8>) {
                     code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));
                     at += 6;
                 }
-                let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-                decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                continue;
+                code
             }
-            other => *other,
-        });
+            other => u32::from(*other),
+        };
+        let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+        decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }
 
@@ -235,11 +237,40 @@ pub(super) fn decode_into(contents: &[u8], decoded: &mut Vec<u8>) {
 fn run_len(text: &[u8]) -> usize {
     let (words, tail) = text.as_chunks::<8>();
     for (i, word) in words.iter().enumerate() {
-        // Between the quotes a backslash is the only special byte there is.
-        let hits = specials(u64::from_le_bytes(*word));
+        // The high bit of the lowest backslash; those above it may be wrong.
+        let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'\\'));
+        let hits = differs.wrapping_sub(ONES) & !differs & HIGHS;
         if hits != 0 {
             return i * 8 + (hits.trailing_zeros() / 8) as usize;
         }
     }
     words.len() * 8 + tail.iter().take_while(|byte| **byte != b'\\').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_is_as_long_as_the_standard_library_says_whatever_is_behind_it() {
+        let ends = [b'"', 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0];
+        for lead in 0x80..=0xff {
+            for second in 0..=0xff {
+                for third in ends {
+                    for fourth in ends {
+                        let text = [lead, second, third, fourth];
+                        for length in 1..=4 {
+                            let text = &text[..length];
+                            let valid = match core::str::from_utf8(text) {
+                                Ok(valid) => valid,
+                                Err(error) => core::str::from_utf8(&text[..error.valid_up_to()]).unwrap(),
+                            };
+                            let expected = valid.chars().next().map(char::len_utf8);
+                            assert_eq!(wide_len(text, 0), expected, "{text:x?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
