@@ -21,7 +21,7 @@ const FLAG_COUNT = 1 << 10;
 /** In place of a field that has no value. */
 const ABSENT = -(2 ** 31);
 
-// Safari's TextDecoder fails for good after 2 GB, so a fresh one is taken well before.
+// Safari's TextDecoder fails for good after 2 GB, so fresh ones are taken well before.
 const DECODER_BYTES_MAX = 2 ** 30;
 
 /** What every record of a connection takes from it. */
@@ -46,7 +46,8 @@ export class BatchReader {
   /** Of the last event of the batch; the driver tells differences. */
   timestamp = 0;
   readonly #memory: WebAssembly.Memory;
-  #decoder = decoder();
+  #utf8 = decoder('utf-8');
+  #utf16 = decoder('utf-16le');
   #decoded = 0;
   #bytes: Uint8Array;
   #words: Int32Array;
@@ -82,9 +83,14 @@ export class BatchReader {
     if (count === 0) {
       return false;
     }
-    this.#ascii = this.#text(at);
-    this.#wide = this.#text(at + 2);
-    const open = this.#text(at + 4);
+    if (this.#decoded > DECODER_BYTES_MAX) {
+      this.#utf8 = decoder('utf-8');
+      this.#utf16 = decoder('utf-16le');
+      this.#decoded = 0;
+    }
+    this.#ascii = this.#text(this.#utf8, at);
+    this.#wide = this.#text(this.#utf16, at + 2);
+    const open = this.#text(this.#utf8, at + 4);
     this.#open = open === '' ? [] : (JSON.parse(open) as unknown[]);
     this.#asciiAt = this.#wideAt = this.#openAt = this.#itemAt = this.timestamp = 0;
     if (this.#items.length < count) {
@@ -159,24 +165,17 @@ export class BatchReader {
     return this.#open[this.#openAt++];
   }
 
-  #text(at: number): string {
-    const length = this.#words[at + 1] as number;
-    if (length === 0) {
-      return '';
-    }
-    this.#decoded += length;
-    if (this.#decoded > DECODER_BYTES_MAX) {
-      this.#decoder = decoder();
-      this.#decoded = length;
-    }
+  #text(decoder: TextDecoder, at: number): string {
     const from = (this.#words[at] as number) >>> 0;
-    return this.#decoder.decode(this.#bytes.subarray(from, from + length));
+    const length = this.#words[at + 1] as number;
+    this.#decoded += length;
+    return length === 0 ? '' : decoder.decode(this.#bytes.subarray(from, from + length));
   }
 }
 
 // A mark at the very beginning of a text belongs to its first string.
-function decoder(): TextDecoder {
-  return new TextDecoder('utf-8', { ignoreBOM: true });
+function decoder(label: string): TextDecoder {
+  return new TextDecoder(label, { ignoreBOM: true });
 }
 
 /** Hands every item of the batch in `reader` to `sink`; `context` keeps offset and cursor from one batch to the next. */

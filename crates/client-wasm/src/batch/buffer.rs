@@ -5,6 +5,8 @@
 //! costs several times the copy. So short values are copied in whole blocks of 16 bytes, past their end, which needs
 //! the source to go on behind the value and the buffer to have room behind its end.
 
+use super::utf16::encode_utf16;
+
 /// Copied at once; a pair of 64-bit loads and stores.
 const BLOCK: usize = 16;
 /// Longer values are worth the call.
@@ -49,6 +51,14 @@ impl Buffer {
         self.reserve(bytes.len());
         self.bytes[self.end..self.end + bytes.len()].copy_from_slice(bytes);
         self.end += bytes.len();
+    }
+
+    /// Appends `text` in UTF-16, little endian: how many units that were.
+    pub(super) fn push_utf16(&mut self, text: &[u8]) -> usize {
+        self.reserve(2 * text.len());
+        let units = encode_utf16(text, self.bytes.get_mut(self.end..).unwrap_or_default());
+        self.end += 2 * units;
+        units
     }
 
     /// Appends `value`, which is a part of `text`. The caller has reserved for it.

@@ -24,7 +24,7 @@ const FRAME_EXCERPT_BYTES_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub struct BatchEncoder {
     ascii: Buffer,
-    wide: Vec<u8>,
+    wide: Buffer,
     /// Every value with a comma before it; the first comma becomes the bracket.
     open: Vec<u8>,
     words: Vec<u32>,
@@ -52,7 +52,7 @@ struct Checkpoint {
 pub struct Batch<'a> {
     /// Strings that are ASCII.
     pub ascii: &'a [u8],
-    /// Strings that are not, in UTF-8.
+    /// Strings that are not, in UTF-16, little endian.
     pub wide: &'a [u8],
     /// One JSON array of the open values; empty without one.
     pub open: &'a [u8],
@@ -73,14 +73,14 @@ impl BatchEncoder {
             *comma = b'[';
             self.open.push(b']');
         }
-        Batch { ascii: self.ascii.written(), wide: &self.wide, open: &self.open, words: &self.words }
+        Batch { ascii: self.ascii.written(), wide: self.wide.written(), open: &self.open, words: &self.words }
     }
 
     /// Begins the next batch, which refers to nothing before it: a reader that lost its way in one finds it in the next.
     pub fn clear(&mut self) {
         (self.count, self.timestamp_ms) = (None, 0);
         self.ascii.clear(KEPT_BYTES_MAX);
-        reuse(&mut self.wide, KEPT_BYTES_MAX);
+        self.wide.clear(KEPT_BYTES_MAX);
         reuse(&mut self.open, KEPT_BYTES_MAX);
         reuse(&mut self.scratch, KEPT_BYTES_MAX);
         reuse(&mut self.words, KEPT_WORDS_MAX);
@@ -219,13 +219,8 @@ impl BatchEncoder {
             self.words.push(value.len() as u32);
             self.ascii.extend_from_slice(value);
         } else {
-            // Every character is one unit, those of four bytes are two.
-            let units = value
-                .iter()
-                .map(|byte| u32::from(byte & 0xc0 != 0x80) + u32::from(*byte >= 0xf0))
-                .sum::<u32>();
-            self.words.push(!units);
-            self.wide.extend_from_slice(value);
+            let units = self.wide.push_utf16(value);
+            self.words.push(!(units as u32));
         }
     }
 

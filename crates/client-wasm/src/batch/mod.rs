@@ -8,7 +8,7 @@
 //! | part | what it holds |
 //! |---|---|
 //! | `ascii` | the strings that are ASCII, decoded, one behind the other: engines keep them, and what is cut from them, in one byte per character |
-//! | `wide` | the other strings, as UTF-8, likewise |
+//! | `wide` | the other strings, as UTF-16, likewise |
 //! | `open` | one JSON array of open values, or nothing at all |
 //! | `words` | the items; each begins with its kind and says where its values are |
 //!
@@ -33,6 +33,7 @@
 mod buffer;
 mod digits;
 mod encoder;
+mod utf16;
 pub mod word;
 
 pub use encoder::{Batch, BatchEncoder};

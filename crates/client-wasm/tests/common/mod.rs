@@ -39,7 +39,7 @@ pub(crate) fn read(batch: &Batch<'_>, memory: &mut Memory) -> Vec<Item> {
         if batch.open.is_empty() { Vec::new() } else { serde_json::from_slice(batch.open).unwrap() };
     let mut parts = Parts {
         ascii: std::str::from_utf8(batch.ascii).unwrap(),
-        wide: std::str::from_utf8(batch.wide).unwrap().encode_utf16().collect(),
+        wide: batch.wide.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect(),
         open: open.into_iter(),
         words: batch.words,
     };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::expected::Expected;
-use super::reader::{Reader, Stop};
+use super::reader::{Reader, Stop, byte};
 use crate::rejection::RejectionCode;
 
 /// What a string that has been read contains.
@@ -69,40 +69,46 @@ impl Reader<'_, '_> {
             return Err(self.syntax("a string"));
         }
         let text = self.text;
-        let start = self.at + 1;
-        let mut at = start;
+        let mut at = self.at + 1;
         let mut escaped = false;
-        let mut highs = 0_u64;
+        let mut wide = false;
         // In ASCII only DEL plus one has the high bit, and no byte carries into the next.
         let mut dels = 0_u64;
         loop {
             // Eight bytes at a time while they are plain.
             while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
                 let word = u64::from_le_bytes(*bytes);
-                let hits = specials(word);
+                let hits = specials(word) | (word & HIGHS);
                 if hits != 0 {
                     let plain = hits.trailing_zeros() & !7;
-                    let word = word & ((1 << plain) - 1);
-                    highs |= word;
-                    dels |= word.wrapping_add(ONES);
+                    dels |= (word & ((1 << plain) - 1)).wrapping_add(ONES);
                     at += (plain / 8) as usize;
                     break;
                 }
-                highs |= word;
                 dels |= word.wrapping_add(ONES);
                 at += 8;
             }
-            match text.get(at) {
-                Some(b'"') => break,
-                Some(b'\\') => {
+            match byte(text, at) {
+                b'"' => break,
+                b'\\' => {
                     escaped = true;
                     self.at = at;
                     self.escape()?;
                     at = self.at;
                 }
-                Some(byte) if *byte >= 0x20 => {
-                    highs |= u64::from(*byte);
-                    dels |= u64::from(*byte) + 1;
+                0x80.. => {
+                    wide = true;
+                    // What is written beyond ASCII seldom comes alone.
+                    while byte(text, at) >= 0x80 {
+                        let Some(len) = wide_len(text, at) else {
+                            self.at = at;
+                            return Err(self.syntax("UTF-8"));
+                        };
+                        at += len;
+                    }
+                }
+                byte @ 0x20.. => {
+                    dels |= u64::from(byte) + 1;
                     at += 1;
                 }
                 _ => {
@@ -110,11 +116,6 @@ impl Reader<'_, '_> {
                     return Err(self.syntax("the rest of a string"));
                 }
             }
-        }
-        let wide = highs & HIGHS != 0;
-        if wide && let Err(error) = core::str::from_utf8(text.get(start..at).unwrap_or_default()) {
-            self.at = start + error.valid_up_to();
-            return Err(self.syntax("UTF-8"));
         }
         self.at = at + 1;
         self.plain = !(escaped || wide);
@@ -146,6 +147,28 @@ impl Reader<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// How many bytes the character at `at` has, which is none of ASCII; `None` if it is not UTF-8 (RFC 3629).
+#[inline]
+fn wide_len(text: &[u8], at: usize) -> Option<usize> {
+    // Behind the end there are zeros, which go on no character.
+    let word = match text.get(at..).and_then(<[u8]>::first_chunk::<4>) {
+        Some(bytes) => u32::from_le_bytes(*bytes),
+        None => (0..4).fold(0, |word, i| word | u32::from(byte(text, at + i)) << (8 * i)),
+    };
+    // The lead is the lowest byte.
+    if word & 0xc0_c0f0 == 0x80_80e0 {
+        // The upper five bits of the character: a shorter form would do, or it is half of a surrogate pair.
+        let top = word << 1 & 0x1e | word >> 13 & 1;
+        return (top != 0 && top != 0xd800 >> 11).then_some(3);
+    }
+    if word & 0xc0e0 == 0x80c0 {
+        return (word & 0x1e != 0).then_some(2);
+    }
+    // The upper five bits of U+10000 to U+10FFFF.
+    let top = word << 2 & 0x1c | word >> 12 & 3;
+    (word & 0xc0c0_c0f8 == 0x8080_80f0 && matches!(top, 1..=16)).then_some(4)
 }
 
 /// The code unit of the `\uXXXX` at `at`, of which the first two bytes are known to be there.
@@ -186,12 +209,12 @@ pub(super) fn decode_into(contents: &[u8], decoded: &mut Vec<u8>) {
         decoded.extend_from_slice(contents.get(at..run).unwrap_or_default());
         let Some(escape) = contents.get(run + 1) else { return };
         at = run + 2;
-        decoded.push(match escape {
+        let code = match escape {
             b'b' => 8,
             b'f' => 12,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
+            b'n' => 10,
+            b'r' => 13,
+            b't' => 9,
             b'u' => {
                 let mut code = unit(contents, run).unwrap_or(0);
                 at += 4;
@@ -201,12 +224,12 @@ pub(super) fn decode_into(contents: &[u8], decoded: &mut Vec<u8>) {
                     code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));
                     at += 6;
                 }
-                let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-                decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                continue;
+                code
             }
-            other => *other,
-        });
+            other => u32::from(*other),
+        };
+        let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+        decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }
 
@@ -214,11 +237,40 @@ pub(super) fn decode_into(contents: &[u8], decoded: &mut Vec<u8>) {
 fn run_len(text: &[u8]) -> usize {
     let (words, tail) = text.as_chunks::<8>();
     for (i, word) in words.iter().enumerate() {
-        // Between the quotes a backslash is the only special byte there is.
-        let hits = specials(u64::from_le_bytes(*word));
+        // The high bit of the lowest backslash; those above it may be wrong.
+        let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'\\'));
+        let hits = differs.wrapping_sub(ONES) & !differs & HIGHS;
         if hits != 0 {
             return i * 8 + (hits.trailing_zeros() / 8) as usize;
         }
     }
     words.len() * 8 + tail.iter().take_while(|byte| **byte != b'\\').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_is_as_long_as_the_standard_library_says_whatever_is_behind_it() {
+        let ends = [b'"', 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0];
+        for lead in 0x80..=0xff {
+            for second in 0..=0xff {
+                for third in ends {
+                    for fourth in ends {
+                        let text = [lead, second, third, fourth];
+                        for length in 1..=4 {
+                            let text = &text[..length];
+                            let valid = match core::str::from_utf8(text) {
+                                Ok(valid) => valid,
+                                Err(error) => core::str::from_utf8(&text[..error.valid_up_to()]).unwrap(),
+                            };
+                            let expected = valid.chars().next().map(char::len_utf8);
+                            assert_eq!(wide_len(text, 0), expected, "{text:x?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,55 @@
+//! UTF-16 out of UTF-8: engines decode it two to three times as fast, and keep such strings in it. Must not know what
+//! the text is.
+
+/// Writes `text`, which is valid UTF-8 (what is not becomes something else), to the beginning of `target`, which has two
+/// bytes of room for every byte of it. How many units that were.
+pub(super) fn encode_utf16(text: &[u8], target: &mut [u8]) -> usize {
+    let mut units = 0;
+    let mut slots = target.as_chunks_mut::<2>().0.iter_mut();
+    let mut push = |unit: u32| {
+        if let Some(slot) = slots.next() {
+            *slot = (unit as u16).to_le_bytes();
+            units += 1;
+        }
+    };
+    let mut bytes = text.iter();
+    while let Some(&lead) = bytes.next() {
+        let mut unit = u32::from(lead);
+        let mut next = |code: u32| code << 6 | u32::from(bytes.next().unwrap_or(&0) & 0x3f);
+        if lead >= 0x80 {
+            unit = next(unit & 0x1f);
+            if lead >= 0xe0 {
+                unit = next(unit);
+            }
+            if lead >= 0xf0 {
+                let code = next(unit) & 0x1f_ffff;
+                push(0xd7c0 + (code >> 10));
+                unit = 0xdc00 | code & 0x3ff;
+            }
+        }
+        push(unit);
+    }
+    units
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn units_are_those_of_the_standard_library(text in "(\\PC|[\u{80}-\u{7ff}]|[\u{e000}-\u{10ffff}]){0,20}") {
+            let mut target = vec![0; 2 * text.len()];
+            let units = encode_utf16(text.as_bytes(), &mut target);
+            let expected: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            prop_assert_eq!(&target[..2 * units], expected);
+        }
+
+        #[test]
+        fn any_bytes_in_any_room_are_no_panic(bytes: Vec<u8>, room in 0usize..9) {
+            encode_utf16(&bytes, &mut vec![0; room]);
+        }
+    }
+}
