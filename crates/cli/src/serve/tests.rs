@@ -110,6 +110,7 @@ async fn every_value_has_a_flag_that_reaches_it() {
             requests_per_address,
             events_per_session,
             event_bytes_max,
+            open_streams_per_identity_max,
             connections_max,
             head_bytes_max,
             url_bytes_max,
@@ -128,10 +129,12 @@ async fn every_value_has_a_flag_that_reaches_it() {
             dead_letters_max,
             coalesce_bytes_max,
             sessions_max,
+            session_members_max,
             event_ids_max,
             event_ids_cached_max,
             presence_users_max,
             presence_connections_max,
+            presence_connections_per_user_max,
         }
     ));
     let of_store = fields!(

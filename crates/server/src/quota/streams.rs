@@ -229,7 +229,7 @@ mod tests {
     use durable_sessions_storage::{CreateStream, MemoryStore, StoreOptions};
 
     use crate::access::RoleClaims;
-    use crate::identity::{Scope, Scopes, Source};
+    use crate::identity::{Scope, Scopes, Source, Validity};
 
     fn ada() -> Identity {
         Identity {
@@ -239,6 +239,7 @@ mod tests {
             sessions: None,
             roles: RoleClaims::NONE,
             source: Source::Jwt,
+            validity: Validity::default(),
         }
     }
 
