@@ -45,7 +45,7 @@ impl Connection {
     /// Sends a request about a stream and waits for its answer. `target` is the stream's path, with a query if any.
     ///
     /// # Errors
-    /// As the socket says, or on an answer that is not HTTP or has no length.
+    /// As [`Connection::request`].
     pub async fn send(
         &mut self,
         method: &str,
@@ -53,7 +53,21 @@ impl Connection {
         headers: &[(&str, &str)],
         body: &str,
     ) -> io::Result<Answer> {
-        let mut request = format!("{method} /v1/stream/{target} HTTP/1.1\r\nhost: 127.0.0.1\r\n");
+        self.request(method, &format!("/v1/stream/{target}"), headers, body).await
+    }
+
+    /// Sends a request to any route and waits for its answer.
+    ///
+    /// # Errors
+    /// As the socket says, or on an answer that is not HTTP or has no length.
+    pub async fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> io::Result<Answer> {
+        let mut request = format!("{method} {target} HTTP/1.1\r\nhost: 127.0.0.1\r\n");
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
