@@ -144,21 +144,29 @@ impl EventSource {
 struct Body {
     raw: Vec<u8>,
     text: Vec<u8>,
+    /// What is still to come of an answer that is not in chunks: that of a session that is over.
+    left: Option<usize>,
 }
 
 impl Body {
     /// The status, once the head is there; the head is taken off then.
     fn head(&mut self) -> io::Result<Option<u16>> {
         let Some(end) = find(&self.raw, b"\r\n\r\n") else { return Ok(None) };
-        let status = std::str::from_utf8(&self.raw[..end])
-            .ok()
-            .and_then(|head| head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
+        let head = String::from_utf8_lossy(&self.raw[..end]).to_ascii_lowercase();
+        let status = head.strip_prefix("http/1.1 ").and_then(|head| head.get(..3)?.parse().ok());
+        self.left = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
         self.raw.drain(..end + 4);
         status.map(Some).ok_or_else(|| broken("not an answer of HTTP/1.1"))
     }
 
     /// Moves whole chunks from what came to the text; true at the last one.
     fn take_chunks(&mut self) -> io::Result<bool> {
+        if let Some(left) = &mut self.left {
+            let taken = self.raw.len().min(*left);
+            self.text.extend(self.raw.drain(..taken));
+            *left -= taken;
+            return Ok(*left == 0);
+        }
         let mut at = 0;
         let mut is_last = false;
         while let Some(line) = find(&self.raw[at..], b"\r\n") {
@@ -261,8 +269,19 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_with_a_length_ends_there() {
+        let mut body = Body::default();
+        body.raw.extend_from_slice(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ndata: 1\n");
+        assert_eq!(body.head().unwrap(), Some(200));
+        assert!(!body.take_chunks().unwrap());
+        body.raw.push(b'\n');
+        assert!(body.take_chunks().unwrap());
+        assert_eq!(body.next_frame().map(|frame| frame.data), Some(b"1".to_vec()));
+    }
+
+    #[test]
     fn what_is_no_chunk_is_an_error() {
-        let mut body = Body { raw: b"x\r\n".to_vec(), text: Vec::new() };
+        let mut body = Body { raw: b"x\r\n".to_vec(), ..Body::default() };
         assert_eq!(body.take_chunks().unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }

@@ -77,10 +77,8 @@ fn start(plan: &Plan, dir: &Path) -> ServerProcess {
     // Caches that are full after a minute, so that what grows afterwards is no cache.
     flags.extend(["--rings-bytes-max", "4MiB", "--tail-window-bytes", "4MiB"]);
     flags.extend(["--event-ids-cached-max", "20000"]);
-    if plan.seconds < JUDGED_SECONDS_MIN {
-        // A short run has rotations too.
-        flags.extend(["--sse-max-age", "2s"]);
-    }
+    let rotation = format!("{}s", plan.rotation_seconds());
+    flags.extend(["--sse-max-age", &rotation]);
     ServerProcess::start(Store::Embedded(dir), &flags).unwrap()
 }
 

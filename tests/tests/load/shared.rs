@@ -37,6 +37,11 @@ impl Plan {
         }
     }
 
+    /// A minute, as servers do by default; less where a run is short and few have to come back at a time.
+    pub(crate) fn rotation_seconds(&self) -> u64 {
+        if self.seconds < 60 && self.subscribers <= 1_000 { 2 } else { 60 }
+    }
+
     pub(crate) fn appends(&self) -> u64 {
         let (row_time, row_count) = self.rows();
         (row_time * row_count).as_secs() * self.appends_per_second
