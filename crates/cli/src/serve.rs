@@ -1,5 +1,6 @@
 //! `durable-sessions serve`: turns flags, environment and a file into a configuration, and runs the server.
 
+mod descriptors;
 mod identity;
 mod log;
 mod settings;
@@ -101,6 +102,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), ServeError> {
     log::start(settings.log_format.unwrap_or_default(), settings.log.as_deref())?;
     let stop = Signals::listen().map_err(ServeError::Signals)?;
     let config = configuration(&settings).await?;
+    descriptors::raise(&config.limits);
     let description = describe(&config);
     let server = Server::bind(config).await?;
     announce(&server, &description, settings.log_format.unwrap_or_default());
