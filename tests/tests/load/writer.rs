@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use crate::shared::{Load, session_name};
 
-pub(crate) const WRITERS: usize = 32;
+/// So many that answers may take more than a second before the rate suffers.
+pub(crate) const WRITERS: usize = 256;
 
 /// Before an append that was not acknowledged is sent again.
 const PAUSE: Duration = Duration::from_millis(200);

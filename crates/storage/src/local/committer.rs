@@ -280,7 +280,7 @@ impl Committer {
                 live.deletion = deletion;
                 live.updated_at_ms = now_ms;
                 if deletion == Deletion::Gone {
-                    self.windows.drop_window(&mut live);
+                    self.windows.forget(&mut live);
                     self.shared.catalog.remove(&stream);
                     self.reclaim.add(stream.id);
                 }

@@ -8,6 +8,7 @@ use super::lock;
 use super::read::PageBuilder;
 use super::stream::{Live, Stream};
 use crate::Batch;
+use crate::semantics::Deletion;
 
 /// The newest rows of one stream, without gaps up to its tail.
 #[derive(Default)]
@@ -30,11 +31,16 @@ impl Window {
     }
 }
 
+/// Streams that are gone and kept, before all are looked through for them.
+const GONE_MIN: usize = 64;
+
 /// Which streams have windows, and how much they take together. Owned by the committer, so no lock guards it.
 ///
 /// Eviction is a clock: a stream that was used since the hand last passed is spared once.
 pub(super) struct Windows {
     hand: VecDeque<Arc<Stream>>,
+    /// Streams at the hand that are gone.
+    gone: usize,
     bytes: usize,
     bytes_max: usize,
     stream_bytes_max: usize,
@@ -42,7 +48,8 @@ pub(super) struct Windows {
 
 impl Windows {
     pub(super) fn new(bytes_max: usize, stream_bytes_max: usize) -> Self {
-        Self { hand: VecDeque::new(), bytes: 0, bytes_max, stream_bytes_max: stream_bytes_max.min(bytes_max) }
+        let stream_bytes_max = stream_bytes_max.min(bytes_max);
+        Self { hand: VecDeque::new(), gone: 0, bytes: 0, bytes_max, stream_bytes_max }
     }
 
     /// Adds the newest row of a stream whose `live` is locked, when somebody follows it or has read it lately. A
@@ -83,8 +90,18 @@ impl Windows {
         }
     }
 
-    /// Evicts until the bound holds.
+    /// The same for a stream that is gone, whose entry must not wait for a hand that may never come.
+    pub(super) fn forget(&mut self, live: &mut Live) {
+        self.drop_window(live);
+        self.gone += usize::from(live.window.is_some());
+    }
+
+    /// Evicts until the bound holds, and lets go of streams that are gone when they are the most.
     pub(super) fn shrink(&mut self) {
+        if self.gone > GONE_MIN && self.gone > self.hand.len() / 2 {
+            self.hand.retain(|stream| lock(&stream.live).deletion != Deletion::Gone);
+            self.gone = 0;
+        }
         while self.bytes > self.bytes_max {
             let Some(stream) = self.hand.pop_front() else { break };
             if stream.window_used.swap(false, Ordering::Relaxed) {
@@ -134,6 +151,25 @@ mod tests {
     fn starts_at(stream: &Stream, from: u64) -> bool {
         let live = lock(&stream.live);
         live.window.as_ref().is_some_and(|window| window.collect(&mut PageBuilder::new(from, 1), u64::MAX))
+    }
+
+    #[test]
+    fn streams_that_are_gone_are_let_go_though_the_bound_is_far_away() {
+        let mut windows = Windows::new(1 << 30, 1 << 20);
+        let stays = stream(0);
+        push(&mut windows, &stays, 0, 10);
+        for id in 1..1_000 {
+            let stream = stream(id);
+            push(&mut windows, &stream, 0, 10);
+            {
+                let mut live = lock(&stream.live);
+                live.deletion = Deletion::Gone;
+                windows.forget(&mut live);
+            }
+            windows.shrink();
+            assert!(windows.hand.len() <= 2 * GONE_MIN, "{}", windows.hand.len());
+        }
+        assert!(starts_at(&stays, 0));
     }
 
     #[test]
