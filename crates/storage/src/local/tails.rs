@@ -10,14 +10,14 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use crate::engine::{Engine, EngineError};
-use crate::layout::{TAG_ROW, key_id, row_key};
+use crate::layout::{key_id, row_key};
 
 /// What of one stream is read in passing: beyond, it is not small. A block of the tree has 4 KiB, and to look for a row
 /// reads one of each run.
 const SMALL_ROWS_MAX: usize = 64;
 const SMALL_BYTES_MAX: usize = 8 << 10;
-/// Streams passed at a time.
-const PASSED_MAX: usize = 1_024;
+/// Ids passed at a time. The engine looks for so many in what it has in memory without looking at all of that.
+const PASSED_MAX: u64 = 256;
 /// Streams looked for after one that was not small, at first and at most.
 const LOOKED_FOR_MIN: u32 = 4;
 const LOOKED_FOR_MAX: u32 = 1_024;
@@ -78,7 +78,8 @@ impl<'e> Tails<'e> {
         let mut stopped_at = None;
         let mut is_small = true;
         let passed = &mut self.passed;
-        let scanned = self.engine.scan(&row_key(from, 0), &[TAG_ROW + 1], &mut |key, value| {
+        let below = from.saturating_add(PASSED_MAX);
+        let scanned = self.engine.scan(&row_key(from, 0), &row_key(below, 0), &mut |key, value| {
             let Some(id) = key_id(key) else { return ControlFlow::Continue(()) };
             if current.as_ref().is_none_or(|(of, _)| *of != id) {
                 passed.extend(current.take());
@@ -87,7 +88,7 @@ impl<'e> Tails<'e> {
             rows += 1;
             bytes += value.len();
             is_small = rows <= SMALL_ROWS_MAX && bytes <= SMALL_BYTES_MAX;
-            if !is_small || passed.len() >= PASSED_MAX {
+            if !is_small {
                 stopped_at = Some(id);
                 return ControlFlow::Break(());
             }
@@ -100,7 +101,7 @@ impl<'e> Tails<'e> {
         }
         // Of the stream at which it stopped not all rows were seen.
         passed.extend(current.filter(|(id, _)| stopped_at != Some(*id)));
-        self.passed_below = stopped_at.unwrap_or(u64::MAX);
+        self.passed_below = stopped_at.unwrap_or(below);
         if is_small {
             self.next_looked_for = LOOKED_FOR_MIN;
         } else {
@@ -126,7 +127,7 @@ mod tests {
                 writes.put(&row_key(*id, first as u64), |value| value.extend(std::iter::repeat_n(7, *len)));
             }
         }
-        writes.put(&[TAG_ROW + 1], |_| {});
+        writes.put(&[crate::layout::TAG_ROW + 1], |_| {});
         engine.commit(&writes, true).unwrap();
         engine
     }
@@ -164,8 +165,7 @@ mod tests {
 
     #[test]
     fn more_streams_than_are_passed_at_a_time() {
-        let streams: Vec<_> =
-            (1..=2 * PASSED_MAX as u64 + 7).map(|id| (id, vec![id as usize % 50])).collect();
+        let streams: Vec<_> = (1..=2 * PASSED_MAX + 7).map(|id| (id, vec![id as usize % 50])).collect();
         let engine = engine(&streams);
         let mut tails = Tails::new(&engine);
         for (id, rows) in &streams {
