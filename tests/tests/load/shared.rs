@@ -63,8 +63,6 @@ pub(crate) struct Load {
     seen: Vec<AtomicU64>,
     pub(crate) append: Waits,
     pub(crate) delivery: Waits,
-    /// Content that was acknowledged.
-    pub(crate) bytes: AtomicU64,
     /// Subscribers that have been told so.
     pub(crate) connected: AtomicU64,
     /// Connections of subscribers that ended as they should, and were taken up again.
@@ -92,7 +90,6 @@ impl Load {
             seen: zeros(plan.subscribers),
             append: Waits::default(),
             delivery: Waits::default(),
-            bytes: AtomicU64::new(0),
             connected: AtomicU64::new(0),
             rotations: AtomicU64::new(0),
             broken: AtomicU64::new(0),
@@ -112,9 +109,8 @@ impl Load {
         subscriber % self.plan.sessions
     }
 
-    pub(crate) fn acknowledged(&self, session: usize, number: u64, len: usize) {
+    pub(crate) fn acknowledged(&self, session: usize, number: u64) {
         self.acknowledged[session].store(number, Ordering::SeqCst);
-        self.bytes.fetch_add(len as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn seen(&self, subscriber: usize, number: u64) {

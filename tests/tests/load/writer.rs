@@ -57,7 +57,7 @@ async fn send(load: &Load, connection: &mut Option<Connection>, session: usize, 
         match tokio::time::timeout(PATIENCE, sent).await {
             Ok(Ok(answer)) if answer.status == 200 => {
                 load.append.add(began.elapsed());
-                return load.acknowledged(session, number, body.len());
+                return load.acknowledged(session, number);
             }
             Ok(Ok(answer)) if !matches!(answer.status, 429 | 503) => {
                 let said = String::from_utf8_lossy(&answer.body).into_owned();

@@ -101,7 +101,7 @@ async fn create(soak: &Soak, connection: &mut Option<Connection>, session: &Sess
     let body = format!(r#"{{"id":"{}","projectId":"soak","title":"A run"}}"#, session.name);
     expect(
         soak,
-        send(soak, connection, "POST", "/api/sessions", &body).await,
+        &send(soak, connection, "POST", "/api/sessions", &body).await,
         &[200, 201],
         session,
         "create",
@@ -111,7 +111,7 @@ async fn create(soak: &Soak, connection: &mut Option<Connection>, session: &Sess
 
 async fn close(soak: &Soak, connection: &mut Option<Connection>, session: &Session) {
     let target = format!("/api/sessions/{}/close", session.name);
-    expect(soak, send(soak, connection, "POST", &target, "").await, &[200], session, "close");
+    expect(soak, &send(soak, connection, "POST", &target, "").await, &[200], session, "close");
     session.is_closed.store(true, Ordering::SeqCst);
     count(&soak.counted.closed);
 }
@@ -120,12 +120,12 @@ async fn delete(soak: &Soak, connection: &mut Option<Connection>, session: &Sess
     session.is_deleted.store(true, Ordering::SeqCst);
     let target = format!("/api/sessions/{}", session.name);
     // Sent again after a connection that broke, it may be gone already.
-    expect(soak, send(soak, connection, "DELETE", &target, "").await, &[200, 204, 404], session, "delete");
+    expect(soak, &send(soak, connection, "DELETE", &target, "").await, &[200, 204, 404], session, "delete");
     soak.forget(session);
     count(&soak.counted.deleted);
 }
 
-fn expect(soak: &Soak, answer: Answer, statuses: &[u16], session: &Session, what: &str) {
+fn expect(soak: &Soak, answer: &Answer, statuses: &[u16], session: &Session, what: &str) {
     if !statuses.contains(&answer.status) {
         let said = String::from_utf8_lossy(&answer.body);
         soak.complain(format!("{what} of {} is answered {}: {said}", session.name, answer.status));
