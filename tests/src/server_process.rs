@@ -135,6 +135,12 @@ impl ServerProcess {
         Some(Duration::from_millis(ticks * 10))
     }
 
+    /// Open descriptors.
+    #[must_use]
+    pub fn descriptors(&self) -> Option<u64> {
+        Some(std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok()?.count() as u64)
+    }
+
     /// Resident memory, in bytes.
     #[must_use]
     pub fn resident_bytes(&self) -> Option<u64> {

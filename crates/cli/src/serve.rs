@@ -1,5 +1,6 @@
 //! `durable-sessions serve`: turns flags, environment and a file into a configuration, and runs the server.
 
+mod descriptors;
 mod identity;
 mod log;
 mod settings;
@@ -124,6 +125,7 @@ async fn serve(settings: &Settings, telemetry: &Telemetry) -> Result<(), ServeEr
     let mut stop = Signals::listen().map_err(ServeError::Signals)?;
     let mut config = configuration(settings).await?;
     config.request_tracing = telemetry.request_tracing();
+    descriptors::raise(&config.limits);
     // Without TLS a hangup is what it always was: the end of a process whose terminal is gone.
     let hangup = config.tls.is_some().then(|| signal(SignalKind::hangup())).transpose();
     let hangup = hangup.map_err(ServeError::Signals)?;

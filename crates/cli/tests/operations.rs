@@ -100,6 +100,30 @@ fn systemd_is_told_of_readiness_life_and_the_end() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn as_many_files_may_be_open_as_the_system_allows_and_too_few_are_told() {
+    for (connections, is_enough) in [("5000", false), ("100", true)] {
+        let mut child = Command::new("sh")
+            .args(["-c", "ulimit -Sn 300; ulimit -Hn 600; exec \"$0\" \"$@\"", BINARY])
+            .args(["serve", "--listen", "127.0.0.1:0", "--store", "memory", "--dev-no-auth"])
+            .args(["--connections-max", connections])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+        terminate(&child);
+        let said = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+        let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        assert_eq!(files.split_whitespace().skip(3).take(2).collect::<Vec<_>>(), ["600", "600"], "{files}");
+        assert_eq!(said.contains("descriptors-few"), !is_enough, "{said}");
+    }
+}
+
+#[test]
 fn top_shows_what_happens_and_wants_the_token() {
     let server = Server::start("memory");
     server.ok(&["create", "--session", "a"]);

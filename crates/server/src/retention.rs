@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use durable_sessions_protocol::{InvalidRetention, Retention, StreamPath};
 use durable_sessions_storage::{StreamHead, Trim, TrimError};
@@ -55,6 +55,11 @@ fn effective(rules: &[RetentionRule], path: &str, own: Retention) -> Retention {
 const LIST_LEN: usize = 256;
 /// Steps for one stream in one round; what is left comes in the next, so that no stream keeps the others waiting.
 const STEPS_MAX: usize = 64;
+/// After so many streams a round pauses for as long as they took, so that it never has more than half of a processor or of
+/// a disk. Only the first round after a start has much to read.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// What took less is not worth a pause.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// After an error of the store, the round is over, and the next one is due after this at least.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
@@ -84,6 +89,7 @@ async fn round(app: &App) -> Result<(), TrimError> {
         let streams = app.store.list("", after.as_ref(), LIST_LEN).await?;
         let Some((last, _)) = streams.last() else { return Ok(()) };
         after = Some(last.clone());
+        let began = Instant::now();
         for (path, head) in &streams {
             if app.is_draining() {
                 return Ok(());
@@ -93,8 +99,13 @@ async fn round(app: &App) -> Result<(), TrimError> {
                 trim(app, path, keep).await?;
             }
         }
-        // A list of streams where nothing is due does not wait for anything.
-        tokio::task::yield_now().await;
+        let took = began.elapsed();
+        if took >= PAUSE_MIN {
+            tokio::time::sleep(took.min(PAUSE_MAX)).await;
+        } else {
+            // A list of streams where nothing is due does not wait for anything.
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod retain;
 mod setback;
 mod store;
 mod stream;
+mod tails;
 #[cfg(test)]
 mod tests;
 mod window;

@@ -47,6 +47,10 @@ pub(crate) enum Verb {
     Crash(CrashOptions),
     /// Break everything at once: kills, connections, the disk; then compare what was acknowledged, stored and seen
     Chaos(ChaosOptions),
+    /// Ten thousand subscribers while their sessions are written to; nobody may lose anything, nothing may grow
+    Load(LoadOptions),
+    /// What applications do, for half an hour: memory, descriptors, disk and latency must stay flat
+    Soak(SoakOptions),
     /// Take the screenshots of the demo that README.md and docs/ show
     Screenshots,
     /// Remove the tools that were built for this checkout
@@ -142,6 +146,41 @@ impl Plant {
             Self::SkipRow => "skip-row",
         }
     }
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct LoadOptions {
+    /// EventSources on the session API
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) subscribers: u32,
+    /// Sessions they are spread over
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) sessions: u32,
+    /// Appends, spread over the sessions
+    #[arg(long, default_value_t = 200)]
+    pub(crate) appends_per_second: u32,
+    /// How long
+    #[arg(long, default_value_t = 5)]
+    pub(crate) minutes: u32,
+    /// How long, in seconds, instead of --minutes
+    #[arg(long)]
+    pub(crate) seconds: Option<u32>,
+    /// Instead, a minute of far more appends than a server with small bounds takes
+    #[arg(long)]
+    pub(crate) overload: bool,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct SoakOptions {
+    /// How long
+    #[arg(long, default_value_t = 30)]
+    pub(crate) minutes: u32,
+    /// How long, in seconds, instead of --minutes
+    #[arg(long)]
+    pub(crate) seconds: Option<u32>,
+    /// Sessions that are written to at a time
+    #[arg(long, default_value_t = 60)]
+    pub(crate) sessions: u32,
 }
 
 #[derive(Args, Clone)]

@@ -6,6 +6,7 @@ mod chaos;
 mod crash;
 mod fmt;
 mod lint;
+mod load;
 mod setup;
 mod test;
 
@@ -39,6 +40,8 @@ pub(crate) fn run(checkout: Checkout, verb: Verb) -> bool {
         }
         Verb::Crash(options) => with(checkout, "crash", |bench| crash::run(bench, options.rounds)),
         Verb::Chaos(options) => with(checkout, "chaos", |bench| chaos::run(bench, &options)),
+        Verb::Load(options) => with(checkout, "load", |bench| load::run(bench, &options)),
+        Verb::Soak(options) => with(checkout, "soak", |bench| load::soak(bench, &options)),
         Verb::Screenshots => with(checkout, "screenshots", test::screenshots),
         Verb::CleanTools => with(checkout, "clean-tools", clean_tools),
     }

@@ -243,6 +243,7 @@ pub(crate) async fn delete(app: &Arc<App>, path: &StreamPath) -> Result<(), Dele
         subscriptions::delete(&app, &path).await?;
         app.sessions.remove(&path, stream_id);
         app.presence.forget(&path);
+        app.event_ids.forget(&path);
         Ok(())
     })
     .await

@@ -143,6 +143,14 @@ impl EventIds {
         session
     }
 
+    /// Gives up the ids of a session that is gone. While somebody holds a claim they stay, and are evicted some time.
+    pub(crate) fn forget(&self, path: &StreamPath) {
+        let mut sessions = lock(&self.sessions);
+        if sessions.get(path).is_some_and(|session| Arc::strong_count(session) == 1) {
+            sessions.remove(path);
+        }
+    }
+
     /// Reads what was written since the last time, of the window at most.
     async fn catch_up(
         &self,
@@ -321,6 +329,22 @@ mod tests {
             second.await.unwrap().ids.clone()
         };
         assert_eq!(both.await, [NEW, written(1)]);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_session_that_is_gone_but_claims_that_are_held() {
+        let (store, path) = store().await;
+        write(&store, &path, "a").await;
+        let ids = EventIds::new(10, 100);
+        let held = ids.claim(&store, &path, &["b"]).await.unwrap();
+        assert_eq!(ids.cached.load(Ordering::Relaxed), 1);
+        ids.forget(&path);
+        let mut second = std::pin::pin!(ids.claim(&store, &path, &["b"]));
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        drop(held);
+        drop(second.await.unwrap());
+        ids.forget(&path);
+        assert_eq!((ids.cached.load(Ordering::Relaxed), lock(&ids.sessions).len()), (0, 0));
     }
 
     #[tokio::test]

@@ -23,6 +23,8 @@ pub(super) struct Recent {
 }
 
 const PREFIX_LEN: usize = 9;
+/// Prefixes between two keys that are looked for one by one.
+const PROBED_MAX: u64 = 512;
 const SHORT_LEN: usize = PREFIX_LEN + 8;
 type Prefix = [u8; PREFIX_LEN];
 
@@ -182,6 +184,16 @@ impl Recent {
         {
             return vec![*prefix];
         }
+        // Where only few can be, they are looked for; to look at all there are and to sort them costs far more.
+        if let (Some((head, first)), Some((last_head, last))) = (number(from), number(to))
+            && head == last_head
+            && last.checked_sub(first).is_some_and(|more| more < PROBED_MAX)
+        {
+            let prefixes = (first..=last).map(|number| prefix(head, number));
+            return prefixes
+                .filter(|prefix| prefix[..] < *to && self.ascending.contains_key(prefix))
+                .collect();
+        }
         let lowest = &from[..from.len().min(PREFIX_LEN)];
         let mut prefixes: Vec<_> = self
             .ascending
@@ -192,6 +204,18 @@ impl Recent {
         prefixes.sort_unstable();
         prefixes
     }
+}
+
+/// How a key starts, as a byte and the number behind it.
+fn number(key: &[u8]) -> Option<(u8, u64)> {
+    let (head, rest) = key.split_first()?;
+    Some((*head, u64::from_be_bytes(*rest.first_chunk()?)))
+}
+
+fn prefix(head: u8, number: u64) -> Prefix {
+    let mut prefix = [head; PREFIX_LEN];
+    prefix[1..].copy_from_slice(&number.to_be_bytes());
+    prefix
 }
 
 fn successor(mut prefix: Prefix) -> Option<Prefix> {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::catalog::Catalog;
 use super::reclaim::{Range, Reclaim};
 use super::stream::{Origin, Parent, Stream};
+use super::tails::{StoredRow, Tails};
 use crate::engine::{Engine, EngineError};
 use crate::layout::{
     FORMAT, KEY_FORMAT, KEY_NEXT_ID, StreamRecord, TAG_ATTRIBUTES, TAG_DELETED, TAG_STREAM, key_first,
-    key_id, read_attributes, read_row, row_key,
+    key_id, read_attributes, read_row,
 };
 use crate::semantics::{Deletion, StreamState, access_slack_ms};
 use crate::{Lifetime, OpenError};
@@ -99,6 +100,7 @@ pub(super) fn open(engine: &dyn Engine, now_ms: i64) -> Result<Found, OpenError>
     })?;
 
     let catalog = Catalog::default();
+    let mut tails = Tails::new(engine);
     let mut mortal = BTreeMap::new();
     let mut sources: BTreeMap<u64, Arc<Stream>> = BTreeMap::new();
     let mut trimmed: Vec<Arc<Stream>> = Vec::new();
@@ -116,8 +118,9 @@ pub(super) fn open(engine: &dyn Engine, now_ms: i64) -> Result<Found, OpenError>
             content_type = record.content_type.clone();
         }
         next_id = next_id.max(id + 1);
-        let stream =
-            Arc::new(stream(engine, &sources, id, record, own_attributes.map(|(_, read)| read), now_ms)?);
+        let newest = tails.newest(id).map_err(failed)?;
+        let own_attributes = own_attributes.map(|(_, read)| read);
+        let stream = Arc::new(stream(&sources, id, record, newest, own_attributes, now_ms)?);
         let (references, deletion) = {
             let state = super::lock(&stream.writer);
             if state.first > stream.base() {
@@ -150,10 +153,10 @@ pub(super) fn open(engine: &dyn Engine, now_ms: i64) -> Result<Found, OpenError>
 
 /// One stream from its record, its attributes and its newest row.
 fn stream(
-    engine: &dyn Engine,
     sources: &BTreeMap<u64, Arc<Stream>>,
     id: u64,
     record: StreamRecord,
+    newest: Option<StoredRow>,
     attributes: Option<(u64, i64, bytes::Bytes)>,
     now_ms: i64,
 ) -> Result<Stream, OpenError> {
@@ -182,7 +185,6 @@ fn stream(
             touched_at_ms.saturating_add(access_slack_ms(ttl_secs)).min(now_ms.max(touched_at_ms));
     }
     let mut updated_at_ms = record.updated_at_ms;
-    let newest = engine.last(&row_key(id, 0), &row_key(id, u64::MAX)).map_err(failed)?;
     if let Some((key, value)) = newest {
         let first = key_first(&key).ok_or_else(|| damaged("a row key", Some(id)))?;
         match read_row(&key, &value) {

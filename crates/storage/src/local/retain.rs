@@ -6,7 +6,7 @@ use durable_sessions_protocol::{Offset, Retention, Unit};
 
 use super::read::failed;
 use super::stream::Stream;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Visit};
 use crate::layout::{Row, key_first, read_row, row_key};
 use crate::{Batch, ReadError};
 
@@ -88,9 +88,12 @@ impl Ledger {
         next: u64,
         step: &mut Step,
     ) -> Result<(), ReadError> {
-        rows(engine, stream, self.counted_to, next, &mut |first, _, part| {
+        rows(engine, stream, self.counted_to, next, &mut |first, at_ms, part| {
             if !step.goes_on(part) {
                 return ControlFlow::Break(());
+            }
+            if first == self.first {
+                self.oldest_at_ms = Some(at_ms);
             }
             self.bytes += part.body().len() as u64;
             self.counted_to = first + part.units();
@@ -212,16 +215,24 @@ fn rows(
             flow
         };
         let unavailable = |error: EngineError| failed(&error, start);
-        let containing =
-            engine.last(&row_key(holder.id, 0), &row_key(holder.id, start + 1)).map_err(unavailable)?;
-        if let Some((key, value)) = containing
-            && each(&key, &value).is_continue()
-        {
-            engine
-                .scan(&row_key(holder.id, start + 1), &row_key(holder.id, upper), &mut |key, value| {
-                    each(key, &value)
-                })
-                .map_err(unavailable)?;
+        // Most walks begin where a row does. Only of others the row is looked for that holds their beginning: to look
+        // for one costs as much as to read many.
+        let mut begins_with_row = false;
+        let scan = |from: u64, each: &mut Visit<'_>| {
+            engine.scan(&row_key(holder.id, from), &row_key(holder.id, upper), each).map_err(unavailable)
+        };
+        scan(start, &mut |key, value| {
+            begins_with_row |= key_first(key) == Some(start);
+            if begins_with_row { each(key, &value) } else { ControlFlow::Break(()) }
+        })?;
+        if !begins_with_row {
+            let containing =
+                engine.last(&row_key(holder.id, 0), &row_key(holder.id, start + 1)).map_err(unavailable)?;
+            if let Some((key, value)) = containing
+                && each(&key, &value).is_continue()
+            {
+                scan(start + 1, &mut |key, value| each(key, &value))?;
+            }
         }
         if flow.is_break() {
             return Ok(());

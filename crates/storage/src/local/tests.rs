@@ -2,6 +2,7 @@
 
 mod engines;
 mod faults;
+mod few_reads;
 mod limits;
 mod trimming;
 

@@ -17,6 +17,9 @@ pub(super) struct Fickle {
     pub(super) fails: AtomicBool,
     pub(super) panics: AtomicBool,
     pub(super) commits: AtomicUsize,
+    /// Ranges that were read, and those of which only the last entry was asked for.
+    pub(super) scans: AtomicUsize,
+    pub(super) lasts: AtomicUsize,
     held: Mutex<bool>,
     released: Condvar,
 }
@@ -28,6 +31,8 @@ impl Fickle {
             fails: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             commits: AtomicUsize::new(0),
+            scans: AtomicUsize::new(0),
+            lasts: AtomicUsize::new(0),
             held: Mutex::new(false),
             released: Condvar::new(),
         }
@@ -59,10 +64,12 @@ impl Entries for Fickle {
     }
 
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
+        self.scans.fetch_add(1, Ordering::SeqCst);
         self.below.scan(from, to, visit)
     }
 
     fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Bytes)>, EngineError> {
+        self.lasts.fetch_add(1, Ordering::SeqCst);
         self.below.last(from, to)
     }
 }
