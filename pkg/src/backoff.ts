@@ -22,10 +22,11 @@ export function pause(clock: Clock, { initialDelay, backoffMultiplier, maxDelay,
     const end = () => {
       clock.clearTimeout(timer as never);
       target.removeEventListener?.('online', end);
+      signal?.removeEventListener('abort', end);
       resolve();
     };
     const timer = clock.setTimeout(end, Math.max(delayMs, leastMs));
     target.addEventListener?.('online', end);
-    signal?.addEventListener('abort', end, { once: true });
+    signal?.addEventListener('abort', end);
   });
 }

@@ -31,15 +31,21 @@ export class DurableStreamsClient<E extends EventSchemas = NoEvents> {
 
   /** Reads `{url}/v1/stream/agents/{agentId}`; the records' `sessionId` is the agent's id there. */
   subscribeToAgent(agentId: string, callbacks: AgentCallbacks<E>, options?: SubscribeOptions): Subscription {
-    const { onState, onStep, ...status } = callbacks;
     const onEvent = (record: SessionRecord) => {
       if (record.channel === 'agentState') {
-        onState?.(record);
+        callbacks.onState?.(record);
       } else {
-        onStep?.(record);
+        callbacks.onStep?.(record);
       }
     };
-    return this.#subscribe(agentPath(agentId), agentId, { ...(status as SessionCallbacks), onEvent }, options);
+    // Not a copy: the callbacks may be inherited, and may use their object.
+    const own = new Proxy(callbacks, {
+      get: (_, name) => {
+        const value: unknown = name === 'onEvent' ? onEvent : Reflect.get(callbacks, name);
+        return typeof value === 'function' ? (value.bind(callbacks) as unknown) : value;
+      },
+    });
+    return this.#subscribe(agentPath(agentId), agentId, own as SessionCallbacks, options);
   }
 
   /** Ends every subscription and every session of this client. Whoever subscribes afterwards starts anew. */

@@ -28,6 +28,9 @@ function refine(record: CustomRecord, schema: StandardSchema): DurableStreamsErr
   let result;
   try {
     result = schema['~standard'].validate(data);
+    if (!(result instanceof Promise) && !('value' in result) && !Array.isArray(result.issues)) {
+      throw new TypeError('its answer has neither a value nor issues');
+    }
   } catch (cause) {
     return refused('schema_threw', `its schema threw: ${inWords(cause)}`, { cause });
   }

@@ -102,7 +102,12 @@ export class Driver {
       now: () => settings.clock.Date.now(),
       batch: (parts, bytes) => {
         if (!this.#gone) {
-          events.batch(parts, bytes);
+          try {
+            events.batch(parts, bytes);
+          } catch (thrown) {
+            // Callbacks throw nothing up to here. The rest of the batch is read again by a fresh instance, or given up aloud.
+            this.#failed(thrown);
+          }
         }
       },
       notice: (notice) => {
@@ -166,18 +171,22 @@ export class Driver {
       run();
     } catch (thrown) {
       // Hooks throw nothing into the machine, so the instance has failed, and nobody knows what its memory holds.
-      const all = [...drivers];
-      drivers.clear();
-      discard();
-      for (const driver of all) {
-        driver.#gone = true;
-        driver.#release();
-        // Or a collected handle would be freed in the next instance.
-        driver.#connection.__destroy_into_raw();
-      }
-      for (const driver of all) {
-        driver.#events.trapped(driver === this, thrown);
-      }
+      this.#failed(thrown);
+    }
+  }
+
+  #failed(thrown: unknown): void {
+    const all = [...drivers];
+    drivers.clear();
+    discard();
+    for (const driver of all) {
+      driver.#gone = true;
+      driver.#release();
+      // Or a collected handle would be freed in the next instance.
+      driver.#connection.__destroy_into_raw();
+    }
+    for (const driver of all) {
+      driver.#events.trapped(driver === this, thrown);
     }
   }
 

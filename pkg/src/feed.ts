@@ -156,13 +156,20 @@ export class Feed implements BatchSink, DriverEvents {
     this.#stats.rejected += 1;
     this.#settings.logger.warn(`durable-sessions: ${error.message}`, { code: error.code, path: error.path, offset: error.offset });
     for (const subscriber of this.#audience) {
-      if (uncounted || (error.offset as number) > subscriber.after) {
+      const offset = error.offset as number;
+      if (uncounted || offset > subscriber.after) {
+        // What is delivered in spite of its error is still to come.
+        subscriber.after = error.severity === 'warning' ? subscriber.after : offset;
         subscriber.tell('onError', error);
       }
     }
   }
 
   control(upToDate: boolean): void {
+    // The instance failed in the callback of the record before: that place belongs to what is read again.
+    if (this.#driver === null) {
+      return;
+    }
     this.#stats.upToDate = upToDate;
     const { cursor, offset } = this.#context;
     // Nowhere else do the two belong together: a record's cursor is that of its batch, or of the one before.
@@ -243,15 +250,12 @@ export class Feed implements BatchSink, DriverEvents {
   // A panic ends the instance for every connection that uses it. Each goes on in a fresh one from its cursor, and what
   // was delivered behind that is not delivered again.
   trapped(own: boolean, thrown: unknown): void {
-    const { offset, cursor } = this;
+    const { offset } = this;
     this.#driver = null;
     if (this.#disposed) {
       return;
     }
-    for (const subscriber of this.#audience) {
-      subscriber.after = Math.max(subscriber.after, offset);
-    }
-    this.#context = { ...this.#context, offset: this.#place?.offset ?? 0 };
+    this.#context = { ...this.#context, offset: this.#place?.offset ?? 0, cursor: this.#place?.cursor ?? null };
     this.#reader?.stop();
     if (own) {
       const error = new DurableStreamsError('CLIENT_PANICKED', `the wasm module failed after event ${offset}: ${inWords(thrown)}`, { offset, cause: thrown });
@@ -358,6 +362,7 @@ export class Feed implements BatchSink, DriverEvents {
   }
 
   #lost(attempts: number, cause: string): void {
+    this.#recovering = false;
     const info = { code: this.#lastErrorCode, attempts, cause, cursor: this.cursor };
     this.#tell('onConnectionLost', info);
   }

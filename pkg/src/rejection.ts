@@ -43,9 +43,12 @@ export function explain(code: string, reason: string, expected: string, before: 
 /** The JSON path of the place between two parts of a JSON text; a key stands for its field. */
 function pathOf(before: string, behind: string): string {
   const levels: { key: string | null; index: number }[] = [];
-  const tokens = `${before}${/^"/.test(behind) ? valueAt(behind) : ''}`.match(TOKENS) ?? [];
   let behindMark = '';
-  for (const token of tokens) {
+  for (const { 0: token, index } of (before + behind).matchAll(TOKENS)) {
+    // A string that begins at the place belongs to it, and one that it is in is read to its end: either may be a key.
+    if (index >= before.length + (token.startsWith('"') ? 1 : 0)) {
+      break;
+    }
     const level = levels.at(-1);
     if (token === '{' || token === '[') {
       levels.push({ key: token === '{' ? '' : null, index: 0 });

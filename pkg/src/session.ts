@@ -138,23 +138,28 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
     const texts = events.map((event) => JSON.stringify(event));
     const text = texts.join();
     const bytes = text.length;
-    const isFull = () => outbox.size + events.length > eventsMax || bytesHeld + bytes > bytesMax;
+    const ids = new Set<string>();
+    const all = [...outbox.values()];
+    const waiting = all.filter(({ entry: { state } }) => state === 'pending' || state === 'sending');
+    const isFull = (count: number, held: number) => count + events.length > eventsMax || held + bytes > bytesMax;
     if (isClosed) {
       throw new DurableStreamsError('SESSION_HANDLE_CLOSED', 'close() was called on this session');
     }
     for (const { id } of events) {
-      if ((outbox.get(id)?.entry.state ?? 'failed') !== 'failed') {
+      if (ids.has(id) || (outbox.get(id)?.entry.state ?? 'failed') !== 'failed') {
         throw new DurableStreamsError('DUPLICATE_ID', `an event ${id} is on its way already`);
       }
-      drop(id);
+      ids.add(id);
     }
-    for (const { entry } of outbox.values()) {
-      if (isFull() && (entry.state === 'sent' || entry.state === 'failed')) {
-        drop(entry.id);
-      }
-    }
-    if (isFull()) {
+    if (isFull(waiting.length, waiting.reduce((sum, held) => sum + held.bytes, 0))) {
       throw new DurableStreamsError('OUTBOX_FULL', `more than ${eventsMax} events or ${bytesMax} characters would wait`);
+    }
+    // Only now: what is refused must not cost what was given up before.
+    ids.forEach(drop);
+    for (const held of all) {
+      if (isFull(outbox.size, bytesHeld) && !waiting.includes(held)) {
+        drop(held.entry.id);
+      }
     }
     if (events.length === 0) {
       resolve([]);

@@ -45,7 +45,7 @@ export function shareStream(settings: StreamSettings, onEmpty: () => void): Shar
         catchingUp.delete(feed);
         feed.dispose();
         for (const subscriber of subscribers) {
-          subscriber.after = offset;
+          subscriber.after = Math.max(subscriber.after, offset);
           primary.add(subscriber);
           if (subscriber.state !== primary.state) {
             primary.greet(subscriber);
@@ -68,6 +68,10 @@ export function shareStream(settings: StreamSettings, onEmpty: () => void): Shar
       }
       // A call of its own, so that subscribing returns before the first callback.
       queueMicrotask(() => {
+        // Whoever comes anew wants it tried anew.
+        if (primary?.state === 'lost') {
+          primary.reconnect();
+        }
         if (!joins && feed.subscribers.length > 0) {
           feed.start();
         } else if (subscriber.active && subscriber.state === 'disconnected') {

@@ -95,6 +95,8 @@ export function createSubscriber(callbacks: SessionCallbacks, logger: Logger, af
     },
     record: (record, kind, uncounted) => {
       if (record.offset > self.after || uncounted) {
+        // Before the callbacks: whatever becomes of the connection meanwhile, it is not delivered again.
+        self.after = record.offset;
         deliver(callbackOf(kind, record), record);
         deliver(callbacks.onEvent as RecordCallback, record);
       }

@@ -42,7 +42,7 @@ export interface ReconnectConfig {
   jitter: boolean;
 }
 
-/** 'lost' and 'closed' are final until `reconnect()`; 'closed' means that the stream itself has ended. */
+/** 'lost' is final until `reconnect()` or another subscription to the same stream, 'closed' for good: the stream itself has ended. */
 export type ConnectionState = 'disconnected' | 'connecting' | 'connected' | 'reconnecting' | 'lost' | 'closed';
 
 /** How a stream is read: as it comes, or by one request after another where something on the way holds it back. */

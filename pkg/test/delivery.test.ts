@@ -7,6 +7,49 @@ import { subscribe } from './harness.js';
 
 const first = (records: readonly SessionRecord[]): SessionRecord => records[0] as SessionRecord;
 
+describe('callbacks of a class', () => {
+  it('are called on their object, for agents too, inherited ones included', async () => {
+    class Base {
+      readonly seen: string[] = [];
+      #count = 0;
+      onError({ code }: DurableStreamsError): void {
+        this.seen.push(`${code} ${(this.#count += 1)}`);
+      }
+      onConnectionStateChange(state: string): void {
+        this.seen.push(`${state} ${(this.#count += 1)}`);
+      }
+    }
+    class Handler extends Base {
+      onStep({ id }: { id: string }): void {
+        this.seen.push(id);
+      }
+    }
+    const server = new FakeServer({ body: data(chunk(1), 'null') + control(2) });
+    const { client } = subscribe(server);
+    const handler = new Handler();
+    client.subscribeToAgent('a', handler);
+    const agent = new FakeServer({ body: data(chunk(1), 'null') + control(2) });
+    const own = subscribe(agent).client;
+    const other = new Handler();
+    const subscription = own.subscribeToAgent('a', other);
+    await until(() => subscription.getLastOffset() >= 0 && other.seen.length > 0);
+    own.close();
+    client.close();
+    expect(other.seen[0]).toBe('connecting 1');
+  });
+});
+
+describe('an event with half a character in a key', () => {
+  it('is refused, and those around it are not', async () => {
+    const server = new FakeServer({ body: data(chunk(1), chunk(2, { 'x\ud800y': 1 }), chunk(3)) + control(3) });
+    const { recorder, subscription } = subscribe(server);
+    await until(() => subscription.getLastCursor() === 'c3');
+    expect(recorder.ids()).toEqual(['e1', 'e3']);
+    expect(recorder.errors.map(({ code, offset, path }) => [code, offset, path])).toEqual([['INVALID_EVENT', 2, '$.data["x\\ud800y"]']]);
+    subscription.unsubscribe();
+  });
+});
+
 describe('delivery', () => {
   it('is the same however the body is cut', async () => {
     const body = `: ping\n\n${data(chunk(1, { text: 'hé 😀 "q" \\' }), { id: 'e2', type: 'own:thing', timestamp: 5, data: { a: [1] } })}${control(2)}${data(chunk(3))}${control(3, { streamClosed: true })}`;

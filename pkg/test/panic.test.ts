@@ -3,7 +3,7 @@ import type { FetchLike } from 'durable-sessions';
 import { describe, expect, it, vi } from 'vitest';
 
 import { FakeServer, chunk, control, data, quiet, until } from './fake.js';
-import { subscribe } from './harness.js';
+import { Recorder, subscribe } from './harness.js';
 
 /** A piece that cannot be copied, since it is never as long as it was: the module has no answer to that but a panic. */
 class Liar extends Uint8Array {
@@ -83,6 +83,35 @@ describe('a panic', () => {
     expect(server.offsets()).toEqual(['-1', 'c1', 'c1', 'c1']);
     expect(recorder.ids()).toEqual(['e1', 'e2']);
     subscription.unsubscribe();
+  });
+
+  it('in the middle of a record loses it for no other subscriber, nor what stands before the next place', async () => {
+    // The server names no counts, so that what is numbered wrongly stays so.
+    const rest = { body: data(chunk(3), chunk(4)) + control(4) + data(chunk(5)) + control(5, { streamClosed: true }) };
+    const server = new FakeServer({ body: data(chunk(1), chunk(2)) + control(2), end: 'close' }, rest, rest, { body: data(chunk(5)) + control(5, { streamClosed: true }) });
+    const doomed = subscribe(new FakeServer({ body: control(0) }, { body: control(0) }));
+    await until(() => doomed.subscription.getState() === 'connected');
+    let trapped = false;
+    const { client, recorder } = subscribe(server, {}, {
+      onChunk: ({ id }) => {
+        // The last one before a place.
+        if (id === 'e4' && !trapped) {
+          trapped = true;
+          vi.spyOn(Date, 'now').mockImplementationOnce(() => {
+            throw new Error('no time');
+          });
+          doomed.subscription.reconnect();
+        }
+      },
+    });
+    const second = new Recorder();
+    client.subscribeToSession('s1', second.callbacks);
+    await until(() => recorder.calls.includes('onClosed') && second.calls.includes('onClosed'));
+    const all = [1, 2, 3, 4, 5].map((n) => [`e${n}`, n]);
+    expect(recorder.records.map(({ id, offset }) => [id, offset])).toEqual(all);
+    expect(second.records.map(({ id, offset }) => [id, offset])).toEqual(all);
+    expect([recorder.errors, second.errors]).toEqual([[], []]);
+    doomed.subscription.unsubscribe();
   });
 
   it('of another connection, in the middle of a batch, neither doubles nor loses the rest of it', async () => {

@@ -18,6 +18,15 @@ describe('a rejection', () => {
     }
   });
 
+  it('inside of a key is of that key', () => {
+    const half = '"x\\ud800y"';
+    const text = `{"data":{"a":[],${half}:1},"type":"chunk"}`;
+    const at = text.indexOf('\\ud800');
+    expect(explain('INVALID_EVENT', 'lone_surrogate', 'a character', text.slice(0, at), text.slice(at))).toMatchObject({ path: `$.data[${half}]`, came: '\\ud800', eventType: 'chunk' });
+    const quoted = '{"a\\"\\ud800":1}';
+    expect(explain('INVALID_EVENT', 'lone_surrogate', 'a character', quoted.slice(0, 5), quoted.slice(5)).path).toBe('$["a\\"\\ud800"]');
+  });
+
   it('of a frame that is JSON shows what came as it is', () => {
     expect(explain('FRAME_TOO_LARGE', 'too_large', 'a frame within frameBytesMax', '', '1024')).toMatchObject({ eventType: null, path: null, came: '1024' });
   });

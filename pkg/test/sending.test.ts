@@ -285,6 +285,24 @@ describe('the outbox', () => {
     await Promise.allSettled(all);
   });
 
+  it('keeps what was given up when something else does not fit, or is on its way', async () => {
+    const { server, session } = setup({ sending: { eventsMax: 3, bytesMax: 400 } });
+    server.cut();
+    void session.send({ ...text('a'), id: 'a' });
+    await server.advance(60_000);
+    expect(states(session)).toEqual(['failed 4']);
+    expect(await codeOf(session.send(text('x'.repeat(500))))).toBe('OUTBOX_FULL');
+    expect(states(session)).toEqual(['failed 4']);
+    const waiting = session.send({ ...text('b'), id: 'b' });
+    expect(await codeOf(session.sendAll([{ ...text('a'), id: 'a' }, { ...text('b'), id: 'b' }]))).toBe('DUPLICATE_ID');
+    expect(await codeOf(session.sendAll([{ ...text('c'), id: 'c' }, { ...text('c'), id: 'c' }]))).toBe('DUPLICATE_ID');
+    expect(session.outbox.getSnapshot().map(({ id, state }) => [id, state])).toEqual([['a', 'failed'], ['b', 'sending']]);
+    server.restore();
+    await server.advance(60_000);
+    await waiting;
+    expect(session.outbox.getSnapshot().map(({ id }) => id)).toEqual(['a']);
+  });
+
   it('shows an event until the stream does', async () => {
     const { server, client, session } = setup();
     const seen: string[] = [];

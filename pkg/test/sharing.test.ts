@@ -22,6 +22,30 @@ describe('sharing', () => {
     await until(() => server.aborted === 1);
   });
 
+  it('tries again for whoever subscribes to what was lost', async () => {
+    const server = new FakeServer({ status: 404 }, { body: data(chunk(1)) + control(1) });
+    const { client, recorder, subscription } = subscribe(server);
+    await until(() => recorder.lost.length === 1);
+    const second = new Recorder();
+    const other = client.subscribeToSession('s1', second.callbacks);
+    await until(() => recorder.records.length === 1 && second.records.length === 1);
+    expect([server.requests.length, subscription.getState(), other.getState()]).toEqual([2, 'connected', 'connected']);
+    client.close();
+  });
+
+  it('has one connection again when what was lost after events is subscribed to', async () => {
+    const history = data(chunk(1)) + control(1);
+    const server = new FakeServer({ body: history, end: 'close' }, { status: 404 }, { body: control(1) }, { body: history });
+    const { client, recorder, subscription } = subscribe(server);
+    await until(() => recorder.lost.length === 1);
+    const second = new Recorder();
+    const other = client.subscribeToSession('s1', second.callbacks);
+    await until(() => second.records.length === 1 && subscription.getState() === 'connected');
+    await until(() => server.requests.slice(2).filter(({ signal }) => !signal.aborted).length === 1, 'the second connection to be let go');
+    expect([recorder.ids(), second.ids(), other.getState()]).toEqual([['e1'], ['e1'], 'connected']);
+    client.close();
+  });
+
   it('lets a late subscriber catch up on a connection of its own and join', async () => {
     const history = data(chunk(1), chunk(2)) + control(2);
     const server = new FakeServer({ body: history }, { body: history });

@@ -524,6 +524,35 @@ describe('the connection', () => {
     expect(store.getSnapshot()).toMatchObject({ eventCount: 2, lastOffset: 2, gaps: [] });
   });
 
+  it('tells nothing twice to those who listen, when it goes on', async () => {
+    const { client, store, leave } = open();
+    const heard: string[] = [];
+    const stop = store.listen({ onEvent: ({ id }) => heard.push(id) });
+    client.deliver(chunk(1), chunk(2));
+    stop();
+    leave();
+    await settle();
+    await settle();
+    store.listen({ onEvent: ({ id }) => heard.push(id) });
+    client.deliver(chunk(1), chunk(2), chunk(3));
+    expect(heard).toEqual(['e1', 'e2', 'e3']);
+  });
+
+  it('calls what its listeners have inherited', () => {
+    class Base {
+      heard: string[] = [];
+      onEvent({ id }: { id: string }): void {
+        this.heard.push(id);
+      }
+    }
+    class Mine extends Base {}
+    const { client, store } = open();
+    const mine = new Mine();
+    store.listen(mine);
+    client.append(chunk(1));
+    expect(mine.heard).toEqual(['e1']);
+  });
+
   it('is described with attempts, countdown and the reason of a loss', () => {
     const { client, frames, store } = open();
     client.move('connected');

@@ -67,7 +67,11 @@ export class Registry {
     const presence = presenceOf(this.#client.session(sessionId));
     const as = JSON.stringify(identity);
     // There already, unless as somebody else.
-    if (seat.as !== as) presence.join(identity).catch(onError);
+    if (seat.as !== as) {
+      // As somebody else, not as two.
+      const left = seat.as === '' ? Promise.resolve() : presence.leave().catch(onError);
+      left.then(() => presence.join(identity)).catch(onError);
+    }
     seat.as = as;
     seat.count += 1;
     return () => {

@@ -88,7 +88,7 @@ class Store implements SessionStore {
   readonly #echoes = new Echoes();
   readonly #marks = new Marks();
   readonly #listeners = new Set<() => void>();
-  readonly #hearers = new Set<SessionListener>();
+  readonly #hearers = new Set<{ readonly of: SessionListener }>();
   #subscription: Subscription | null = null;
   #unfollow: (() => void) | null = null;
   #linger: ReturnType<typeof setTimeout> | null = null;
@@ -133,7 +133,7 @@ class Store implements SessionStore {
   readonly subscribe = (listener: () => void): (() => void) => this.#join(this.#listeners, () => listener());
 
   listen(listener: SessionListener): () => void {
-    return this.#join(this.#hearers, { ...listener });
+    return this.#join(this.#hearers, { of: listener });
   }
 
   getPlace(): SubscribeFrom | null {
@@ -160,6 +160,8 @@ class Store implements SessionStore {
       this.#changed();
       this.#readGaps();
     });
+    // May be left alone: the snapshot says that it failed.
+    this.#loading.catch(() => undefined);
     this.#changed();
     return this.#loading;
   }
@@ -213,8 +215,7 @@ class Store implements SessionStore {
       this.sessionId,
       {
         onEvent: (record) => {
-          this.#record(record);
-          this.#tell((hearer) => hearer.onEvent?.(record));
+          if (this.#record(record)) this.#tell((hearer) => hearer.onEvent?.(record));
         },
         onError: (error) => {
           this.#error(error);
@@ -263,6 +264,7 @@ class Store implements SessionStore {
     if (this.#subscription === null) return;
     this.#unfollow?.();
     this.#unfollow = null;
+    this.#place = this.#subscription.getPlace() ?? this.#place;
     this.#subscription.unsubscribe();
     this.#subscription = null;
     this.#connection = { ...this.#connection, state: 'disconnected', nextAttemptAt: null };
@@ -270,14 +272,15 @@ class Store implements SessionStore {
     this.#options.onIdle?.();
   }
 
-  #record(record: SessionRecord): void {
+  /** Whether it is new. */
+  #record(record: SessionRecord): boolean {
     const { offset } = record;
     if (offset <= this.#lastOffset && offset !== this.#refused) {
       // Cursors may be passed on without being stored: they have no offset of their own.
-      if (record.type !== 'presence:cursor') return;
+      if (record.type !== 'presence:cursor') return false;
       this.#apply(record);
       this.#changed();
-      return;
+      return true;
     }
     this.#refused = null;
     this.#upTo(offset - 1, 'OFFSET_JUMP');
@@ -290,6 +293,7 @@ class Store implements SessionStore {
     const echoed = this.#echoes.arrived(record);
     if (this.#window.append(record) || echoed) this.#itemsChanged = true;
     this.#changed();
+    return true;
   }
 
   #apply(record: SessionRecord): void {
@@ -407,7 +411,7 @@ class Store implements SessionStore {
     let failure: { error: unknown } | null = null;
     for (const hearer of [...this.#hearers]) {
       try {
-        run(hearer);
+        run(hearer.of);
       } catch (error) {
         failure = { error };
       }

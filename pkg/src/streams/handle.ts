@@ -117,11 +117,11 @@ function openProducer(settings: ClientSettings, url: string, typeOf: () => Promi
   let bytes = 0;
   let admission: Promise<unknown> = Promise.resolve();
   const producer = createProducer<Sending>({
+    ...settings,
     url,
     get contentType() {
       return type;
     },
-    ...settings,
     id: id ?? randomId(),
     epoch,
     body: (batch) => framed(batch.map(({ content }) => content), type),

@@ -37,6 +37,9 @@ class Refused extends Error {
   }
 }
 
+/** An event stream that lasted longer was no failure. */
+const SHORT_MS = 1_000;
+
 interface Control {
   streamNextOffset: string;
   streamCursor?: string;
@@ -52,14 +55,24 @@ export async function* pieces(settings: ClientSettings, url: string, place: Plac
   let mode: Live = live === true ? false : live;
   let attempt = 0;
   let refresh = false;
+  // Since when an event stream has been open.
+  const pace = { since: Infinity };
+  const lasted = () => clock.Date.now() - pace.since >= SHORT_MS;
   while (!place.closed) {
     let failure: { cause: unknown; status: number; afterMs: number; reason: DurableStreamsError };
+    pace.since = Infinity;
     try {
       const before = place.offset;
-      for await (const piece of mode === 'sse' ? events(settings, at, place, signal, frameCharsMax) : page(settings, at, place, mode === 'long-poll', signal)) {
-        attempt = 0;
+      for await (const piece of mode === 'sse' ? events(settings, at, place, signal, frameCharsMax, pace) : page(settings, at, place, mode === 'long-poll', signal)) {
+        if (mode !== 'sse' || place.offset !== before) {
+          attempt = 0;
+        }
         refresh = false;
         yield piece;
+      }
+      // One that brings nothing and ends at once would be asked for again and again.
+      if (mode === 'sse' && !place.closed && place.offset === before && !lasted()) {
+        throw new Error('the stream ended before anything new arrived');
       }
       if (mode === false && (place.upToDate || place.closed || place.offset === before)) {
         if (live === false) {
@@ -84,7 +97,7 @@ export async function* pieces(settings: ClientSettings, url: string, place: Plac
       mode = 'long-poll';
       continue;
     }
-    attempt += 1;
+    attempt = lasted() ? 1 : attempt + 1;
     if ((failure.status !== 0 && !isPassing(failure.status)) || !reconnect.enabled || attempt >= reconnect.maxAttempts) {
       throw failure.reason;
     }
@@ -112,8 +125,9 @@ async function* page(settings: ClientSettings, url: URL, place: Place, isLongPol
 }
 
 /** One SSE answer, to its end. */
-async function* events(settings: ClientSettings, url: URL, place: Place, signal: AbortSignal, frameCharsMax: number): AsyncGenerator<Piece, void, undefined> {
+async function* events(settings: ClientSettings, url: URL, place: Place, signal: AbortSignal, frameCharsMax: number, pace: { since: number }): AsyncGenerator<Piece, void, undefined> {
   const { response, heard, done } = await get(settings, url, place, 'sse', signal, 1);
+  pace.since = settings.clock.Date.now();
   const reader = response.body?.getReader();
   try {
     if (!/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '')) {
@@ -123,13 +137,11 @@ async function* events(settings: ClientSettings, url: URL, place: Place, signal:
     const decode = sseDecoder(frameCharsMax);
     // Handed on with the control event after it: before that nobody knows where to go on.
     let held: (string | Uint8Array)[] = [];
-    let wasUseful = false;
     for (;;) {
       const chunk = reader && (await heard(reader.read()));
       if (chunk?.value === undefined) {
         break;
       }
-      wasUseful = true;
       for (const { event, data } of decode(chunk.value)) {
         if (event === 'data') {
           held.push(isBase64 ? bytesOf(data) : data);
@@ -147,9 +159,6 @@ async function* events(settings: ClientSettings, url: URL, place: Place, signal:
           }
         }
       }
-    }
-    if (!wasUseful) {
-      throw new Error('the stream ended before anything arrived');
     }
   } finally {
     done();

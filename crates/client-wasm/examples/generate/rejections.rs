@@ -23,6 +23,7 @@ const REFUSED: &[&str] = &[
     r#"{"id":"e1","type":"chunk","timestamp":1,"data":{"text":"x","delta":"y"}}"#,
     r#"{"id":"e1","id":"e2","type":"chunk","timestamp":1,"data":{"text":"x"}}"#,
     r#"{"id":"e1","type":"chunk","timestamp":1,"data":{"text":"half \ud800 of a pair"}}"#,
+    r#"{"id":"e1","type":"chunk","timestamp":1,"data":{"text":"x","half \ud800":1}}"#,
     r#"{"id":"e1","type":"app:own","timestamp":1,"data":{"a b":[0,{"c":[1e999]}]}}"#,
     r#"{"id":"e1","type":"app:own","timestamp":1,"data":{"quo\"te":{"\u0061":1e999}}}"#,
     r#"{"id":"e1","type":"app:own","timestamp":1,"data":{"é":[[],[{}, {"x":"\udc00"}]]}}"#,

@@ -23,7 +23,7 @@
 //! | value | words |
 //! |---|---|
 //! | string | its length if the next piece of `ascii` is meant; the complement of its length in UTF-16 units (so the word is negative) if that of `wide` is |
-//! //! | number | itself, or [`OPEN`](word::OPEN): the next value of `open` |
+//! | number | itself, or [`OPEN`](word::OPEN): the next value of `open` |
 //! | timestamp | the milliseconds since the one before in the batch, or [`OPEN`](word::OPEN) and the timestamp itself in two words, the high one first |
 //! | bool | 0 or 1 |
 //! | any other field | [`OPEN`](word::OPEN): the next value of `open` |

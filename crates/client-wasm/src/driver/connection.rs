@@ -71,7 +71,7 @@ impl Connection {
         Ok(Self { link: Link::new(hooks, Subscription::new(config, seed as u64)) })
     }
 
-    /// Something happened that needs no more words: the numbers of `SIGNALS` in `pkg/src/driver.ts`. One export for all,
+    /// Something happened that needs no more words: the numbers are those of the signals in `pkg/src/driver.ts`. One export for all,
     /// since each costs glue.
     pub fn signal(&self, what: u8) {
         self.link.input(match what {

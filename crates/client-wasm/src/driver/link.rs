@@ -112,5 +112,3 @@ fn comes_before_events(output: &Output) -> bool {
         _ => false,
     }
 }
-
-// Not the monotonic clock, which stands still in some systems while they sleep.

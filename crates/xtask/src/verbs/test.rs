@@ -155,6 +155,15 @@ impl Tests {
         browsers::ensure(bench)?;
         build::server_and_agent(bench)?;
         build::browser_package(bench)?;
+        let size = bench.report.step("pkg: size", "what an application loads, against its budget", || {
+            bench
+                .npm(bench.checkout.pkg())
+                .args(["run", "size", "--", "--enforce"])
+                .advice("what does not have to be in the core moves to an entry of its own")
+                .run()?;
+            Ok(Outcome::Done)
+        });
+        self.go_on(size)?;
         let package = self.npm_test(&bench.checkout.pkg(), "pkg", "tests of the npm package");
         self.go_on(package)?;
         build::web_demo(bench)?;
