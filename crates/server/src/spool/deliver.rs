@@ -32,11 +32,12 @@ pub(crate) async fn deliver(app: Arc<App>) {
     let mut under_way = JoinSet::new();
     loop {
         while under_way.len() < UNDER_WAY_MAX && !app.is_draining() {
-            let Some((path, place, failures)) = app.spool.state().lanes.start(now()) else { break };
+            let Some((path, place, failures)) = app.spool.state().start(now()) else { break };
             under_way.spawn(attempt(app.clone(), path, place, failures));
         }
         app.spool.trim(under_way.is_empty()).await;
-        let due = app.spool.state().lanes.next_due();
+        // With all hands full, one that ends is what there is to wait for.
+        let due = app.spool.state().next_due().filter(|_| under_way.len() < UNDER_WAY_MAX);
         let due = async {
             match due {
                 Some(due) => tokio::time::sleep_until(due.into()).await,
@@ -381,7 +382,7 @@ mod tests {
             accept(id).await;
         }
         let opened = app.spool.opened.get().unwrap();
-        let (_, place, failures) = app.spool.state().lanes.start(now()).unwrap();
+        let (_, place, failures) = app.spool.state().start(now()).unwrap();
         let group = Group::gather(&app, opened, &path, place, failures).await.unwrap();
         assert_eq!((group.entries.len(), group.last()), (3, 2));
         faults.set(Fault::LostAnswer, 1);

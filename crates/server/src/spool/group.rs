@@ -44,7 +44,7 @@ impl Group {
                 false if may_group => LEN_MAX - 1,
                 false => 0,
             };
-            state.lanes.following(path, max)
+            state.following(path, place, max)
         };
         let mut bytes = first.len();
         let mut entries = vec![(place, first)];

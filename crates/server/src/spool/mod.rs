@@ -34,6 +34,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,6 +45,7 @@ use durable_sessions_storage::{
     Append, AppendError, Batch, Clock, CreateError, CreateStream, OpenError, ReadError, StoreOptions,
     StreamStore,
 };
+use futures::FutureExt as _;
 use tokio::sync::{Notify, OnceCell, oneshot};
 
 pub(crate) use dead_letter::{id_text, parse_id};
@@ -239,7 +241,10 @@ impl Spool {
         let spool = Arc::clone(self);
         // A caller that goes away does not leave an entry behind that nobody knows of.
         let written = tokio::spawn(async move {
-            let written = spool.write(batch).await;
+            // Whatever happens, the reservation ends: it holds up what comes after it.
+            let written = AssertUnwindSafe(spool.write(batch)).catch_unwind().await;
+            let written =
+                written.unwrap_or_else(|_| Err(AcceptError::Unavailable("writing it panicked".into())));
             let mut state = spool.state();
             state.release(reservation);
             if let Ok(place) = written {
@@ -250,7 +255,7 @@ impl Spool {
             spool.changed.notify_one();
             written
         });
-        written.await.unwrap_or_else(|_| Err(AcceptError::Unavailable("writing it panicked".into())))
+        written.await.unwrap_or_else(|_| Err(AcceptError::Unavailable("keeping it panicked".into())))
     }
 
     async fn write(&self, batch: Batch) -> Result<u64, AcceptError> {

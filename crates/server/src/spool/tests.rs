@@ -67,6 +67,26 @@ async fn queued_appends_come_in_order_through_failures() {
     panic!("the queue is not trimmed");
 }
 
+/// Entries become known in another order than they have in the queue.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_at_once_for_one_stream_all_come_once_and_in_order() {
+    const LEN: usize = 900;
+    let (app, _, path) = broken_app(|_| {}).await;
+    let app = Arc::new(app);
+    let delivering = start(&app);
+    let accepted = (0..LEN).map(|number| {
+        let (app, append) = (app.clone(), queued(&path, &number.to_string()));
+        tokio::spawn(async move { (app.spool.accept(&append).await.unwrap(), number.to_string()) })
+    });
+    let mut accepted: Vec<(u64, String)> =
+        futures::future::join_all(accepted).await.into_iter().map(Result::unwrap).collect();
+    accepted.sort_unstable();
+    until(|| app.spool.depth().entries == 0).await;
+    let expected: Vec<String> = accepted.into_iter().map(|(_, text)| text).collect();
+    assert_eq!(content(&*app.store, &path).await, expected);
+    delivering.abort();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_takes_nothing_is_waited_for_and_costs_no_attempt() {
     let (app, faults, path) = broken_app(|config| config.limits.queued_attempts_max = 2).await;
