@@ -11,7 +11,7 @@ use super::dead_letter::{DeadLetter, Reason, id_text};
 use super::entry::{Entry, QueuedAppend, Unreadable};
 use super::group::Group;
 use super::lanes::Failures;
-use super::{Opened, Spool, letters};
+use super::{Opened, PRODUCER, Spool, letters};
 use crate::app::{App, until_draining};
 use crate::backoff::Backoff;
 use crate::session::{self, Publication};
@@ -142,9 +142,9 @@ async fn try_once(app: &Arc<App>, opened: &Opened, group: &Group) -> Outcome {
     if !matches!(app.store.health(), StoreHealth::Ready(_)) {
         return Outcome::Hindered;
     }
-    let origin = group.entries.first().and_then(|(_, entry)| entry.origin);
     let (append, claim) = match group.append().and_then(|append| {
-        let claim = opened.claim(&append, origin, group.last())?;
+        let (_, first) = group.entries.first().ok_or(Unreadable("empty"))?;
+        let claim = opened.claim(&append, first, group.last())?;
         Ok((append, claim))
     }) {
         Ok(readable) => readable,
@@ -248,21 +248,20 @@ impl Opened {
         Entry::decode(&message).map_err(|error| error.to_string())
     }
 
-    /// Who writes an entry. A place is a new epoch of one producer per stream, whose first sequence is the entry: so
-    /// entries that became dead letters leave no gap.
-    fn claim(
-        &self,
-        append: &QueuedAppend,
-        origin: Option<u64>,
-        place: u64,
-    ) -> Result<ProducerClaim, Unreadable> {
+    /// Who writes an entry. A place is a new epoch of one producer per stream and generation, whose first sequence is the
+    /// entry: so entries that became dead letters leave no gap.
+    fn claim(&self, append: &QueuedAppend, entry: &Entry, place: u64) -> Result<ProducerClaim, Unreadable> {
         if let Some(claim) = &append.producer {
             return Ok(claim.clone());
         }
-        let (id, epoch) = match origin {
+        let prefix = match &entry.generation {
+            Some(generation) => format!("{PRODUCER}{generation}"),
+            None => self.producer_prefix.clone(),
+        };
+        let (id, epoch) = match entry.origin {
             // Queued twice, when the process ended before the dead letter was deleted: the same producer both times.
-            Some(origin) => (format!("{}-dead-{}", self.producer_prefix, id_text(origin)), 0),
-            None => (self.producer_prefix.clone(), place),
+            Some(origin) => (format!("{prefix}-dead-{}", id_text(origin)), 0),
+            None => (prefix, place),
         };
         Ok(ProducerClaim {
             id: id.parse().map_err(|_| Unreadable("producer"))?,

@@ -50,7 +50,9 @@ impl Group {
         let mut entries = vec![(place, first)];
         for place in more {
             let entry = opened.read(place).await?;
-            let fits = bytes < BYTES_MAX && entry.may_group() && entry.stream_id == entries[0].1.stream_id;
+            let is_alike =
+                |first: &Entry| entry.stream_id == first.stream_id && entry.generation == first.generation;
+            let fits = bytes < BYTES_MAX && entry.may_group() && is_alike(&entries[0].1);
             if !again && !fits {
                 break;
             }

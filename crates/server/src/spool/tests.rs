@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use durable_sessions_protocol::{ContentType, Offset, StreamPath};
 use durable_sessions_storage::{Append, Batch, StreamStore};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -219,6 +220,66 @@ async fn a_full_queue_refuses() {
     }
     assert!(matches!(app.spool.accept(&queued(&path, "3")).await, Err(AcceptError::Full)));
     assert_eq!(app.spool.complaints(), ["queued-appends-full"]);
+}
+
+/// An application around a store that is kept.
+async fn app_in(dir: &std::path::Path) -> (Arc<App>, watch::Sender<bool>) {
+    let store = StoreConfig::Embedded { dir: dir.to_owned() };
+    let config =
+        crate::ServerConfig::new("127.0.0.1:0".parse().unwrap(), store.clone(), crate::AuthConfig::DevNoAuth);
+    let (drain, draining) = watch::channel(false);
+    let store = store.open(config.store_options.clone()).unwrap();
+    let app = crate::server::Server::assemble(config, store, None, draining).await.unwrap();
+    (Arc::new(app), drain)
+}
+
+async fn delivered(app: &Arc<App>) {
+    let delivering = start(app);
+    until(|| app.spool.depth().entries == 0).await;
+    delivering.abort();
+    assert_eq!(app.spool.depth().dead_letters, 0);
+}
+
+/// The queue is copied before the streams are: these know entries whose places the restored queue gives once more.
+#[tokio::test]
+async fn a_restored_queue_is_not_taken_for_what_it_was_before() {
+    let place = tempfile::tempdir().unwrap();
+    let (path, file) = ("plain".parse::<StreamPath>().unwrap(), place.path().join("file"));
+    let (before, _drain) = app_in(&place.path().join("before")).await;
+    before.store.create(&path, json_stream()).await.unwrap();
+    before.spool.accept(&queued(&path, "1")).await.unwrap();
+    let mut queue = before.spool.export().await.unwrap().unwrap();
+    // With the first piece its moment has been.
+    let first = queue.next().await.unwrap().unwrap();
+    for text in ["2", "3", "4"] {
+        before.spool.accept(&queued(&path, text)).await.unwrap();
+    }
+    delivered(&before).await;
+    let restored = place.path().join("restored");
+    // Each by itself, as a whole backup is restored: the streams, and the queue within.
+    for (first, mut export, dir) in [
+        (Bytes::new(), before.store.export(None).await.unwrap(), restored.clone()),
+        (first, queue, restored.join(INNER_DIR)),
+    ] {
+        let mut whole = first.to_vec();
+        while let Some(piece) = export.next().await {
+            whole.extend_from_slice(&piece.unwrap());
+        }
+        std::fs::write(&file, whole).unwrap();
+        durable_sessions_storage::backup::restore(&file, &dir).unwrap();
+    }
+    before.spool.shutdown().await;
+    before.store.shutdown().await;
+
+    let (after, _drain) = app_in(&restored).await;
+    assert_eq!(after.spool.depth().entries, 1, "what was in the queue at its moment");
+    for text in ["5", "6"] {
+        after.spool.accept(&queued(&path, text)).await.unwrap();
+    }
+    delivered(&after).await;
+    assert_eq!(content(&*after.store, &path).await, ["1", "2", "3", "4", "5", "6"]);
+    after.spool.shutdown().await;
+    after.store.shutdown().await;
 }
 
 #[tokio::test]
