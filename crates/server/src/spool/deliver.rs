@@ -78,6 +78,10 @@ enum Outcome {
 
 async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures) {
     let Some(opened) = app.spool.opened.get() else { return };
+    // Before anything is read: every lane comes by here once a second while the store is away.
+    if !matches!(app.store.health(), StoreHealth::Ready(_)) {
+        return app.spool.state().lanes.postpone(&path, now() + OBSTACLE_PAUSE, failures);
+    }
     let group = match Group::gather(&app, opened, &path, place, failures).await {
         Ok(group) => group,
         Err(error) => {
@@ -114,6 +118,10 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
             return app.spool.state().lanes.postpone(&path, now() + wait, tried);
         }
         Outcome::Failed { message, .. } => Reason { code: "STREAM_UNAVAILABLE".to_owned(), message },
+        // Some of it may fit, or be readable. One that was written with the others after all is recognised.
+        Outcome::Refused(_) if together > 1 => {
+            return app.spool.state().lanes.take_apart(&path, group.last(), failures);
+        }
         Outcome::Refused(reason) => reason,
     };
     let failed_at_ms = app.spool.now_ms();
@@ -139,9 +147,6 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
 }
 
 async fn try_once(app: &Arc<App>, opened: &Opened, group: &Group) -> Outcome {
-    if !matches!(app.store.health(), StoreHealth::Ready(_)) {
-        return Outcome::Hindered;
-    }
     let (append, claim) = match group.append().and_then(|append| {
         let (_, first) = group.entries.first().ok_or(Unreadable("empty"))?;
         let claim = opened.claim(&append, first, group.last())?;

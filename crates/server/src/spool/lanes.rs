@@ -25,6 +25,8 @@ struct Lane {
     due: Option<Instant>,
     /// The first one is being delivered.
     busy: bool,
+    /// Up to this place each is delivered by itself, after what happened to all of them together.
+    apart: Option<(u64, Failures)>,
 }
 
 /// What became of the first one of a lane so far.
@@ -56,6 +58,9 @@ impl Lanes {
     /// Places of a lane behind one of them, at most so many, and none behind `settled_to`.
     pub(super) fn following(&self, path: &StreamPath, place: u64, max: usize, settled_to: u64) -> Vec<u64> {
         let Some(lane) = self.lanes.get(path) else { return Vec::new() };
+        if lane.apart.is_some() {
+            return Vec::new();
+        }
         let behind = lane.places.range((Bound::Excluded(place), Bound::Unbounded));
         behind.copied().take_while(|place| *place <= settled_to).take(max).collect()
     }
@@ -82,7 +87,10 @@ impl Lanes {
         }
         if let Some(lane) = self.lanes.get_mut(path) {
             lane.places.remove(&place);
-            (lane.failures, lane.busy, lane.due) = (Failures::default(), false, None);
+            lane.apart =
+                lane.apart.filter(|(last, _)| lane.places.first().is_some_and(|first| first <= last));
+            let failures = lane.apart.map_or_else(Failures::default, |(_, failures)| failures);
+            (lane.failures, lane.busy, lane.due) = (failures, false, None);
             if lane.places.is_empty() {
                 self.lanes.remove(path);
             }
@@ -93,6 +101,15 @@ impl Lanes {
     pub(super) fn postpone(&mut self, path: &StreamPath, due: Instant, failures: Failures) {
         if let Some(lane) = self.lanes.get_mut(path) {
             (lane.failures, lane.busy, lane.due) = (failures, false, Some(due));
+        }
+    }
+
+    /// What was tried together, up to `last`, is to be tried one by one.
+    pub(super) fn take_apart(&mut self, path: &StreamPath, last: u64, failures: Failures) {
+        if let Some(lane) = self.lanes.get_mut(path) {
+            let failures = Failures { together: 0, ..failures };
+            (lane.failures, lane.busy, lane.due) = (failures, false, None);
+            lane.apart = Some((last, failures));
         }
     }
 
@@ -191,6 +208,28 @@ mod tests {
         let following = |name: &str, max: usize| lanes.following(&path(name), 0, max, ALL);
         assert_eq!((following("a", 5), following("a", 0)), (vec![1], vec![]));
         assert!(following("b", 5).is_empty());
+    }
+
+    #[test]
+    fn what_was_taken_apart_goes_one_by_one() {
+        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        for place in 0..5 {
+            add(&mut lanes, "a", place, 1);
+        }
+        let following = |lanes: &Lanes, place: u64| lanes.following(&path("a"), place, 9, ALL).len();
+        lanes.start(now, ALL).unwrap();
+        assert_eq!(following(&lanes, 0), 4);
+        let uncertain = Failures { count: 1, uncertain: true, together: 3, ..Failures::default() };
+        lanes.take_apart(&path("a"), 2, uncertain);
+        for place in 0..3 {
+            // What nobody knows of all of them nobody knows of each.
+            let failures = Failures { together: 0, ..uncertain };
+            assert_eq!(lanes.start(now, ALL), Some((path("a"), place, failures)));
+            assert_eq!(following(&lanes, place), 0);
+            lanes.finish(&path("a"), place);
+        }
+        assert_eq!(lanes.start(now, ALL), Some((path("a"), 3, Failures::default())));
+        assert_eq!(following(&lanes, 3), 1);
     }
 
     #[test]

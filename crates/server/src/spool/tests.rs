@@ -123,6 +123,29 @@ async fn a_full_disk_is_waited_for_and_a_stream_that_is_full_for_good_is_not() {
     delivering.abort();
 }
 
+/// What a coalescing session refuses together, it may take in part.
+#[tokio::test(start_paused = true)]
+async fn a_group_that_is_refused_is_tried_one_by_one() {
+    let (app, faults, _) = broken_app(|config| config.coalesce_window = Duration::from_millis(1)).await;
+    let app = Arc::new(app);
+    let path: StreamPath = "sessions/a".parse().unwrap();
+    app.store.create(&path, json_stream()).await.unwrap();
+    let mut places = Vec::new();
+    for id in ["1", "2", "3", "4"] {
+        let event = format!(r#"{{"id":"{id}","type":"chunk","timestamp":1,"data":{{"text":""}}}}"#);
+        let append = QueuedAppend { may_join: true, ..queued(&path, &event) };
+        places.push(app.spool.accept(&append).await.unwrap());
+    }
+    // All of them together, and the first one by itself.
+    faults.set(Fault::StreamFull, 2);
+    let delivering = start(&app);
+    until(|| app.spool.depth().entries == 0).await;
+    delivering.abort();
+    let letters = app.spool.letter_ids(9).await.unwrap();
+    assert_eq!((letters, content(&*app.store, &path).await.len()), (vec![places[0]], 3));
+    assert_eq!(faults.appends(), 5);
+}
+
 #[tokio::test]
 async fn a_disk_that_is_full_under_the_queue_is_no_outage() {
     let dir = tempfile::tempdir().unwrap();
