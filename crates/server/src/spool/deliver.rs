@@ -303,7 +303,7 @@ mod tests {
     use durable_sessions_protocol::ContentType;
 
     use super::*;
-    use crate::testing::{Fault, broken_app, json_stream};
+    use crate::testing::{Fault, broken_app, faulty, json_stream};
 
     fn queued(path: &StreamPath, id: &str) -> QueuedAppend {
         let event = format!(r#"{{"id":"{id}","type":"chunk","timestamp":1,"data":{{"text":""}}}}"#);
@@ -348,6 +348,23 @@ mod tests {
             }
         }
         assert_eq!((length(&app, &plain).await, length(&app, &session).await), (2, 3));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_for_a_store_that_is_away() {
+        let (mut app, faults, path) = broken_app(|_| {}).await;
+        app.spool.accept(&queued(&path, "1")).await.unwrap();
+        let opened = Arc::get_mut(&mut app.spool).unwrap().opened.get_mut().unwrap();
+        let (counting, counted) = faulty(opened.store.clone());
+        opened.store = counting;
+        let app = Arc::new(app);
+        faults.set(Fault::Unready, 1);
+        for (reads, entries) in [(0, 1), (1, 0)] {
+            let later = now() + 2 * OBSTACLE_PAUSE;
+            let (path, place, failures) = app.spool.state().start(later).unwrap();
+            attempt(app.clone(), path, place, failures).await;
+            assert_eq!((counted.reads(), app.spool.depth().entries), (reads, entries));
+        }
     }
 
     #[tokio::test]
