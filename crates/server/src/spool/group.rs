@@ -4,7 +4,7 @@
 //! A group is written under the claim of its last entry. What was in the queue when the process began is delivered one by
 //! one: the last process may have written any of it, in groups that nobody remembers, and a single entry is recognised as
 //! its own or, by a later epoch, as part of a group that was written. A second attempt is of the same entries as the first,
-//! for the same reason.
+//! for the same reason, or of each by itself.
 
 use durable_sessions_protocol::StreamPath;
 
