@@ -40,6 +40,7 @@ pub(crate) struct Faults {
     next: Mutex<Option<(Fault, u32)>>,
     appends: AtomicU32,
     heads: AtomicU32,
+    reads: AtomicU32,
     asked_unready: AtomicU32,
     /// Kept, so that the server is not taken for one that stops.
     drain: OnceLock<watch::Sender<bool>>,
@@ -63,6 +64,11 @@ impl Faults {
         self.heads.load(Ordering::SeqCst)
     }
 
+    /// How often somebody read.
+    pub(crate) fn reads(&self) -> u32 {
+        self.reads.load(Ordering::SeqCst)
+    }
+
     /// How often somebody was told that it takes no appends.
     pub(crate) fn asked_unready(&self) -> u32 {
         self.asked_unready.load(Ordering::SeqCst)
@@ -84,6 +90,12 @@ impl Faults {
 struct FaultyStore {
     inner: Arc<dyn StreamStore>,
     faults: Arc<Faults>,
+}
+
+/// Another store that counts, and fails as it is told.
+pub(crate) fn faulty(inner: Arc<dyn StreamStore>) -> (Arc<dyn StreamStore>, Arc<Faults>) {
+    let faults = Arc::new(Faults::default());
+    (Arc::new(FaultyStore { inner, faults: faults.clone() }), faults)
 }
 
 /// An application around a store that fails as it is told, with one JSON stream.
@@ -128,6 +140,7 @@ impl StreamStore for FaultyStore {
     }
 
     async fn read(&self, path: &StreamPath, from: Offset, bytes_max: usize) -> Result<Page, ReadError> {
+        self.faults.reads.fetch_add(1, Ordering::SeqCst);
         self.inner.read(path, from, bytes_max).await
     }
 

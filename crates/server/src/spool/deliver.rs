@@ -11,7 +11,7 @@ use super::dead_letter::{DeadLetter, Reason, id_text};
 use super::entry::{Entry, QueuedAppend, Unreadable};
 use super::group::Group;
 use super::lanes::Failures;
-use super::{Opened, Spool, letters};
+use super::{Opened, PRODUCER, Spool, letters};
 use crate::app::{App, until_draining};
 use crate::backoff::Backoff;
 use crate::session::{self, Publication};
@@ -32,11 +32,12 @@ pub(crate) async fn deliver(app: Arc<App>) {
     let mut under_way = JoinSet::new();
     loop {
         while under_way.len() < UNDER_WAY_MAX && !app.is_draining() {
-            let Some((path, place, failures)) = app.spool.state().lanes.start(now()) else { break };
+            let Some((path, place, failures)) = app.spool.state().start(now()) else { break };
             under_way.spawn(attempt(app.clone(), path, place, failures));
         }
         app.spool.trim(under_way.is_empty()).await;
-        let due = app.spool.state().lanes.next_due();
+        // With all hands full, one that ends is what there is to wait for.
+        let due = app.spool.state().next_due().filter(|_| under_way.len() < UNDER_WAY_MAX);
         let due = async {
             match due {
                 Some(due) => tokio::time::sleep_until(due.into()).await,
@@ -77,6 +78,10 @@ enum Outcome {
 
 async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures) {
     let Some(opened) = app.spool.opened.get() else { return };
+    // Before anything is read: every lane comes by here once a second while the store is away.
+    if !matches!(app.store.health(), StoreHealth::Ready(_)) {
+        return app.spool.state().lanes.postpone(&path, now() + OBSTACLE_PAUSE, failures);
+    }
     let group = match Group::gather(&app, opened, &path, place, failures).await {
         Ok(group) => group,
         Err(error) => {
@@ -113,6 +118,10 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
             return app.spool.state().lanes.postpone(&path, now() + wait, tried);
         }
         Outcome::Failed { message, .. } => Reason { code: "STREAM_UNAVAILABLE".to_owned(), message },
+        // Some of it may fit, or be readable. One that was written with the others after all is recognised.
+        Outcome::Refused(_) if together > 1 => {
+            return app.spool.state().lanes.take_apart(&path, group.last(), failures);
+        }
         Outcome::Refused(reason) => reason,
     };
     let failed_at_ms = app.spool.now_ms();
@@ -138,12 +147,9 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
 }
 
 async fn try_once(app: &Arc<App>, opened: &Opened, group: &Group) -> Outcome {
-    if !matches!(app.store.health(), StoreHealth::Ready(_)) {
-        return Outcome::Hindered;
-    }
-    let origin = group.entries.first().and_then(|(_, entry)| entry.origin);
     let (append, claim) = match group.append().and_then(|append| {
-        let claim = opened.claim(&append, origin, group.last())?;
+        let (_, first) = group.entries.first().ok_or(Unreadable("empty"))?;
+        let claim = opened.claim(&append, first, group.last())?;
         Ok((append, claim))
     }) {
         Ok(readable) => readable,
@@ -247,21 +253,20 @@ impl Opened {
         Entry::decode(&message).map_err(|error| error.to_string())
     }
 
-    /// Who writes an entry. A place is a new epoch of one producer per stream, whose first sequence is the entry: so
-    /// entries that became dead letters leave no gap.
-    fn claim(
-        &self,
-        append: &QueuedAppend,
-        origin: Option<u64>,
-        place: u64,
-    ) -> Result<ProducerClaim, Unreadable> {
+    /// Who writes an entry. A place is a new epoch of one producer per stream and generation, whose first sequence is the
+    /// entry: so entries that became dead letters leave no gap.
+    fn claim(&self, append: &QueuedAppend, entry: &Entry, place: u64) -> Result<ProducerClaim, Unreadable> {
         if let Some(claim) = &append.producer {
             return Ok(claim.clone());
         }
-        let (id, epoch) = match origin {
+        let prefix = match &entry.generation {
+            Some(generation) => format!("{PRODUCER}{generation}"),
+            None => self.producer_prefix.clone(),
+        };
+        let (id, epoch) = match entry.origin {
             // Queued twice, when the process ended before the dead letter was deleted: the same producer both times.
-            Some(origin) => (format!("{}-dead-{}", self.producer_prefix, id_text(origin)), 0),
-            None => (self.producer_prefix.clone(), place),
+            Some(origin) => (format!("{prefix}-dead-{}", id_text(origin)), 0),
+            None => (prefix, place),
         };
         Ok(ProducerClaim {
             id: id.parse().map_err(|_| Unreadable("producer"))?,
@@ -298,7 +303,7 @@ mod tests {
     use durable_sessions_protocol::ContentType;
 
     use super::*;
-    use crate::testing::{Fault, broken_app, json_stream};
+    use crate::testing::{Fault, broken_app, faulty, json_stream};
 
     fn queued(path: &StreamPath, id: &str) -> QueuedAppend {
         let event = format!(r#"{{"id":"{id}","type":"chunk","timestamp":1,"data":{{"text":""}}}}"#);
@@ -346,6 +351,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nothing_is_read_for_a_store_that_is_away() {
+        let (mut app, faults, path) = broken_app(|_| {}).await;
+        app.spool.accept(&queued(&path, "1")).await.unwrap();
+        let opened = Arc::get_mut(&mut app.spool).unwrap().opened.get_mut().unwrap();
+        let (counting, counted) = faulty(opened.store.clone());
+        opened.store = counting;
+        let app = Arc::new(app);
+        faults.set(Fault::Unready, 1);
+        for (reads, entries) in [(0, 1), (1, 0)] {
+            let later = now() + 2 * OBSTACLE_PAUSE;
+            let (path, place, failures) = app.spool.state().start(later).unwrap();
+            attempt(app.clone(), path, place, failures).await;
+            assert_eq!((counted.reads(), app.spool.depth().entries), (reads, entries));
+        }
+    }
+
+    #[tokio::test]
     async fn an_event_whose_answer_is_lost_is_written_once() {
         let (app, faults, _) = broken_app(|config| config.limits.append_attempts_max = 1).await;
         let app = Arc::new(app);
@@ -381,7 +403,7 @@ mod tests {
             accept(id).await;
         }
         let opened = app.spool.opened.get().unwrap();
-        let (_, place, failures) = app.spool.state().lanes.start(now()).unwrap();
+        let (_, place, failures) = app.spool.state().start(now()).unwrap();
         let group = Group::gather(&app, opened, &path, place, failures).await.unwrap();
         assert_eq!((group.entries.len(), group.last()), (3, 2));
         faults.set(Fault::LostAnswer, 1);

@@ -88,6 +88,9 @@ pub(crate) struct Entry {
     /// The dead letter that this was, if it is tried anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<u64>,
+    /// The process that took it, by a name of chance. Absent of what was taken before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) generation: Option<String>,
 }
 
 /// Messages as they were sent, or bytes.
@@ -134,6 +137,7 @@ impl Entry {
             may_join: append.may_join,
             accepted_at_ms,
             origin: None,
+            generation: None,
         })
     }
 

@@ -4,7 +4,7 @@
 //! A group is written under the claim of its last entry. What was in the queue when the process began is delivered one by
 //! one: the last process may have written any of it, in groups that nobody remembers, and a single entry is recognised as
 //! its own or, by a later epoch, as part of a group that was written. A second attempt is of the same entries as the first,
-//! for the same reason.
+//! for the same reason, or of each by itself.
 
 use durable_sessions_protocol::StreamPath;
 
@@ -44,13 +44,15 @@ impl Group {
                 false if may_group => LEN_MAX - 1,
                 false => 0,
             };
-            state.lanes.following(path, max)
+            state.following(path, place, max)
         };
         let mut bytes = first.len();
         let mut entries = vec![(place, first)];
         for place in more {
             let entry = opened.read(place).await?;
-            let fits = bytes < BYTES_MAX && entry.may_group() && entry.stream_id == entries[0].1.stream_id;
+            let is_alike =
+                |first: &Entry| entry.stream_id == first.stream_id && entry.generation == first.generation;
+            let fits = bytes < BYTES_MAX && entry.may_group() && is_alike(&entries[0].1);
             if !again && !fits {
                 break;
             }

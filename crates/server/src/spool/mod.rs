@@ -12,8 +12,9 @@
 //! The store of its own lies beside the streams' (`spool/` in the data directory), is opened when it is first needed,
 //! and takes appends while that of the streams does not. In memory it is gone with the process, as the streams are.
 //!
-//! Each entry is written to its stream as a producer that only this entry has, so an entry that was delivered, and is
-//! delivered again after a crash, is recognised by the stream. An entry that came with a claim of a producer keeps it.
+//! Each entry is written to its stream under a claim that only this entry has: the process that took it, and its place. So
+//! an entry that was delivered, and is delivered again after a crash or from a backup, is recognised by the stream. An
+//! entry that came with a claim of a producer keeps it.
 //!
 //! | bound | outcome |
 //! |---|---|
@@ -34,9 +35,10 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use durable_sessions_protocol::{ContentType, Offset, StreamPath};
 use durable_sessions_storage::backup::{BackupError, Export, INNER_DIR};
@@ -44,6 +46,7 @@ use durable_sessions_storage::{
     Append, AppendError, Batch, Clock, CreateError, CreateStream, OpenError, ReadError, StoreOptions,
     StreamStore,
 };
+use futures::FutureExt as _;
 use tokio::sync::{Notify, OnceCell, oneshot};
 
 pub(crate) use dead_letter::{id_text, parse_id};
@@ -59,6 +62,8 @@ use crate::config::{ServerConfig, StoreConfig};
 const QUEUE: &str = "queue";
 /// Dead letters are streams of their own below this.
 const DEAD: &str = "dead/";
+/// What the ids of producers begin with that write what was queued.
+const PRODUCER: &str = "durable-sessions-spool-";
 /// Read at a time when the queue is looked through at opening.
 const LOAD_BYTES: usize = 1 << 20;
 
@@ -66,6 +71,10 @@ pub(crate) struct Spool {
     place: StoreConfig,
     options: StoreOptions,
     opened: OnceCell<Opened>,
+    /// Part of the producers of what is taken by this process. Places alone do not say which entry it is: a queue that
+    /// comes from a backup gives those anew that it gave after the backup was taken, and the streams of the backup may
+    /// know the first ones. Of chance, so that nobody else can be this producer first.
+    generation: String,
     state: Mutex<State>,
     /// Something was added, or may be tried.
     changed: Notify,
@@ -74,8 +83,8 @@ pub(crate) struct Spool {
 struct Opened {
     store: Arc<dyn StreamStore>,
     queue: StreamPath,
-    /// What the producers of entries begin with: another one for each spool there ever was, so that its places mean
-    /// nothing to streams that know another.
+    /// What the producers of entries without a generation begin with: another one for each spool there ever was, so that
+    /// its places mean nothing to streams that know another.
     producer_prefix: String,
 }
 
@@ -135,6 +144,7 @@ impl Spool {
             place: config.store.beside(INNER_DIR),
             options,
             opened: OnceCell::new(),
+            generation: generation(),
             state: Mutex::new(State::new(limits)),
             changed: Notify::new(),
         }
@@ -168,11 +178,8 @@ impl Spool {
             CreateError::StorageFull => SpoolError::StorageFull,
             error => failed(&error),
         })?;
-        let opened = Opened {
-            producer_prefix: format!("durable-sessions-spool-{}", created.head.created_at_ms),
-            store,
-            queue,
-        };
+        let opened =
+            Opened { producer_prefix: format!("{PRODUCER}{}", created.head.created_at_ms), store, queue };
         self.load(&opened, created.head.first_offset).await.map_err(|error| failed(&error))?;
         Ok(opened)
     }
@@ -222,7 +229,8 @@ impl Spool {
     /// # Errors
     /// [`AcceptError`].
     pub(crate) async fn accept(self: &Arc<Self>, append: &QueuedAppend) -> Result<u64, AcceptError> {
-        let entry = Entry::new(append, self.now_ms())?;
+        let mut entry = Entry::new(append, self.now_ms())?;
+        entry.generation = Some(self.generation.clone());
         self.put(append.path.clone(), entry, append.linger).await
     }
 
@@ -239,7 +247,10 @@ impl Spool {
         let spool = Arc::clone(self);
         // A caller that goes away does not leave an entry behind that nobody knows of.
         let written = tokio::spawn(async move {
-            let written = spool.write(batch).await;
+            // Whatever happens, the reservation ends: it holds up what comes after it.
+            let written = AssertUnwindSafe(spool.write(batch)).catch_unwind().await;
+            let written =
+                written.unwrap_or_else(|_| Err(AcceptError::Unavailable("writing it panicked".into())));
             let mut state = spool.state();
             state.release(reservation);
             if let Ok(place) = written {
@@ -250,7 +261,7 @@ impl Spool {
             spool.changed.notify_one();
             written
         });
-        written.await.unwrap_or_else(|_| Err(AcceptError::Unavailable("writing it panicked".into())))
+        written.await.unwrap_or_else(|_| Err(AcceptError::Unavailable("keeping it panicked".into())))
     }
 
     async fn write(&self, batch: Batch) -> Result<u64, AcceptError> {
@@ -317,6 +328,16 @@ impl Spool {
     fn now_ms(&self) -> i64 {
         Clock::now_ms(&*self.options.clock)
     }
+}
+
+/// A name that no other process has.
+fn generation() -> String {
+    let number = match (getrandom::u64(), getrandom::u64()) {
+        (Ok(high), Ok(low)) => u128::from(high) << 64 | u128::from(low),
+        // Without a source of chance the time is what does not repeat.
+        _ => SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos()),
+    };
+    format!("{number:032x}")
 }
 
 /// Streams of the spool hold one JSON text per row.

@@ -7,7 +7,7 @@ use durable_sessions_protocol::StreamPath;
 use tokio::sync::oneshot;
 
 use super::entry::Entry;
-use super::lanes::Lanes;
+use super::lanes::{Failures, Lanes};
 use super::queued_ids::QueuedIds;
 use crate::config::Limits;
 
@@ -78,6 +78,28 @@ impl State {
         if self.reserved.remove(&(reservation.floor, reservation.token)) {
             self.reserved_bytes -= reservation.bytes;
         }
+    }
+
+    /// Up to here the queue holds nothing that is not known: an entry that is being written comes to its floor or behind
+    /// it, and not to a place that another one has.
+    fn settled_to(&self) -> u64 {
+        self.reserved.first().map_or(u64::MAX, |(floor, _)| *floor)
+    }
+
+    /// One that may be tried now, which is busy from then on. Entries become known in another order than they have in
+    /// the queue; they are begun in that of the queue.
+    pub(super) fn start(&mut self, now: Instant) -> Option<(StreamPath, u64, Failures)> {
+        self.lanes.start(now, self.settled_to())
+    }
+
+    /// Places of a lane that may be delivered together with this one, at most so many.
+    pub(super) fn following(&self, path: &StreamPath, place: u64, max: usize) -> Vec<u64> {
+        self.lanes.following(path, place, max, self.settled_to())
+    }
+
+    /// When the next one may be tried that may not be tried yet.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.lanes.next_due(self.settled_to())
     }
 
     /// An entry is in the queue.
@@ -174,6 +196,29 @@ mod tests {
         drop(state.wait(&path));
         state.finish(&path, 2);
         assert!(second.try_recv().is_ok() && state.waiting.is_empty());
+    }
+
+    #[test]
+    fn an_entry_that_becomes_known_late_is_delivered_in_its_order() {
+        let mut state = state(10, 1_000);
+        let (path, now) = ("a".parse().unwrap(), Instant::now());
+        state.lanes.add(&path, 4, 1, None);
+        let (fifth, sixth) = (state.reserve(1).unwrap(), state.reserve(1).unwrap());
+        assert_eq!(state.start(now).unwrap().1, 4);
+        state.finish(&path, 4);
+        state.release(sixth);
+        state.lanes.add(&path, 6, 1, None);
+        assert!(state.start(now).is_none(), "nobody knows whether there is one before it");
+        state.release(fifth);
+        state.lanes.add(&path, 5, 1, None);
+        let late = state.reserve(1).unwrap();
+        assert_eq!(state.start(now).unwrap().1, 5);
+        assert_eq!(state.following(&path, 5, 9), [6]);
+        // One whose write fails holds up nothing.
+        state.lanes.add(&path, 8, 1, None);
+        assert_eq!(state.following(&path, 5, 9), [6]);
+        state.release(late);
+        assert_eq!(state.following(&path, 5, 9), [6, 8]);
     }
 
     #[test]

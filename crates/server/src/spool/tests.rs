@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use durable_sessions_protocol::{ContentType, Offset, StreamPath};
 use durable_sessions_storage::{Append, Batch, StreamStore};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -67,6 +68,26 @@ async fn queued_appends_come_in_order_through_failures() {
     panic!("the queue is not trimmed");
 }
 
+/// Entries become known in another order than they have in the queue.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_at_once_for_one_stream_all_come_once_and_in_order() {
+    const LEN: usize = 900;
+    let (app, _, path) = broken_app(|_| {}).await;
+    let app = Arc::new(app);
+    let delivering = start(&app);
+    let accepted = (0..LEN).map(|number| {
+        let (app, append) = (app.clone(), queued(&path, &number.to_string()));
+        tokio::spawn(async move { (app.spool.accept(&append).await.unwrap(), number.to_string()) })
+    });
+    let mut accepted: Vec<(u64, String)> =
+        futures::future::join_all(accepted).await.into_iter().map(Result::unwrap).collect();
+    accepted.sort_unstable();
+    until(|| app.spool.depth().entries == 0).await;
+    let expected: Vec<String> = accepted.into_iter().map(|(_, text)| text).collect();
+    assert_eq!(content(&*app.store, &path).await, expected);
+    delivering.abort();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_takes_nothing_is_waited_for_and_costs_no_attempt() {
     let (app, faults, path) = broken_app(|config| config.limits.queued_attempts_max = 2).await;
@@ -100,6 +121,29 @@ async fn a_full_disk_is_waited_for_and_a_stream_that_is_full_for_good_is_not() {
     let letter = app.spool.letter(id).await.unwrap();
     assert_eq!((letter.attempts, letter.reason.code.as_str()), (1, "STORAGE_FULL"));
     delivering.abort();
+}
+
+/// What a coalescing session refuses together, it may take in part.
+#[tokio::test(start_paused = true)]
+async fn a_group_that_is_refused_is_tried_one_by_one() {
+    let (app, faults, _) = broken_app(|config| config.coalesce_window = Duration::from_millis(1)).await;
+    let app = Arc::new(app);
+    let path: StreamPath = "sessions/a".parse().unwrap();
+    app.store.create(&path, json_stream()).await.unwrap();
+    let mut places = Vec::new();
+    for id in ["1", "2", "3", "4"] {
+        let event = format!(r#"{{"id":"{id}","type":"chunk","timestamp":1,"data":{{"text":""}}}}"#);
+        let append = QueuedAppend { may_join: true, ..queued(&path, &event) };
+        places.push(app.spool.accept(&append).await.unwrap());
+    }
+    // All of them together, and the first one by itself.
+    faults.set(Fault::StreamFull, 2);
+    let delivering = start(&app);
+    until(|| app.spool.depth().entries == 0).await;
+    delivering.abort();
+    let letters = app.spool.letter_ids(9).await.unwrap();
+    assert_eq!((letters, content(&*app.store, &path).await.len()), (vec![places[0]], 3));
+    assert_eq!(faults.appends(), 5);
 }
 
 #[tokio::test]
@@ -199,6 +243,66 @@ async fn a_full_queue_refuses() {
     }
     assert!(matches!(app.spool.accept(&queued(&path, "3")).await, Err(AcceptError::Full)));
     assert_eq!(app.spool.complaints(), ["queued-appends-full"]);
+}
+
+/// An application around a store that is kept.
+async fn app_in(dir: &std::path::Path) -> (Arc<App>, watch::Sender<bool>) {
+    let store = StoreConfig::Embedded { dir: dir.to_owned() };
+    let config =
+        crate::ServerConfig::new("127.0.0.1:0".parse().unwrap(), store.clone(), crate::AuthConfig::DevNoAuth);
+    let (drain, draining) = watch::channel(false);
+    let store = store.open(config.store_options.clone()).unwrap();
+    let app = crate::server::Server::assemble(config, store, None, draining).await.unwrap();
+    (Arc::new(app), drain)
+}
+
+async fn delivered(app: &Arc<App>) {
+    let delivering = start(app);
+    until(|| app.spool.depth().entries == 0).await;
+    delivering.abort();
+    assert_eq!(app.spool.depth().dead_letters, 0);
+}
+
+/// The queue is copied before the streams are: these know entries whose places the restored queue gives once more.
+#[tokio::test]
+async fn a_restored_queue_is_not_taken_for_what_it_was_before() {
+    let place = tempfile::tempdir().unwrap();
+    let (path, file) = ("plain".parse::<StreamPath>().unwrap(), place.path().join("file"));
+    let (before, _drain) = app_in(&place.path().join("before")).await;
+    before.store.create(&path, json_stream()).await.unwrap();
+    before.spool.accept(&queued(&path, "1")).await.unwrap();
+    let mut queue = before.spool.export().await.unwrap().unwrap();
+    // With the first piece its moment has been.
+    let first = queue.next().await.unwrap().unwrap();
+    for text in ["2", "3", "4"] {
+        before.spool.accept(&queued(&path, text)).await.unwrap();
+    }
+    delivered(&before).await;
+    let restored = place.path().join("restored");
+    // Each by itself, as a whole backup is restored: the streams, and the queue within.
+    for (first, mut export, dir) in [
+        (Bytes::new(), before.store.export(None).await.unwrap(), restored.clone()),
+        (first, queue, restored.join(INNER_DIR)),
+    ] {
+        let mut whole = first.to_vec();
+        while let Some(piece) = export.next().await {
+            whole.extend_from_slice(&piece.unwrap());
+        }
+        std::fs::write(&file, whole).unwrap();
+        durable_sessions_storage::backup::restore(&file, &dir).unwrap();
+    }
+    before.spool.shutdown().await;
+    before.store.shutdown().await;
+
+    let (after, _drain) = app_in(&restored).await;
+    assert_eq!(after.spool.depth().entries, 1, "what was in the queue at its moment");
+    for text in ["5", "6"] {
+        after.spool.accept(&queued(&path, text)).await.unwrap();
+    }
+    delivered(&after).await;
+    assert_eq!(content(&*after.store, &path).await, ["1", "2", "3", "4", "5", "6"]);
+    after.spool.shutdown().await;
+    after.store.shutdown().await;
 }
 
 #[tokio::test]
