@@ -123,6 +123,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_long_is_told_by_the_value_however_it_is_written() {
+        let control = |offset: usize, cursor: usize| {
+            let [offset, cursor] = [offset, cursor].map(|length| "\\u0061".repeat(length));
+            read(format!(r#"{{"streamNextOffset":"{offset}","streamCursor":"{cursor}"}}"#).as_bytes())
+        };
+        let (offset, cursor, _) = control(OFFSET_TOKEN_BYTES_MAX, CURSOR_BYTES_MAX).unwrap();
+        assert_eq!((offset.len(), cursor.len()), (OFFSET_TOKEN_BYTES_MAX, CURSOR_BYTES_MAX));
+        let (offset, cursor, _) = control(1, CURSOR_BYTES_MAX + 1).unwrap();
+        assert_eq!((offset.as_str(), cursor.as_str()), ("a", ""));
+        assert!(control(OFFSET_TOKEN_BYTES_MAX + 1, 1).is_err());
+    }
+
+    #[test]
     fn other_servers_may_write_it_differently() {
         let text = r#" {
 "extra" : {"streamNextOffset":[1,{}]} , "up\u0054oDate":true,"streamCursor":"a\"\ud83d\ude00",
