@@ -67,7 +67,7 @@ function buildWasm() {
   const level = process.env.DURABLE_SESSIONS_WASM_OPT ?? '-O3';
   // Zeros between data compress better than the heads of segments that would leave them out.
   // The first 1024 bytes are the far end of the stack: no address wraps around into them.
-  const names = execFileSync(bin('wasm-opt'), [wasm, '-o', optimised, level, '--low-memory-unused', '--skip-pass=memory-packing', '--one-caller-inline-max-function-size=20', '--minify-imports-and-exports-and-modules', ...features, ...strip], { cwd: pkg });
+  const names = execFileSync(bin('wasm-opt'), [wasm, '-o', optimised, level, '--low-memory-unused', '--skip-pass=memory-packing', '--one-caller-inline-max-function-size=30', '--flexible-inline-max-function-size=5', '--minify-imports-and-exports-and-modules', ...features, ...strip], { cwd: pkg });
   renameSync(optimised, wasm);
   const glue = join(wasmDir, 'durable_sessions.js');
   writeFileSync(glue, minifyGlue(readFileSync(glue, 'utf8'), names.toString()));

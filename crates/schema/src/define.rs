@@ -23,7 +23,7 @@ macro_rules! ids {
                 type Error = $crate::id::MalformedId;
 
                 fn try_from(text: String) -> Result<Self, Self::Error> {
-                    if $crate::id::is_valid($crate::spec::Kind::$kind, &text) {
+                    if $crate::id::is_valid($crate::spec::Kind::$kind, text.as_bytes()) {
                         Ok(Self(text))
                     } else {
                         Err($crate::id::MalformedId)

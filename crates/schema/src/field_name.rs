@@ -39,6 +39,13 @@ impl FieldName {
         core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
+    /// Appends it. Unlike `as_str` it links no check of UTF-8, which ASCII does not need.
+    pub(crate) fn push_to(&self, text: &mut String) {
+        for byte in self.as_bytes() {
+            text.push(char::from(*byte));
+        }
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.packed.get(..self.len()).unwrap_or_default()
     }

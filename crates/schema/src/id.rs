@@ -36,18 +36,21 @@ ids! {
 )]
 pub struct MalformedId;
 
-/// Whether decoded text is an id of that kind.
-pub(crate) fn is_valid(kind: Kind, text: &str) -> bool {
+/// Whether decoded text, which is UTF-8, is an id of that kind.
+pub(crate) fn is_valid(kind: Kind, text: &[u8]) -> bool {
     if matches!(kind, Kind::SessionId) {
-        return is_session_id(text.as_bytes());
+        return is_session_id(text);
     }
     let mut count = 0;
-    for c in text.chars() {
-        // A control character in the sense of Unicode: general category Cc.
-        if matches!(c, '\0'..='\x1f' | '\x7f'..='\u{9f}') {
+    let mut before = 0;
+    for byte in text {
+        // A control character in the sense of Unicode, general category Cc: U+0080 to U+009F are C2 80 to C2 9F.
+        if matches!((before, *byte), (_, ..0x20 | 0x7f) | (0xc2, ..0xa0)) {
             return false;
         }
-        count += 1;
+        // A character is counted by the byte it begins with.
+        count += usize::from(byte & 0xc0 != 0x80);
+        before = *byte;
     }
     (1..=ID_CHARS_MAX).contains(&count)
 }

@@ -140,14 +140,18 @@ impl Content for Batches {
                 Some(SseItem::TooLarge { frame_bytes_max }) => {
                     Read::Bad(BatchProblem::TooLarge { bytes_max: frame_bytes_max })
                 }
-                Some(SseItem::Frame(frame)) if frame.event == EVENT_DATA && self.is_base64 => {
+                Some(SseItem::Frame(frame)) if frame.event == EVENT_DATA.as_bytes() && self.is_base64 => {
                     let text: Vec<u8> =
                         frame.data.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
                     decode_base64(&text).map_or(Read::Bad(BatchProblem::Base64), Read::Piece)
                 }
-                Some(SseItem::Frame(frame)) if frame.event == EVENT_DATA => Read::Piece(frame.data.to_vec()),
-                Some(SseItem::Frame(frame)) if frame.event == EVENT_CONTROL => read_control(frame.data)
-                    .map_or_else(|problem| Read::Bad(BatchProblem::Control(problem)), Read::Control),
+                Some(SseItem::Frame(frame)) if frame.event == EVENT_DATA.as_bytes() => {
+                    Read::Piece(frame.data.to_vec())
+                }
+                Some(SseItem::Frame(frame)) if frame.event == EVENT_CONTROL.as_bytes() => {
+                    read_control(frame.data)
+                        .map_or_else(|problem| Read::Bad(BatchProblem::Control(problem)), Read::Control)
+                }
                 // Events of other names are extensions that this client did not ask for.
                 Some(SseItem::Frame(_)) => continue,
             };

@@ -1,13 +1,16 @@
 //! Control events as a client reads them, PROTOCOL.md section 5.8: by the schema's table parser, so that the browser
 //! carries one reader of JSON. Must not know what a position leads to.
 
-use durable_sessions_protocol::OffsetToken;
+use durable_sessions_protocol::{OFFSET_TOKEN_BYTES_MAX, OffsetToken};
 use durable_sessions_schema::{FieldSpec, Kind, ObjectView, Parser, StructSpec};
 
 use crate::message_count;
 
 /// Longest `streamCursor` that is kept; a longer one is dropped, which only costs collapsing.
 const CURSOR_BYTES_MAX: usize = 256;
+
+/// Longest that a byte can be written, `\uXXXX`: what is longer still need not be decoded to be too long.
+const ESCAPE_BYTES: usize = 6;
 
 const NEXT_OFFSET: usize = 0;
 const CURSOR: usize = 1;
@@ -46,25 +49,22 @@ pub struct MalformedControl;
 pub(super) struct ControlReader {
     /// Read into in turn with the one that the position holds.
     next_offset: Option<OffsetToken>,
-    cursor: Vec<u8>,
-    decoded: Vec<u8>,
+    cursor: String,
+    offset: String,
 }
 
 impl ControlReader {
     /// Reads one. Unknown fields, any order, escapes and white space are fine; a field that comes twice is not.
     pub(super) fn read(&mut self, parser: &mut Parser, text: &[u8]) -> Result<Control, MalformedControl> {
         let object = parser.parse_object(text, &CONTROL).map_err(|_| MalformedControl)?;
-        let next_offset = string(&object, NEXT_OFFSET, &mut self.decoded);
+        read_string(&object, NEXT_OFFSET, OFFSET_TOKEN_BYTES_MAX, &mut self.offset);
+        let next_offset = self.offset.as_str();
         match &mut self.next_offset {
             Some(token) => token.replace(next_offset),
             None => next_offset.parse().map(|token| self.next_offset = Some(token)),
         }
         .map_err(|_| MalformedControl)?;
-        self.cursor.clear();
-        let cursor = string(&object, CURSOR, &mut self.decoded).as_bytes();
-        if cursor.len() <= CURSOR_BYTES_MAX {
-            self.cursor.extend_from_slice(cursor);
-        }
+        read_string(&object, CURSOR, CURSOR_BYTES_MAX, &mut self.cursor);
         let is_set = |field| object.field(field) == Some(b"true");
         let closed = is_set(CLOSED);
         Ok(Control {
@@ -82,22 +82,21 @@ impl ControlReader {
 
     /// Its collapsing cursor, section 10.1; empty without one.
     pub(super) fn cursor(&self) -> &str {
-        core::str::from_utf8(&self.cursor).unwrap_or_default()
+        &self.cursor
     }
 }
 
-/// A field that is a string, otherwise an empty one.
-fn string<'v>(object: &ObjectView<'v, '_>, field: usize, decoded: &'v mut Vec<u8>) -> &'v str {
-    let Some(string) = object.string(field) else { return "" };
-    let value = match string.plain() {
-        Some(plain) => plain,
-        None => {
-            decoded.clear();
-            string.decode_into(decoded);
-            decoded
-        }
-    };
-    core::str::from_utf8(value).unwrap_or_default()
+/// A field that is a string of at most so many bytes, otherwise an empty one.
+fn read_string(object: &ObjectView<'_, '_>, field: usize, bytes_max: usize, text: &mut String) {
+    text.clear();
+    if let Some(string) =
+        object.string(field).filter(|string| string.written_len() <= bytes_max * ESCAPE_BYTES)
+    {
+        string.push_to(text);
+    }
+    if text.len() > bytes_max {
+        text.clear();
+    }
 }
 
 /// Reads one as the protocol has it, for who passes it on.
@@ -121,6 +120,19 @@ mod tests {
         let control = reader.read(&mut Parser::new(), text)?;
         let next_offset = reader.next_offset().as_ref().map(ToString::to_string);
         Ok((next_offset.unwrap_or_default(), reader.cursor().to_owned(), control))
+    }
+
+    #[test]
+    fn what_is_too_long_is_told_by_the_value_however_it_is_written() {
+        let control = |offset: usize, cursor: usize| {
+            let [offset, cursor] = [offset, cursor].map(|length| "\\u0061".repeat(length));
+            read(format!(r#"{{"streamNextOffset":"{offset}","streamCursor":"{cursor}"}}"#).as_bytes())
+        };
+        let (offset, cursor, _) = control(OFFSET_TOKEN_BYTES_MAX, CURSOR_BYTES_MAX).unwrap();
+        assert_eq!((offset.len(), cursor.len()), (OFFSET_TOKEN_BYTES_MAX, CURSOR_BYTES_MAX));
+        let (offset, cursor, _) = control(1, CURSOR_BYTES_MAX + 1).unwrap();
+        assert_eq!((offset.as_str(), cursor.as_str()), ("a", ""));
+        assert!(control(OFFSET_TOKEN_BYTES_MAX + 1, 1).is_err());
     }
 
     #[test]

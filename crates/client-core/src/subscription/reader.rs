@@ -91,16 +91,16 @@ impl Reader {
                     stats.bad_frames += 1;
                     sink.bad_frame(&FrameProblem::TooLarge { frame_bytes_max }, position.delivered());
                 }
-                SseItem::Frame(frame) if frame.event == EVENT_DATA => {
+                SseItem::Frame(frame) if frame.event == EVENT_DATA.as_bytes() => {
                     if messages(parser, position, frame.data, false, stats, sink) {
                         (found.useful, found.progress) = (true, true);
                     }
                 }
-                SseItem::Frame(frame) if frame.event == EVENT_EPHEMERAL => {
+                SseItem::Frame(frame) if frame.event == EVENT_EPHEMERAL.as_bytes() => {
                     // No progress: it would not come again.
                     found.useful |= messages(parser, position, frame.data, true, stats, sink);
                 }
-                SseItem::Frame(frame) if frame.event == EVENT_CONTROL => {
+                SseItem::Frame(frame) if frame.event == EVENT_CONTROL.as_bytes() => {
                     match control.read(parser, frame.data) {
                         Ok(said) => {
                             found.useful = true;

@@ -1,7 +1,9 @@
 //! Writes the items of a batch. Must not know where the messages come from or who reads the batch.
 
 use durable_sessions_client_core::{EventSink, FrameProblem};
-use durable_sessions_schema::{EventKind, EventView, FIELDS_MAX, FieldSpec, Kind, Rejection, StringView};
+use durable_sessions_schema::{
+    EventKind, EventView, FIELDS_MAX, FieldSpec, Kind, Rejection, StringView, utf8_len,
+};
 
 use super::buffer::Buffer;
 use super::digits::push_number;
@@ -344,7 +346,7 @@ impl EventSink for BatchEncoder {
 /// The beginning of a text that may be no text: as much of it as is UTF-8.
 fn readable(text: &[u8]) -> &[u8] {
     let beginning = text.get(..FRAME_EXCERPT_BYTES_MAX).unwrap_or(text);
-    let valid = core::str::from_utf8(beginning).map_or_else(|error| error.valid_up_to(), str::len);
+    let valid = utf8_len(beginning);
     if valid == 0 && !text.is_empty() {
         "\u{fffd}".as_bytes()
     } else {

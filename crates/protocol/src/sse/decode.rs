@@ -32,12 +32,12 @@ pub enum SseItem<'a> {
 /// A frame with data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SseFrame<'a> {
-    /// The `event` field; empty when there was none. A name that is not UTF-8 reads as U+FFFD.
-    pub event: &'a str,
+    /// The `event` field as it came; empty when there was none.
+    pub event: &'a [u8],
     /// The `data` lines, joined by LF.
     pub data: &'a [u8],
-    /// The `id` field of this very frame.
-    pub id: Option<&'a str>,
+    /// The `id` field of this very frame, as it came.
+    pub id: Option<&'a [u8]>,
 }
 
 /// The incremental decoder.
@@ -160,14 +160,13 @@ impl SseDecoder {
         Some(match self.step()? {
             Step::Frame => {
                 self.lent = true;
-                let text = |bytes| core::str::from_utf8(bytes).unwrap_or("\u{fffd}");
                 SseItem::Frame(SseFrame {
                     event: match self.event {
-                        EventName::Ours(name) => name,
-                        EventName::Other => text(&self.other_event),
+                        EventName::Ours(name) => name.as_bytes(),
+                        EventName::Other => &self.other_event,
                     },
                     data: &self.buf[self.data.clone()],
-                    id: self.has_id.then(|| text(&self.id)),
+                    id: self.has_id.then_some(self.id.as_slice()),
                 })
             }
             Step::Comment(range) => SseItem::Comment(&self.buf[range]),

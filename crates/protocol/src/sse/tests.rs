@@ -6,7 +6,7 @@ use crate::Control;
 /// An item that owns its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Item {
-    Frame(String, Vec<u8>, Option<String>),
+    Frame(Vec<u8>, Vec<u8>, Option<Vec<u8>>),
     Comment(Vec<u8>),
     Retry(u64),
     TooLarge,
@@ -14,7 +14,7 @@ enum Item {
 
 fn owned(item: SseItem<'_>) -> Item {
     match item {
-        SseItem::Frame(f) => Item::Frame(f.event.to_owned(), f.data.to_vec(), f.id.map(str::to_owned)),
+        SseItem::Frame(f) => Item::Frame(f.event.to_vec(), f.data.to_vec(), f.id.map(<[u8]>::to_vec)),
         SseItem::Comment(text) => Item::Comment(text.to_vec()),
         SseItem::Retry(ms) => Item::Retry(ms),
         SseItem::TooLarge { .. } => Item::TooLarge,
@@ -57,7 +57,7 @@ fn decode_by_the_book(input: &[u8], frame_bytes_max: usize) -> Vec<Item> {
     // The last line has no end, so it is not complete; it can only be too long.
     let unfinished = lines.pop().unwrap();
     let (mut items, mut size, mut skipping) = (Vec::new(), 0, false);
-    let (mut event, mut data, mut id) = (String::new(), Vec::<Vec<u8>>::new(), None);
+    let (mut event, mut data, mut id) = (Vec::new(), Vec::<Vec<u8>>::new(), None);
     for (i, line) in lines.iter().enumerate() {
         if skipping {
             skipping = !line.is_empty();
@@ -65,7 +65,7 @@ fn decode_by_the_book(input: &[u8], frame_bytes_max: usize) -> Vec<Item> {
         }
         if !line.is_empty() && size + line.len() > frame_bytes_max {
             items.push(Item::TooLarge);
-            (event, data, id, size) = (String::new(), Vec::new(), None, 0);
+            (event, data, id, size) = (Vec::new(), Vec::new(), None, 0);
             skipping = true;
             continue;
         }
@@ -74,7 +74,7 @@ fn decode_by_the_book(input: &[u8], frame_bytes_max: usize) -> Vec<Item> {
             if !data.is_empty() {
                 items.push(Item::Frame(event, data.join(&b'\n'), id));
             }
-            (event, data, id, size) = (String::new(), Vec::new(), None, 0);
+            (event, data, id, size) = (Vec::new(), Vec::new(), None, 0);
             continue;
         }
         if line[0] == b':' {
@@ -86,13 +86,12 @@ fn decode_by_the_book(input: &[u8], frame_bytes_max: usize) -> Vec<Item> {
         let name = &line[..colon.unwrap_or(line.len())];
         let value = colon.map_or(&b""[..], |c| &line[c + 1..]);
         let value = value.strip_prefix(b" ").unwrap_or(value);
-        let text = || String::from_utf8(value.to_vec()).unwrap_or("\u{fffd}".to_owned());
         match name {
             b"data" => data.push(value.to_vec()),
-            b"event" => event = text(),
-            b"id" if !value.contains(&0) => id = Some(text()),
+            b"event" => event = value.to_vec(),
+            b"id" if !value.contains(&0) => id = Some(value.to_vec()),
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
-                items.extend(text().parse().ok().map(Item::Retry));
+                items.extend(std::str::from_utf8(value).unwrap().parse().ok().map(Item::Retry));
             }
             _ => {}
         }
@@ -156,7 +155,7 @@ proptest! {
             expected.push(Item::Comment(b" ping".to_vec()));
             encode_frame(&mut wire, Some("data"), Some(&format!("{i}\r\n")), &[payload.as_bytes()]);
             let lines = payload.replace("\r\n", "\n").replace('\r', "\n");
-            expected.push(Item::Frame("data".into(), lines.into_bytes(), Some(i.to_string())));
+            expected.push(Item::Frame("data".into(), lines.into_bytes(), Some(i.to_string().into_bytes())));
         }
         prop_assert_eq!(decode_in(&wire, &cuts_of(wire.len(), &cuts), FRAME_BYTES_MAX_DEFAULT), expected);
     }
@@ -264,5 +263,5 @@ fn a_new_connection_starts_clean() {
     decoder.reset();
     assert!(!decoder.is_mid_frame());
     decoder.push(b"\xef\xbb\xbfdata: whole\n\n");
-    assert_eq!(decoder.next_item(), Some(SseItem::Frame(SseFrame { event: "", data: b"whole", id: None })));
+    assert_eq!(decoder.next_item(), Some(SseItem::Frame(SseFrame { event: b"", data: b"whole", id: None })));
 }

@@ -155,7 +155,7 @@ pub(super) fn path(text: &[u8], start: usize, at: usize) -> String {
 }
 
 fn push_key(path: &mut String, raw: &[u8]) {
-    let key = string::decode(string::contents(raw));
+    let key = string::decode_text(string::contents(raw));
     let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'$');
     if plain {
         push(path, ".");

@@ -24,7 +24,7 @@ impl Expected {
             Self::Words(text) => push(&mut words, text),
             Self::Field(name) => {
                 push(&mut words, "field ");
-                push(&mut words, name.as_str());
+                name.push_to(&mut words);
             }
             Self::Kind(kind) => push(&mut words, kind_name(kind)),
             Self::OneOf(spec) => {

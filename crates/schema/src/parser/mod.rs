@@ -16,6 +16,7 @@ mod string;
 mod value;
 mod view;
 
+pub use string::utf8_len;
 pub use view::{EventKind, EventView, ObjectView, StringView};
 
 use crate::custom::CustomEvents;

@@ -167,7 +167,7 @@ impl Reader<'_, '_> {
         let content = self.string()?;
         let raw = string::contents(self.since(start));
         if content.escaped {
-            return Ok(find(spec, string::decode(raw).as_bytes()));
+            return Ok(find(spec, &string::decode(raw)));
         }
         Ok(find(spec, raw))
     }
@@ -204,7 +204,7 @@ impl Reader<'_, '_> {
                 let raw = string::contents(self.since(start));
                 let known = if content.escaped {
                     let decoded = string::decode(raw);
-                    spec.values.iter().any(|value| *value == decoded)
+                    spec.values.iter().any(|value| value.as_bytes() == &*decoded)
                 } else {
                     spec.values.iter().any(|value| value.as_bytes() == raw)
                 };

@@ -227,7 +227,7 @@ impl<'j, 'p> Reader<'j, 'p> {
         while self.peek() == b'"' {
             let key = self.at;
             self.string().ok()?;
-            let is_type = string::decode(string::contents(self.since(key))) == "type";
+            let is_type = *string::decode(string::contents(self.since(key))) == *b"type";
             self.whitespace();
             self.at += 1;
             self.whitespace();
@@ -236,7 +236,7 @@ impl<'j, 'p> Reader<'j, 'p> {
             if is_type {
                 let raw = self.since(value);
                 let is_string = raw.first() == Some(&b'"');
-                return is_string.then(|| excerpt::shorten(&string::decode(string::contents(raw))));
+                return is_string.then(|| excerpt::shorten(&string::decode_text(string::contents(raw))));
             }
             self.whitespace();
             self.at += 1;
@@ -292,7 +292,7 @@ impl<'j, 'p> Reader<'j, 'p> {
         let decoded;
         let name = if escaped {
             decoded = string::decode(raw);
-            decoded.as_bytes()
+            &decoded
         } else {
             raw
         };

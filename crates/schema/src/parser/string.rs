@@ -192,13 +192,53 @@ pub(super) fn contents(raw: &[u8]) -> &[u8] {
 
 /// The value of what is between the quotes of a valid string. Half a surrogate pair, which only rejected input
 /// has, becomes U+FFFD.
-pub(super) fn decode(contents: &[u8]) -> Cow<'_, str> {
+pub(super) fn decode(contents: &[u8]) -> Cow<'_, [u8]> {
     if run_len(contents) == contents.len() {
-        return Cow::Borrowed(core::str::from_utf8(contents).unwrap_or_default());
+        return Cow::Borrowed(contents);
     }
     let mut decoded = Vec::with_capacity(contents.len());
     decode_into(contents, &mut decoded);
-    Cow::Owned(String::from_utf8(decoded).unwrap_or_default())
+    Cow::Owned(decoded)
+}
+
+/// The same, as text.
+pub(super) fn decode_text(contents: &[u8]) -> Cow<'_, str> {
+    match decode(contents) {
+        Cow::Borrowed(contents) => Cow::Borrowed(core::str::from_utf8(contents).unwrap_or_default()),
+        Cow::Owned(decoded) => Cow::Owned(String::from_utf8(decoded).unwrap_or_default()),
+    }
+}
+
+/// How much of the beginning is UTF-8. The browser's build has no other check of it: that of the standard library, made for
+/// long texts, is half a kilobyte.
+#[must_use]
+pub fn utf8_len(text: &[u8]) -> usize {
+    let mut at = 0;
+    while at < text.len() {
+        match if byte(text, at) < 0x80 { Some(1) } else { wide_len(text, at) } {
+            Some(len) => at += len,
+            None => break,
+        }
+    }
+    at
+}
+
+/// Appends what of the beginning is UTF-8, a character at a time: for short texts.
+pub(super) fn push_utf8(out: &mut String, text: &[u8]) {
+    let mut at = 0;
+    while let Some(lead) = text.get(at) {
+        let mut code = u32::from(*lead);
+        at += 1;
+        if code >= 0x80 {
+            let Some(len) = wide_len(text, at - 1) else { return };
+            code &= 0x7f >> len;
+            for _ in 1..len {
+                code = code << 6 | u32::from(byte(text, at) & 0x3f);
+                at += 1;
+            }
+        }
+        out.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+    }
 }
 
 /// Appends that value.
@@ -250,6 +290,23 @@ fn run_len(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_utf8_is_what_the_standard_library_says(mut text in any::<String>().prop_map(String::into_bytes), cut in 0..64_usize, change: u8) {
+            let cut = cut.min(text.len());
+            text.truncate(text.len() - cut);
+            if let Some(last) = text.last_mut() {
+                *last = change;
+            }
+            let expected = core::str::from_utf8(&text).unwrap_or_else(|error| core::str::from_utf8(&text[..error.valid_up_to()]).unwrap());
+            prop_assert_eq!(utf8_len(&text), expected.len());
+            let mut pushed = String::new();
+            push_utf8(&mut pushed, &text);
+            prop_assert_eq!(pushed, expected);
+        }
+    }
 
     #[test]
     fn a_character_is_as_long_as_the_standard_library_says_whatever_is_behind_it() {

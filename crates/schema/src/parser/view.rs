@@ -78,6 +78,17 @@ impl<'j> StringView<'j> {
     pub fn decode_into(&self, out: &mut Vec<u8>) {
         string::decode_into(self.contents, out);
     }
+
+    /// Appends the value to a text. For short strings: it goes by characters.
+    pub fn push_to(&self, out: &mut String) {
+        string::push_utf8(out, &string::decode(self.contents));
+    }
+
+    /// Length of the value as it is written, in bytes; decoded it is at most as long.
+    #[must_use]
+    pub fn written_len(&self) -> usize {
+        self.contents.len()
+    }
 }
 
 /// A valid object: spans into the text `'j`, valid until the parser `'p` goes on.
@@ -178,7 +189,7 @@ impl<'j, 'p> EventView<'j, 'p> {
     /// The event's id, decoded.
     #[must_use]
     pub fn id(&self) -> Cow<'j, str> {
-        string::decode(string::contents(self.id_raw()))
+        string::decode_text(string::contents(self.id_raw()))
     }
 
     /// The event's id, not decoded yet.
@@ -202,7 +213,7 @@ impl<'j, 'p> EventView<'j, 'p> {
     /// The event's type, decoded.
     #[must_use]
     pub fn event_type(&self) -> Cow<'j, str> {
-        string::decode(string::contents(self.event_type_raw()))
+        string::decode_text(string::contents(self.event_type_raw()))
     }
 
     /// When the event happened, in Unix milliseconds.

@@ -97,7 +97,9 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
         app.metrics.queued_retries.inc();
     }
     let outcome = try_once(&app, opened, &group).await;
-    tried.uncertain |= matches!(outcome, Outcome::Failed { known: false, .. });
+    // What an earlier process took, it may have delivered too, and the stream may have been closed since.
+    let is_inherited = place < app.spool.state().loaded_to;
+    tried.uncertain |= is_inherited || matches!(outcome, Outcome::Failed { known: false, .. });
     let reason = match outcome {
         Outcome::Delivered => {
             app.metrics.queued_delivered.inc_by(together as u64);

@@ -173,11 +173,11 @@ impl Sse {
     pub async fn next(&mut self) -> Item {
         loop {
             match self.decoder.next_item() {
-                Some(SseItem::Frame(frame)) if frame.event == "control" => {
+                Some(SseItem::Frame(frame)) if frame.event == b"control" => {
                     return Item::Control(control(frame.data));
                 }
                 Some(SseItem::Frame(frame)) => {
-                    assert_eq!(frame.event, "data");
+                    assert_eq!(frame.event, b"data");
                     return Item::Data(frame.data.to_vec());
                 }
                 Some(SseItem::Comment(text)) => {

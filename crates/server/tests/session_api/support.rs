@@ -86,12 +86,13 @@ impl Source {
         loop {
             match self.decoder.next_item() {
                 Some(SseItem::Frame(frame)) => {
-                    let id = frame.id.map(str::to_owned);
+                    let text = |bytes: &[u8]| std::str::from_utf8(bytes).unwrap().to_owned();
+                    let id = frame.id.map(text);
                     if id.is_some() {
                         self.last_id.clone_from(&id);
                     }
                     let data = serde_json::from_slice(frame.data).unwrap();
-                    return Some(Frame { event: frame.event.to_owned(), id, data });
+                    return Some(Frame { event: text(frame.event), id, data });
                 }
                 Some(_) => {}
                 None => {
