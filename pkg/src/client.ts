@@ -38,14 +38,8 @@ export class DurableStreamsClient<E extends EventSchemas = NoEvents> {
         callbacks.onStep?.(record);
       }
     };
-    // Not a copy: the callbacks may be inherited, and may use their object.
-    const own = new Proxy(callbacks, {
-      get: (_, name) => {
-        const value: unknown = name === 'onEvent' ? onEvent : Reflect.get(callbacks, name);
-        return typeof value === 'function' ? (value.bind(callbacks) as unknown) : value;
-      },
-    });
-    return this.#subscribe(agentPath(agentId), agentId, own as SessionCallbacks, options);
+    // No copy: the callbacks may be inherited, and may use their object.
+    return this.#subscribe(agentPath(agentId), agentId, callbacks as SessionCallbacks, options, onEvent);
   }
 
   /** Ends every subscription and every session of this client. Whoever subscribes afterwards starts anew. */
@@ -79,7 +73,7 @@ export class DurableStreamsClient<E extends EventSchemas = NoEvents> {
     return seat.session as unknown as SessionHandle<E>;
   }
 
-  #subscribe(path: string, sessionId: string, callbacks: SessionCallbacks, { from }: SubscribeOptions = {}): Subscription {
+  #subscribe(path: string, sessionId: string, callbacks: SessionCallbacks, { from }: SubscribeOptions = {}, onEvent?: SessionCallbacks['onEvent']): Subscription {
     const place = this.#place(path);
     place.stream ??= shareStream(
       // What the stream shows leaves the session's outbox.
@@ -90,7 +84,7 @@ export class DurableStreamsClient<E extends EventSchemas = NoEvents> {
         place.seat?.unfollowed();
       },
     );
-    return place.stream.subscribe(callbacks, from ?? null);
+    return place.stream.subscribe(callbacks, from ?? null, onEvent);
   }
 
   #place(path: string): Place {

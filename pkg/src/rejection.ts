@@ -37,7 +37,8 @@ export function explain(code: string, reason: string, expected: string, before: 
     };
   }
   // A frame that is JSON has nothing wrong at a place.
-  return code === 'INVALID_JSON' ? { eventType: null, path: '$', came: excerpt(behind), message: undefined } : { eventType: null, path: null, came: behind, message: undefined };
+  const isJson = code !== 'INVALID_JSON';
+  return { eventType: null, path: isJson ? null : '$', came: isJson ? behind : excerpt(behind), message: undefined };
 }
 
 /** The JSON path of the place between two parts of a JSON text; a key stands for its field. */
@@ -46,7 +47,7 @@ function pathOf(before: string, behind: string): string {
   let behindMark = '';
   for (const { 0: token, index } of (before + behind).matchAll(TOKENS)) {
     // A string that begins at the place belongs to it, and one that it is in is read to its end: either may be a key.
-    if (index >= before.length + (token.startsWith('"') ? 1 : 0)) {
+    if (index >= before.length + Number(token.startsWith('"'))) {
       break;
     }
     const level = levels.at(-1);

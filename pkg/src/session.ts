@@ -139,9 +139,8 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
     const text = texts.join();
     const bytes = text.length;
     const ids = new Set<string>();
-    const all = [...outbox.values()];
-    const waiting = all.filter(({ entry: { state } }) => state === 'pending' || state === 'sending');
-    const isFull = (count: number, held: number) => count + events.length > eventsMax || held + bytes > bytesMax;
+    const done = [...outbox.values()].filter(({ entry: { state } }) => state === 'sent' || state === 'failed');
+    const isFull = (count = 0, held = 0) => outbox.size - count + events.length > eventsMax || bytesHeld - held + bytes > bytesMax;
     if (isClosed) {
       throw new DurableStreamsError('SESSION_HANDLE_CLOSED', 'close() was called on this session');
     }
@@ -151,14 +150,14 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
       }
       ids.add(id);
     }
-    if (isFull(waiting.length, waiting.reduce((sum, held) => sum + held.bytes, 0))) {
+    if (isFull(done.length, done.reduce((sum, held) => sum + held.bytes, 0))) {
       throw new DurableStreamsError('OUTBOX_FULL', `more than ${eventsMax} events or ${bytesMax} characters would wait`);
     }
     // Only now: what is refused must not cost what was given up before.
     ids.forEach(drop);
-    for (const held of all) {
-      if (isFull(outbox.size, bytesHeld) && !waiting.includes(held)) {
-        drop(held.entry.id);
+    for (const { entry } of done) {
+      if (isFull()) {
+        drop(entry.id);
       }
     }
     if (events.length === 0) {

@@ -7,7 +7,8 @@ import { createSubscriber } from './subscriber.js';
 import type { SessionCallbacks, SubscribeFrom, Subscription } from './types.js';
 
 export interface SharedStream {
-  subscribe(callbacks: SessionCallbacks, from: SubscribeFrom | null): Subscription;
+  /** `onEvent` in the place of that of the callbacks. */
+  subscribe(callbacks: SessionCallbacks, from: SubscribeFrom | null, onEvent?: SessionCallbacks['onEvent']): Subscription;
   close(): void;
 }
 
@@ -56,8 +57,8 @@ export function shareStream(settings: StreamSettings, onEmpty: () => void): Shar
   };
 
   return {
-    subscribe: (callbacks, from) => {
-      const subscriber = createSubscriber(callbacks, settings.logger, from?.offset ?? 0);
+    subscribe: (callbacks, from, onEvent) => {
+      const subscriber = createSubscriber(callbacks, settings.logger, from?.offset ?? 0, onEvent);
       const joins = from === null && primary?.untouched && primary.offset === 0;
       const feed = joins ? (primary as Feed) : new Feed(settings, from);
       feed.add(subscriber);

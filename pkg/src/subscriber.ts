@@ -52,7 +52,7 @@ export interface Subscriber {
   tell<N extends keyof StatusCallbacks>(name: N, ...told: Told<N>): void;
 }
 
-export function createSubscriber(callbacks: SessionCallbacks, logger: Logger, after: number): Subscriber {
+export function createSubscriber(callbacks: SessionCallbacks, logger: Logger, after: number, onEvent = callbacks.onEvent): Subscriber {
   // Looked up once, since this is asked for every record. Beyond the schema's kinds are the unknown ones.
   const byChannel = CALLBACKS.map((name) => callbacks[name] as RecordCallback);
   const unknown = callbacks.onUnknownEvent as RecordCallback;
@@ -98,7 +98,7 @@ export function createSubscriber(callbacks: SessionCallbacks, logger: Logger, af
         // Before the callbacks: whatever becomes of the connection meanwhile, it is not delivered again.
         self.after = record.offset;
         deliver(callbackOf(kind, record), record);
-        deliver(callbacks.onEvent as RecordCallback, record);
+        deliver(onEvent as RecordCallback, record);
       }
     },
     tell: (name, ...told) => {
