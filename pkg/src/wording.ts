@@ -30,7 +30,7 @@ export function errorCode(word: number, status: number): string {
 export function errorText(code: string, cause: string, attempts: number, missing: number, detail: string, cursor: string | null): string {
   switch (code) {
     case 'CONNECTION_LOST':
-      return `gave up after ${attempts} attempts; the last cause: ${cause}; ${cursor === null ? 'nothing was read yet' : `the last cursor: ${cursor}`}`;
+      return `gave up after ${attempts} attempts; the last cause: ${cause}; the last cursor: ${cursor ?? 'none'}`;
     case 'DISCONNECTED':
       return `the connection ended and reconnecting is switched off: ${cause}`;
     case 'HISTORY_TRIMMED':
