@@ -117,11 +117,21 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), ServeError> {
     if let Err(error @ (ServeError::Start(_) | ServeError::Run(_))) = &outcome {
         tracing::error!(error_id = "serve-ended", %error, "the server did not start, or stopped by itself");
     }
-    telemetry.end().await;
-    outcome
+    // Somebody who has asked twice waits for nothing.
+    if !matches!(outcome, Ok(Stopped::AtOnce)) {
+        telemetry.end().await;
+    }
+    outcome.map(drop)
 }
 
-async fn serve(settings: &Settings, telemetry: &Telemetry) -> Result<(), ServeError> {
+/// How the server was stopped.
+enum Stopped {
+    InOrder,
+    /// By a second signal.
+    AtOnce,
+}
+
+async fn serve(settings: &Settings, telemetry: &Telemetry) -> Result<Stopped, ServeError> {
     let mut stop = Signals::listen().map_err(ServeError::Signals)?;
     let mut config = configuration(settings).await?;
     config.request_tracing = telemetry.request_tracing();
@@ -133,7 +143,7 @@ async fn serve(settings: &Settings, telemetry: &Telemetry) -> Result<(), ServeEr
     let server = tokio::select! {
         biased;
         // Nothing is served yet. The thread that opens the store ends with the process: it may at any moment.
-        () = stop.heard() => return Ok(()),
+        () = stop.heard() => return Ok(Stopped::InOrder),
         bound = Server::bind(config) => bound?,
     };
     announce(&server, &description, settings.log_format.unwrap_or_default());
@@ -151,11 +161,14 @@ async fn serve(settings: &Settings, telemetry: &Telemetry) -> Result<(), ServeEr
     };
     tokio::select! {
         biased;
-        outcome = running => Ok(outcome?),
+        outcome = running => {
+            outcome?;
+            Ok(Stopped::InOrder)
+        }
         never = renewing => match never {},
         () = second => {
             tracing::warn!(error_id = "stopped-hard", "second signal: stopping without waiting");
-            Ok(())
+            Ok(Stopped::AtOnce)
         }
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct App {
     pub(crate) bodies: Arc<ByteBudget>,
     /// Places for appends that wait for the store.
     pub(crate) retrying: Semaphore,
+    /// Places of appends that wait for what was queued before them.
+    pub(crate) behind_queued: Semaphore,
     /// Places for reading whole sessions to sum them up; others wait for their turn.
     pub(crate) summing: Semaphore,
     pub(crate) spool: Arc<Spool>,

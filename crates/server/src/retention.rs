@@ -74,6 +74,7 @@ pub(crate) async fn keep(app: Arc<App>) {
             () = tokio::time::sleep(pause) => {}
         }
         pause = app.config.retention_interval;
+        app.open_streams.sweep_some(&*app.store).await;
         if let Err(error) = round(&app).await {
             if !error.is_retryable() {
                 tracing::warn!(error_id = "retention-failed", %error, "streams are not trimmed for now");

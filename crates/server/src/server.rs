@@ -178,6 +178,7 @@ impl Server {
             unsent: ByteBudget::new(limits.unsent_bytes_max),
             bodies: ByteBudget::new(limits.bodies_bytes_max),
             retrying: Semaphore::new(limits.append_retries_max),
+            behind_queued: Semaphore::new(limits.append_retries_max),
             summing: Semaphore::new(SUMMARIES_MAX),
             spool: Arc::new(spool),
             metrics: Metrics::new(),

@@ -244,7 +244,10 @@ impl Open {
 
 /// The ids of what was joined to an event, as its member [`JOINED`] has them.
 pub(crate) fn joined_ids(value: &[u8]) -> Vec<String> {
-    serde_json::from_slice(value).unwrap_or_default()
+    let mut ids: Vec<String> = serde_json::from_slice(value).unwrap_or_default();
+    // A window never has more, so whatever wrote this was none.
+    ids.truncate(super::WINDOW_EVENTS_MAX);
+    ids
 }
 
 fn json_text(text: &str) -> String {

@@ -14,7 +14,7 @@
 //!
 //! | bound | outcome |
 //! |---|---|
-//! | `WINDOW_BYTES_MAX`, `WINDOW_EVENTS_MAX` of one window | it is written at once |
+//! | `WINDOW_BYTES_MAX`, `WINDOW_EVENTS_MAX` of one window | it is written at once; what came meanwhile is written after it, as much at a time |
 //! | `Limits::coalesce_bytes_max` over all windows | refused as overloaded, 503 |
 
 mod join;
@@ -69,6 +69,8 @@ pub(crate) struct Events {
     /// Ids that count, event by event.
     pub(crate) ids: Vec<Option<String>>,
     pub(crate) is_work: bool,
+    /// Of the session that they are for. Another one may have its name when they are written.
+    pub(crate) stream_id: u64,
     /// Keeps the ids claimed until it is known whether they are written.
     pub(crate) _claimed: Sifted,
 }
@@ -155,10 +157,9 @@ fn put(app: &Arc<App>, path: &StreamPath, length: Duration, waiting: Waiting, is
     if window.waiting.is_empty() {
         window.due = Instant::now() + length;
     }
-    if let Some(events) = &waiting.events {
-        window.bytes += events.batch.body().len();
-        window.events += events.batch.ends().len();
-    }
+    let (bytes, events) = waiting.size();
+    window.bytes += bytes;
+    window.events += events;
     window.waiting.push(waiting);
     window.is_due |= is_last || window.bytes >= WINDOW_BYTES_MAX || window.events >= WINDOW_EVENTS_MAX;
     if window.is_due {
@@ -168,6 +169,32 @@ fn put(app: &Arc<App>, path: &StreamPath, length: Duration, waiting: Waiting, is
         let changed = window.changed.clone();
         drop(windows);
         tokio::spawn(keep(app.clone(), path.clone(), changed));
+    }
+}
+
+impl Waiting {
+    /// Bytes and events.
+    fn size(&self) -> (usize, usize) {
+        self.events.as_ref().map_or((0, 0), |events| (events.batch.body().len(), events.batch.ends().len()))
+    }
+}
+
+impl Window {
+    /// As much from the front as is written at a time, and at least one; the rest is due.
+    fn take(&mut self) -> Vec<Waiting> {
+        let (mut count, mut taken) = (0, (0, 0));
+        for waiting in &self.waiting {
+            let (bytes, events) = waiting.size();
+            let with = (taken.0 + bytes, taken.1 + events);
+            if count > 0 && (with.0 > WINDOW_BYTES_MAX || with.1 > WINDOW_EVENTS_MAX) {
+                break;
+            }
+            (count, taken) = (count + 1, with);
+        }
+        self.bytes -= taken.0;
+        self.events -= taken.1;
+        self.is_due = count < self.waiting.len();
+        self.waiting.drain(..count).collect()
     }
 }
 
@@ -196,8 +223,7 @@ async fn keep(app: Arc<App>, path: StreamPath, changed: Arc<Notify>) {
                 let mut windows = app.coalescer.windows();
                 let Some(window) = windows.get_mut(&path) else { return };
                 if window.is_due || window.due <= Instant::now() || app.is_draining() {
-                    (window.bytes, window.events, window.is_due) = (0, 0, false);
-                    break std::mem::take(&mut window.waiting);
+                    break window.take();
                 }
                 window.due
             };
@@ -218,6 +244,14 @@ async fn keep(app: Arc<App>, path: StreamPath, changed: Arc<Notify>) {
 }
 
 async fn write_group(app: &Arc<App>, path: &StreamPath, waiting: Vec<Waiting>) {
+    let now = app.store.head(path).await.map(|head| head.stream_id);
+    let (waiting, gone): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|waiting| {
+        waiting.events.as_ref().is_none_or(|events| now.as_ref().is_ok_and(|now| *now == events.stream_id))
+    });
+    for waiting in gone {
+        let error = now.clone().err().map_or(AppendError::NotFound, session::as_append_error);
+        let _ = waiting.told.send(Err(error));
+    }
     let window = window_of(app, path).unwrap_or_default();
     let mut joiner = Joiner::new(in_ms(window));
     let mut ends = Vec::with_capacity(waiting.len());
@@ -233,7 +267,8 @@ async fn write_group(app: &Arc<App>, path: &StreamPath, waiting: Vec<Waiting>) {
         ends.push(end);
     }
     let start = match joiner.finish() {
-        None => Ok(Offset::ZERO),
+        None if ends.iter().all(|end| *end == 0) => Ok(Offset::ZERO),
+        None => Err(AppendError::Unavailable("a window held more than fits into one append".into())),
         Some(joined) => append(app, path, joined, is_work).await,
     };
     for (waiting, end) in waiting.into_iter().zip(ends) {

@@ -172,3 +172,36 @@ async fn a_full_window_and_a_stop_wait_for_nothing() {
     assert!(began.elapsed() < Duration::from_millis(WINDOW_MS.into()));
     assert_eq!(stored(&app, &path).await, [&full, "a"]);
 }
+
+#[tokio::test]
+async fn what_is_written_at_a_time_is_bounded_and_the_rest_is_due() {
+    let (app, _, path) = session(|_| {}).await;
+    let text = "x".repeat(WINDOW_BYTES_MAX / 2);
+    let mut waiting = Vec::new();
+    for id in ["1", "2", "3"] {
+        let Publication { batch, ids, is_work, .. } = publication(&[(id, &text)]);
+        let _claimed = session::sift(&app, &path, &ids).await.unwrap();
+        let (told, _) = oneshot::channel();
+        waiting.push(Waiting { events: Some(Events { batch, ids, is_work, stream_id: 0, _claimed }), told });
+    }
+    let mut window =
+        Window { waiting, bytes: 0, events: 3, due: Instant::now(), is_due: true, changed: Arc::default() };
+    window.bytes = window.waiting.iter().map(|waiting| waiting.size().0).sum();
+    for (left, is_due) in [(2, true), (1, true), (0, false)] {
+        assert_eq!(window.take().len(), 1);
+        assert_eq!((window.waiting.len(), window.events, window.is_due), (left, left, is_due));
+    }
+    assert_eq!(window.bytes, 0);
+}
+
+#[tokio::test]
+async fn a_window_is_not_written_into_another_session_of_the_same_name() {
+    let (app, _, path) = session(|_| {}).await;
+    let first = begin(&app, &path, &[("1", "a")]).await;
+    session::delete(&app, &path).await.unwrap();
+    let row = SessionRow { coalesce_ms: Some(WINDOW_MS), ..SessionRow::new(None) };
+    session::create(&app, &path, json_stream(), &row).await.unwrap();
+    flush(&app, &path).await;
+    assert!(matches!(first.await.unwrap(), Err(AppendError::NotFound)));
+    assert!(stored(&app, &path).await.is_empty());
+}

@@ -34,6 +34,7 @@ use crate::Code;
 use crate::config::{AuthConfig, ServerConfig};
 use crate::error::ApiError;
 use crate::keys::{Keys, KeysError};
+use crate::seldom::Seldom;
 
 /// Verified tokens that are kept, twice.
 const REMEMBERED_MAX: usize = 10_000;
@@ -252,8 +253,14 @@ impl Jwt {
     }
 }
 
+/// How often an outage of the store is said.
+const UNREAD_INTERVAL: Duration = Duration::from_secs(10);
+
 fn unread(why: &ReadError) -> ApiError {
-    tracing::error!(error_id = "api-key-store", %why, "API keys cannot be read");
+    static SAID: Seldom = Seldom::new();
+    if let Some(unsaid) = SAID.due(UNREAD_INTERVAL) {
+        tracing::error!(error_id = "api-key-store", %why, unsaid, "API keys cannot be read");
+    }
     unavailable("the store is unavailable")
 }
 

@@ -6,7 +6,8 @@
 //! A stream that expires says so to nobody: who has reached the limit has all of its own looked at again, not more often
 //! than every few seconds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,8 @@ use crate::stream::is_reserved_path;
 const PAGE: usize = 500;
 /// How often the streams of one identity are looked at again.
 const SWEEP_PAUSE: Duration = Duration::from_secs(10);
+/// So many streams are looked at in one round of `sweep_some`.
+const SWEEP_LEN: usize = 4_096;
 /// When something may have been closed.
 const RETRY_SECS: u32 = 10;
 
@@ -37,12 +40,14 @@ type Owner = Arc<[u8]>;
 #[derive(Debug)]
 pub(crate) struct OpenStreams {
     maps: Mutex<Maps>,
+    /// Up to where `sweep_some` has looked.
+    swept: Mutex<Option<StreamPath>>,
     max: usize,
 }
 
 #[derive(Debug, Default)]
 struct Maps {
-    by_path: HashMap<StreamPath, Entry>,
+    by_path: BTreeMap<StreamPath, Entry>,
     by_owner: HashMap<Owner, Owned>,
 }
 
@@ -69,7 +74,7 @@ pub(crate) struct StreamPlace {
 impl OpenStreams {
     /// Reads whose all streams are. `max` bounds what is created later; what is there is there.
     pub(crate) async fn open(store: &dyn StreamStore, max: usize) -> Result<Arc<Self>, ReadError> {
-        let streams = Self { maps: Mutex::default(), max };
+        let streams = Self { maps: Mutex::default(), swept: Mutex::default(), max };
         let mut after: Option<StreamPath> = None;
         loop {
             let page = store.list("", after.as_ref(), PAGE).await?;
@@ -156,6 +161,22 @@ impl OpenStreams {
         Some(StreamPlace { of: self.clone(), path: path.clone() })
     }
 
+    /// Forgets those among the next few streams that have ended without a word: expired, most of all. For somebody who comes
+    /// by from time to time; the next time it goes on where it was.
+    pub(crate) async fn sweep_some(&self, store: &dyn StreamStore) {
+        let from = self.swept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let bounds = (from.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let paths: Vec<StreamPath> = {
+            let maps = self.maps();
+            let created = maps.by_path.range::<StreamPath, _>(bounds).filter(|(_, entry)| entry.is_created);
+            created.map(|(path, _)| path.clone()).take(SWEEP_LEN).collect()
+        };
+        self.look_at(store, &paths).await;
+        // At the end it begins anew.
+        let last = paths.into_iter().nth(SWEEP_LEN - 1);
+        *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = last;
+    }
+
     /// Forgets those streams of an identity that have ended without a word.
     async fn sweep(&self, store: &dyn StreamStore, owner: &Owner) {
         let paths: Vec<StreamPath> = {
@@ -169,6 +190,10 @@ impl OpenStreams {
                 |path: &&StreamPath| maps.by_path.get(path).is_some_and(|entry| entry.is_created);
             maps.by_owner[owner].paths.iter().filter(is_created).cloned().collect()
         };
+        self.look_at(store, &paths).await;
+    }
+
+    async fn look_at(&self, store: &dyn StreamStore, paths: &[StreamPath]) {
         for (looked_at, path) in paths.iter().enumerate() {
             match store.head(path).await {
                 Ok(head) => self.opened(path, &head),

@@ -188,7 +188,9 @@ impl EventIds {
                 if let Ok(view) = parser.parse_event(&message) {
                     window.put(self.hash(&view.id()), end, self.window);
                     // Events that were joined to this one.
-                    for (_, ids) in view.envelope_extras().filter(|(name, _)| *name == JOINED_KEY) {
+                    let is_chunk = view.event_type() == "chunk";
+                    for (_, ids) in view.envelope_extras().filter(|(name, _)| is_chunk && *name == JOINED_KEY)
+                    {
                         for id in coalesce::joined_ids(ids) {
                             window.put(self.hash(&id), end, self.window);
                         }

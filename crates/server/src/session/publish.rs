@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use durable_sessions_protocol::{ContentType, Offset, ProducerClaim, StreamPath};
-use durable_sessions_storage::{Append, AppendError, Batch};
+use durable_sessions_storage::{Append, AppendError, Batch, DegradedCause, StoreHealth};
 use tokio::time::timeout;
 
 use super::change::{append, as_append_error};
@@ -94,7 +94,8 @@ pub(crate) async fn publish(
     };
     if let Some(window) = coalesce::window_of(app, path) {
         if producer.is_none() {
-            let events = Events { batch, ids, is_work, _claimed: sifted };
+            let stream_id = app.store.head(path).await.map_err(as_append_error)?.stream_id;
+            let events = Events { batch, ids, is_work, stream_id, _claimed: sifted };
             let offset = coalesce::write(app, path, window, events).await?;
             return Ok(Published { offset, duplicates });
         }
@@ -112,10 +113,24 @@ pub(crate) async fn publish(
 ///
 /// # Errors
 /// [`AppendError::Overloaded`] when it would wait for too long (`ServerConfig::queued_wait_max`), when too many wait, or
-/// the server stops.
+/// the server stops; [`AppendError::NotFound`] when the session has become another one meanwhile. A store that takes
+/// nothing, and would not for longer than this waits, answers at once.
 pub(crate) async fn after_queued(app: &App, path: &StreamPath) -> Result<(), AppendError> {
+    if !app.spool.holds(path) {
+        return Ok(());
+    }
+    match app.store.health() {
+        StoreHealth::Ready(_) | StoreHealth::Degraded { cause: DegradedCause::CommitFailed, .. } => {}
+        StoreHealth::Degraded { cause: DegradedCause::StorageFull, .. } => {
+            return Err(AppendError::StorageFull);
+        }
+        StoreHealth::Degraded { cause: DegradedCause::RecoveryGivenUp, reason }
+        | StoreHealth::Down(reason) => return Err(AppendError::Unavailable(reason.to_string())),
+    }
+    // First a place, then a seat in the lane: a lane that stands still lets go of nobody.
+    let Ok(_place) = app.behind_queued.try_acquire() else { return Err(AppendError::Overloaded) };
+    let session = app.store.head(path).await.map_err(as_append_error)?.stream_id;
     let Some(done) = app.spool.wait(path) else { return Ok(()) };
-    let Ok(_place) = app.retrying.try_acquire() else { return Err(AppendError::Overloaded) };
     let mut draining = app.draining.clone();
     let waiting = async {
         tokio::select! {
@@ -124,7 +139,10 @@ pub(crate) async fn after_queued(app: &App, path: &StreamPath) -> Result<(), App
             () = until_draining(&mut draining) => Err(AppendError::Overloaded),
         }
     };
-    timeout(app.config.queued_wait_max, waiting).await.unwrap_or(Err(AppendError::Overloaded))
+    timeout(app.config.queued_wait_max, waiting).await.unwrap_or(Err(AppendError::Overloaded))?;
+    // Whoever may write to the session of before has not been asked about this one.
+    let is_same = app.store.head(path).await.map_err(as_append_error)?.stream_id == session;
+    if is_same { Ok(()) } else { Err(AppendError::NotFound) }
 }
 
 /// The messages of a batch that are marked.

@@ -283,6 +283,11 @@ impl Spool {
         self.state().ids.place(stream_id, event_id)
     }
 
+    /// Whether something is queued for a stream.
+    pub(crate) fn holds(&self, path: &StreamPath) -> bool {
+        self.state().lanes.reach(path).is_some()
+    }
+
     /// Is told when everything that is queued for a stream now has reached it, or was given up; `None` when nothing is
     /// queued. How many wait is the caller's to bound.
     pub(crate) fn wait(&self, path: &StreamPath) -> Option<oneshot::Receiver<()>> {

@@ -138,7 +138,10 @@ impl State {
     pub(super) fn wait(&mut self, path: &StreamPath) -> Option<oneshot::Receiver<()>> {
         let (_, last) = self.lanes.reach(path)?;
         let (tell, told) = oneshot::channel();
-        self.waiting.entry(path.clone()).or_default().push((last, tell));
+        let waiting = self.waiting.entry(path.clone()).or_default();
+        // Those who gave up waiting, while nothing was finished.
+        waiting.retain(|(_, told)| !told.is_closed());
+        waiting.push((last, tell));
         Some(told)
     }
 
@@ -196,6 +199,18 @@ mod tests {
         drop(state.wait(&path));
         state.finish(&path, 2);
         assert!(second.try_recv().is_ok() && state.waiting.is_empty());
+    }
+
+    #[test]
+    fn who_has_given_up_waiting_is_not_kept() {
+        let mut state = state(10, 1_000);
+        let path = "a".parse().unwrap();
+        state.lanes.add(&path, 0, 1, None);
+        for _ in 0..100 {
+            drop(state.wait(&path));
+        }
+        let _told = state.wait(&path);
+        assert_eq!(state.waiting[&path].len(), 1);
     }
 
     #[test]

@@ -100,7 +100,7 @@ async fn write(
 ) -> Result<Appended, AppendError> {
     match session::after_queued(app, &target.path).await {
         // Nothing keeps a session from being closed: what is queued still becomes dead letters.
-        Err(_) if append.close && append.batch.is_none() => {}
+        Err(AppendError::Overloaded) if append.close && append.batch.is_none() => {}
         waited => waited?,
     }
     coalesce::flush(app, &target.path).await;
