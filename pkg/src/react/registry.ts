@@ -68,8 +68,9 @@ export class Registry {
     const as = JSON.stringify(identity);
     // There already, unless as somebody else.
     if (seat.as !== as) {
-      // As somebody else, not as two.
-      const left = seat.as === '' ? Promise.resolve() : presence.leave().catch(onError);
+      // As somebody else, not as two; a new name is no leaving.
+      const isOther = seat.as !== '' && (JSON.parse(seat.as) as PresenceIdentity).userId !== identity.userId;
+      const left = isOther ? presence.leave().catch(onError) : Promise.resolve();
       left.then(() => presence.join(identity)).catch(onError);
     }
     seat.as = as;

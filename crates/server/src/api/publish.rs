@@ -100,7 +100,7 @@ pub(crate) enum WrittenEvents {
     operation_id = "publishEvents",
     params(
         ("sessionId" = String, Query, description = "The session.", pattern = "^[A-Za-z0-9_-]{1,100}$"),
-        ("durability" = Option<DurabilityShape>, Query, description = "When to answer: `synced`, when the events are in the session (the default), or `queued`, when they are in the queue."),
+        ("durability" = inline(Option<DurabilityShape>), Query, description = "When to answer: `synced`, when the events are in the session (the default), or `queued`, when they are in the queue."),
     ),
     request_body(content = WrittenEvents, description = "`{ type, data, id?, timestamp?, meta? }`, `{ channel, data, id? }`, or an array of them."),
     responses(
