@@ -199,6 +199,10 @@ async fn run(dir: &Path, time: Duration, mut random: Random) -> Vec<String> {
     );
     let mut found = unreadable;
     found.extend(ledger::violations(&told, &seen, &stored, &letters, writers::is_producer));
+    if starts.disk.is_none() {
+        // Kills alone are no reason to give up what was taken.
+        found.extend(letters.iter().map(|message| format!("given up on a disk that works: {message:?}")));
+    }
     if hung > 0 {
         found.push(format!("{hung} servers did not stop by themselves when they were told to"));
     }
