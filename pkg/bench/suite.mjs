@@ -21,23 +21,26 @@ function median(numbers) {
   return sorted[sorted.length >> 1];
 }
 
-// What a consumer would do at the least: look at the text and keep a sum.
-function consumer() {
+// What a consumer would do at the least: look at the text and keep a sum. One that reads everything looks at payloads too.
+function consumer(readsPayloads = false) {
   let sum = 0;
   return {
-    onEvent: (event) => {
-      sum += event.data.text === undefined ? 1 : event.data.text.length;
+    onEvent: ({ data }) => {
+      sum += data.text === undefined ? 1 : data.text.length;
+      if (readsPayloads) {
+        sum += (data.input === undefined ? 0 : 1) + (data.output === undefined ? 0 : 1);
+      }
     },
     sum: () => sum,
   };
 }
 
-async function throughput(stacks, chunks, total, rounds, cpu) {
+async function throughput(stacks, chunks, total, rounds, cpu, readsPayloads = false) {
   const times = Object.fromEntries(Object.keys(stacks).map((name) => [name, []]));
   const sums = new Set();
   for (let round = -2; round < rounds; round += 1) {
     for (const [name, stack] of Object.entries(stacks)) {
-      const sink = consumer();
+      const sink = consumer(readsPayloads);
       const started = await cpu();
       const delivered = await stack(body(chunks), total, sink.onEvent);
       const spent = (await cpu()) - started;
@@ -127,7 +130,11 @@ export async function runSuite({ DurableStreamsClient, quick = false, cpu = () =
           const { client } = await throughput({ client: clientStack }, networkChunks(frames(share, perFrame), NETWORK_BYTES), share.length, CLIENT_ROUNDS, cpu);
           times.client = client / CLIENT_SHARE;
         }
-        result.throughput[`${mix}${script === 'cjk' ? '-cjk' : ''}.${shape}`] = { events: total, ...times };
+        const corpus = `${mix}${script === 'cjk' ? '-cjk' : ''}.${shape}`;
+        result.throughput[corpus] = { events: total, ...times };
+        if (mix === 'mixed') {
+          result.throughput[`payloads-read-${corpus}`] = { events: total, ...(await throughput(few, chunks, total, rounds, cpu, true)) };
+        }
       }
     }
   }

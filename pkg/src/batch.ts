@@ -4,6 +4,7 @@
 import type { CustomRecord, EventCheck } from './custom-types.js';
 import { EVENT_KINDS, construct } from './generated/records.js';
 import type { Rejected } from './rejection.js';
+import { payload, withPayloads } from './payloads.js';
 import { explain } from './rejection.js';
 import type { SessionRecord } from './types.js';
 
@@ -20,6 +21,7 @@ const FLAG_CLOSED = 1 << 9;
 const FLAG_COUNT = 1 << 10;
 /** In place of a field that has no value. */
 const ABSENT = -(2 ** 31);
+const LATE = 0;
 
 // Safari's TextDecoder fails for good after 2 GB, so fresh ones are taken well before.
 const DECODER_BYTES_MAX = 2 ** 30;
@@ -57,6 +59,9 @@ export class BatchReader {
   #wideAt = 0;
   #open: readonly unknown[] = [];
   #openAt = 0;
+  #piece!: Uint8Array;
+  /** A value of the record that is being made is not read yet. */
+  late = false;
   /** Used again by the next batch: batches do not nest. */
   #items = new Int32Array(64);
   #itemAt = 0;
@@ -68,8 +73,8 @@ export class BatchReader {
     this.#words = new Int32Array(memory.buffer);
   }
 
-  /** Takes the batch whose parts the eight words at `address` name; false if it has no items. */
-  load(address: number): boolean {
+  /** Takes the batch whose parts the eight words at `address` name, and that `piece` brought; false if it has no items. */
+  load(address: number, piece: Uint8Array): boolean {
     // Growing the memory detaches the old buffer.
     if (this.#bytes.buffer !== this.#memory.buffer) {
       this.#bytes = new Uint8Array(this.#memory.buffer);
@@ -92,6 +97,7 @@ export class BatchReader {
     this.#wide = this.#text(this.#utf16, at + 2);
     const open = this.#text(this.#utf8, at + 4);
     this.#open = open === '' ? [] : (JSON.parse(open) as unknown[]);
+    this.#piece = piece;
     this.#asciiAt = this.#wideAt = this.#openAt = this.#itemAt = this.timestamp = 0;
     if (this.#items.length < count) {
       this.#items = new Int32Array(count * 2);
@@ -151,7 +157,12 @@ export class BatchReader {
 
   /** The next value of another kind. */
   o(): unknown {
-    return this.w() === ABSENT ? undefined : this.open();
+    const word = this.w();
+    if (word === LATE) {
+      this.late = true;
+      return payload(this.#piece, this.w(), this.w());
+    }
+    return word === ABSENT ? undefined : this.open();
   }
 
   /** The next timestamp. */
@@ -189,6 +200,10 @@ export function readBatch(reader: BatchReader, context: RecordContext, sink: Bat
         context.offset += 1;
       }
       const record = kind === KIND_UNKNOWN ? unknownRecord(context, reader.s() as string, reader.s() as string, reader.t(), reader.open()) : construct(kind, reader, context);
+      if (reader.late) {
+        reader.late = false;
+        record.data = withPayloads(record.data as unknown as Record<string, unknown>) as typeof record.data;
+      }
       if ((word & FLAG_META) !== 0) {
         record.meta = reader.open() as NonNullable<SessionRecord['meta']>;
       }

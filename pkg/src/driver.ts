@@ -61,7 +61,8 @@ const POLLS = 2;
 
 /** Hears what came of it. */
 export interface DriverEvents {
-  batch(parts: number, bytes: number): void;
+  /** `piece` is what has come, and stays as it is: long payloads are read out of it later. */
+  batch(parts: number, piece: Uint8Array): void;
   /** What the machine tells, and `TRANSPORT`. */
   notice(notice: Notice): void;
   /** The wasm instance is gone, and this driver with it; by a call of its own, if it was that. */
@@ -100,10 +101,10 @@ export class Driver {
     const { silenceMs, frameBytesMax } = settings;
     const hooks: ConnectionHooks = {
       now: () => settings.clock.Date.now(),
-      batch: (parts, bytes) => {
+      batch: (parts, piece) => {
         if (!this.#gone) {
           try {
-            events.batch(parts, bytes);
+            events.batch(parts, piece);
           } catch (thrown) {
             // Callbacks throw nothing up to here. The rest of the batch is read again by a fresh instance, or given up aloud.
             this.#failed(thrown);
@@ -135,7 +136,11 @@ export class Driver {
         }
       },
     };
-    this.#connection = new Connection(cursor, offset, enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter, silenceMs, frameBytesMax, seed, hooks);
+    const connection = Connection.open(cursor, offset, enabled, initialDelay, maxDelay, backoffMultiplier, maxAttempts, jitter, silenceMs, frameBytesMax, seed, hooks);
+    if (connection === undefined) {
+      throw new TypeError('malformed cursor');
+    }
+    this.#connection = connection;
     drivers.add(this);
   }
 

@@ -277,14 +277,14 @@ export class Feed implements BatchSink, DriverEvents {
     }
   }
 
-  batch(parts: number, bytes: number): void {
+  batch(parts: number, piece: Uint8Array): void {
     const reader = this.#reader;
     if (this.#disposed || reader === null) {
       return;
     }
     this.#stats.batches += 1;
-    this.#stats.bytes += bytes;
-    if (reader.load(parts)) {
+    this.#stats.bytes += piece.length;
+    if (reader.load(parts, piece)) {
       readBatch(reader, this.#context, this);
     }
     this.onBatchEnd?.();

@@ -2,8 +2,12 @@
 
 /** Decides when to open a request, to read on, to reconnect and to give up; `src/driver.ts` does it. */
 export class Connection {
-  /** `offset` messages stand before `cursor`, which is empty at the start of the stream; `silenceMs` 0 means never. */
-  constructor(
+  private constructor();
+  /**
+   * `offset` messages stand before `cursor`, which is empty at the start of the stream; `silenceMs` 0 means never. Undefined if the
+   * cursor is malformed.
+   */
+  static open(
     cursor: string,
     offset: number,
     enabled: boolean,
@@ -16,7 +20,7 @@ export class Connection {
     frameBytesMax: number,
     seed: number,
     hooks: ConnectionHooks,
-  );
+  ): Connection | undefined;
   /** Something happened that needs no more words: one of the numbers in `src/driver.ts`. */
   signal(what: number): void;
   /** The request was answered. */
@@ -39,8 +43,8 @@ export class Connection {
 export type Notice = [numbers: [kind: number, word: number, cause: number, attempt: number, number: number, status: number], text: string, echo: string];
 
 export interface ConnectionHooks {
-  /** The items of one piece of a body: the address of eight words that say where they are, valid during the call. */
-  batch(parts: number, bytes: number): void;
+  /** The items of one piece of a body: the address of eight words that say where they are, valid during the call, and the piece. */
+  batch(parts: number, piece: Uint8Array): void;
   notice(notice: Notice): void;
   /** Unix milliseconds; must not throw. */
   now(): number;

@@ -1,5 +1,7 @@
 //! Writes the items of a batch. Must not know where the messages come from or who reads the batch.
 
+use core::ops::Range;
+
 use durable_sessions_client_core::{EventSink, FrameProblem};
 use durable_sessions_schema::{
     EventKind, EventView, FIELDS_MAX, FieldSpec, Kind, Rejection, StringView, utf8_len,
@@ -14,6 +16,9 @@ const KEPT_BYTES_MAX: usize = 1 << 20;
 const KEPT_WORDS_MAX: usize = KEPT_BYTES_MAX / 4;
 /// What an event takes at most: kind, id, timestamp and its fields.
 const WORDS_PER_EVENT_MAX: usize = 5 + FIELDS_MAX;
+/// A payload of so many bytes of JSON is not parsed before somebody looks at it: that costs more than all else about its event,
+/// and a list of tool calls shows few of them. Shorter ones are plain properties, which consoles show.
+const LATE_BYTES_MIN: usize = 256;
 /// Digits of a number that surely is below 2^31.
 const WORD_DIGITS_MAX: usize = 9;
 /// `code` of a message that is JSON but no valid event.
@@ -30,7 +35,9 @@ pub struct BatchEncoder {
     /// Every value with a comma before it; the first comma becomes the bracket.
     open: Vec<u8>,
     words: Vec<u32>,
-    scratch: Vec<u8>,
+    /// Where the piece is that was received last, and whether the frame's text stands there as it came.
+    piece: Range<usize>,
+    in_place: bool,
     /// Messages before the next event, as the reader counts them.
     count: Option<u64>,
     /// Of the event before, or 0.
@@ -80,12 +87,17 @@ impl BatchEncoder {
 
     /// Begins the next batch, which refers to nothing before it: a reader that lost its way in one finds it in the next.
     pub fn clear(&mut self) {
-        (self.count, self.timestamp_ms) = (None, 0);
+        (self.count, self.timestamp_ms, self.piece) = (None, 0, 0..0);
         self.ascii.clear(KEPT_BYTES_MAX);
         self.wide.clear(KEPT_BYTES_MAX);
         reuse(&mut self.open, KEPT_BYTES_MAX);
-        reuse(&mut self.scratch, KEPT_BYTES_MAX);
         reuse(&mut self.words, KEPT_WORDS_MAX);
+    }
+
+    /// The next messages may stand in `piece`, which the reader has too: long payloads are left there.
+    pub fn received(&mut self, piece: &[u8]) {
+        let start = piece.as_ptr() as usize;
+        self.piece = start..start + piece.len();
     }
 
     /// The reader counts along, so only a jump is written out.
@@ -139,8 +151,13 @@ impl BatchEncoder {
                 // `true` or `false`.
                 Kind::Bool => self.words.push(u32::from(value.len() == 4)),
                 _ => {
-                    self.words.push(word::OPEN);
-                    self.open(value);
+                    let at = (value.as_ptr() as usize).wrapping_sub(self.piece.start);
+                    if value.len() >= LATE_BYTES_MIN && self.in_place && at < self.piece.len() {
+                        self.words.extend([word::LATE, at as u32, value.len() as u32]);
+                    } else {
+                        self.words.push(word::OPEN);
+                        self.open(value);
+                    }
                 }
             }
         }
@@ -202,17 +219,8 @@ impl BatchEncoder {
                 self.words.push(plain.len() as u32);
                 self.ascii.push_part(text, plain);
             }
-            None => self.decoded(value),
+            None => self.words_of(&value.decode()),
         }
-    }
-
-    #[inline(never)]
-    fn decoded(&mut self, value: StringView<'_>) {
-        let mut scratch = core::mem::take(&mut self.scratch);
-        scratch.clear();
-        value.decode_into(&mut scratch);
-        self.words_of(&scratch);
-        self.scratch = scratch;
     }
 
     /// UTF-8 to the text it belongs to.
@@ -321,7 +329,8 @@ impl EventSink for BatchEncoder {
         self.count = Some(count);
     }
 
-    fn checkpoint(&mut self) {
+    fn checkpoint(&mut self, in_place: bool) {
+        self.in_place = in_place;
         self.checkpoint = Checkpoint {
             ascii: self.ascii.len(),
             wide: self.wide.len(),

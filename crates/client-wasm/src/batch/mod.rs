@@ -2,8 +2,9 @@
 //!
 //! What costs in a browser is not validation but making strings and objects. So JavaScript parses nothing that the
 //! schema has named: strings are cut out of one text that is decoded at once, numbers are words, objects come from
-//! constructors of constant shape. `JSON.parse` sees open fields only, once per batch. Pure Rust: must not know
-//! JavaScript, connections or timers.
+//! constructors of constant shape. `JSON.parse` sees open fields only, once per batch; of long ones JavaScript is told where
+//! they stand in what it has received, and reads them when somebody looks. Pure Rust: must not know JavaScript, connections or
+//! timers.
 //!
 //! | part | what it holds |
 //! |---|---|
@@ -26,7 +27,7 @@
 //! | number | itself, or [`OPEN`](word::OPEN): the next value of `open` |
 //! | timestamp | the milliseconds since the one before in the batch, or [`OPEN`](word::OPEN) and the timestamp itself in two words, the high one first |
 //! | bool | 0 or 1 |
-//! | any other field | [`OPEN`](word::OPEN): the next value of `open` |
+//! | any other field | [`OPEN`](word::OPEN): the next value of `open`; [`LATE`](word::LATE), and where in the piece that was received it begins and how long it is |
 //! | an absent field | [`ABSENT`](word::ABSENT) |
 //! | data of an unknown event, `meta`, extras | none: the next value of `open` |
 

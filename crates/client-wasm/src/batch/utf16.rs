@@ -12,24 +12,23 @@ pub(super) fn encode_utf16(text: &[u8], target: &mut [u8]) -> usize {
             units += 1;
         }
     };
-    let mut bytes = text.iter();
-    while let Some(&lead) = bytes.next() {
-        let mut unit = u32::from(lead);
-        let mut next = |code: u32| code << 6 | u32::from(bytes.next().unwrap_or(&0) & 0x3f);
-        if lead >= 0x80 {
-            unit = next(unit & 0x1f);
-            if lead >= 0xe0 {
-                unit = next(unit);
-            }
-            if lead >= 0xf0 {
-                let code = next(unit) & 0x1f_ffff;
+    let tail = |byte: &u8| u32::from(byte & 0x3f);
+    let mut rest = text;
+    loop {
+        let unit;
+        (unit, rest) = match rest {
+            [a @ ..0x80, rest @ ..] => (u32::from(*a), rest),
+            [a @ 0xe0..0xf0, b, c, rest @ ..] => (u32::from(*a) << 12 | tail(b) << 6 | tail(c), rest),
+            [a @ ..0xe0, b, rest @ ..] => (u32::from(a & 0x1f) << 6 | tail(b), rest),
+            [a, b, c, d, rest @ ..] => {
+                let code = u32::from(a & 7) << 18 | tail(b) << 12 | tail(c) << 6 | tail(d);
                 push(0xd7c0 + (code >> 10));
-                unit = 0xdc00 | code & 0x3ff;
+                (0xdc00 | code & 0x3ff, rest)
             }
-        }
+            _ => return units,
+        };
         push(unit);
     }
-    units
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -5,7 +5,6 @@ use durable_sessions_client_core::{
 };
 use gloo_net::http::Response;
 use js_sys::Uint8Array;
-use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::answer;
@@ -29,11 +28,9 @@ impl Connection {
     ///
     /// `silence_ms` of 0 means never; `offset` is how many messages stand before the cursor.
     ///
-    /// # Errors
-    /// The cursor is none.
-    #[wasm_bindgen(constructor)]
+    /// `None` if the cursor is malformed: an error that is thrown costs more glue.
     #[expect(clippy::too_many_arguments, reason = "what crosses is cheapest as numbers")]
-    pub fn new(
+    pub fn open(
         cursor: &str,
         offset: f64,
         enabled: bool,
@@ -46,11 +43,11 @@ impl Connection {
         frame_bytes_max: f64,
         seed: f64,
         hooks: ConnectionHooks,
-    ) -> Result<Connection, JsError> {
+    ) -> Option<Connection> {
         let from = if cursor.is_empty() {
             From::Start
         } else {
-            let cursor = cursor.parse().map_err(|_| JsError::new("malformed cursor"))?;
+            let cursor = cursor.parse().ok()?;
             From::After { cursor, count: Some(offset as u64) }
         };
         // Casts from JavaScript's numbers saturate and turn NaN into 0, which is what such options mean.
@@ -68,7 +65,7 @@ impl Connection {
             frame_bytes_max: frame_bytes_max as usize,
             from,
         };
-        Ok(Self { link: Link::new(hooks, Subscription::new(config, seed as u64)) })
+        Some(Self { link: Link::new(hooks, Subscription::new(config, seed as u64)) })
     }
 
     /// Something happened that needs no more words: the numbers are those of the signals in `pkg/src/driver.ts`. One export for all,

@@ -73,7 +73,9 @@ impl Link {
             let mut machine = self.machine.borrow_mut();
             let Machine { subscription, encoder, parts } = &mut **machine;
             encoder.clear();
-            piece.copy_to(&mut subscription.spare(len)[..len]);
+            let received = &mut subscription.spare(len)[..len];
+            piece.copy_to(received);
+            encoder.received(received);
             subscription.filled(len);
             subscription.drain(now, encoder);
             let Batch { ascii, wide, open, words } = encoder.finish();
@@ -96,7 +98,7 @@ impl Link {
         }
         // The addresses stay good during the call: nothing writes to the encoder before the next piece arrives, and
         // pieces arrive from the event loop only.
-        let _ = self.hooks.batch(parts, len);
+        let _ = self.hooks.batch(parts, piece);
         if let Some(held) = held {
             self.tell(held);
         }

@@ -31,10 +31,13 @@ struct Parts<'b> {
     wide: Vec<u16>,
     open: std::vec::IntoIter<Value>,
     words: &'b [u32],
+    piece: &'b [u8],
+    late: usize,
 }
 
-/// The items of a connection's next batch. Panics unless every part is used up.
-pub(crate) fn read(batch: &Batch<'_>, memory: &mut Memory) -> Vec<Item> {
+/// The items of a connection's next batch, which `piece` brought, and how many payloads were left there. Panics unless every part
+/// is used up.
+pub(crate) fn read(batch: &Batch<'_>, piece: &[u8], memory: &mut Memory) -> (Vec<Item>, usize) {
     let open: Vec<Value> =
         if batch.open.is_empty() { Vec::new() } else { serde_json::from_slice(batch.open).unwrap() };
     let mut parts = Parts {
@@ -42,6 +45,8 @@ pub(crate) fn read(batch: &Batch<'_>, memory: &mut Memory) -> Vec<Item> {
         wide: batch.wide.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect(),
         open: open.into_iter(),
         words: batch.words,
+        piece,
+        late: 0,
     };
     assert!(parts.ascii.is_ascii());
     memory.timestamp = 0;
@@ -50,7 +55,7 @@ pub(crate) fn read(batch: &Batch<'_>, memory: &mut Memory) -> Vec<Item> {
         items.extend(parts.item(memory));
     }
     assert!(parts.ascii.is_empty() && parts.wide.is_empty() && parts.open.next().is_none());
-    items
+    (items, parts.late)
 }
 
 impl Parts<'_> {
@@ -161,10 +166,15 @@ impl Parts<'_> {
             Kind::Text | Kind::Enum(_) | Kind::Id | Kind::SessionId => json!(self.string()),
             Kind::Integer | Kind::Number => self.number(),
             Kind::Bool => json!(self.word() == 1),
-            _ => {
-                assert_eq!(self.word(), word::OPEN);
-                self.open()
-            }
+            _ => match self.word() {
+                word::OPEN => self.open(),
+                late => {
+                    assert_eq!(late, word::LATE);
+                    self.late += 1;
+                    let (from, length) = (self.word() as usize, self.word() as usize);
+                    serde_json::from_slice(&self.piece[from..from + length]).unwrap()
+                }
+            },
         })
     }
 }

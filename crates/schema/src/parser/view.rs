@@ -74,9 +74,10 @@ impl<'j> StringView<'j> {
         self.plain.then_some(self.contents)
     }
 
-    /// Appends the value, as UTF-8.
-    pub fn decode_into(&self, out: &mut Vec<u8>) {
-        string::decode_into(self.contents, out);
+    /// The value, as UTF-8; a part of the text unless something in it is escaped.
+    #[must_use]
+    pub fn decode(&self) -> Cow<'j, [u8]> {
+        string::decode(self.contents)
     }
 
     /// Appends the value to a text. For short strings: it goes by characters.

@@ -232,9 +232,7 @@ fn text_field(view: &EventView<'_, '_>, name: &str) -> Option<String> {
     let fields = view.spec()?.payload.fields;
     let position = fields.iter().position(|field| field.name.as_str() == name)?;
     let raw = view.field(position)?;
-    let mut decoded = Vec::new();
-    view.string(position, raw).decode_into(&mut decoded);
-    String::from_utf8(decoded).ok()
+    String::from_utf8(view.string(position, raw).decode().into_owned()).ok()
 }
 
 /// The messages joined by one comma each: a slice of the body where they stand so already.

@@ -37,7 +37,7 @@ impl EventSink for Sink {
         self.items.push(format!("control {cursor} {count}{flags}"));
     }
 
-    fn checkpoint(&mut self) {
+    fn checkpoint(&mut self, _in_place: bool) {
         self.marks = (self.items.len(), self.events.len());
     }
 
