@@ -271,7 +271,10 @@ impl Committer {
                 self.shared.catalog.insert(&stream);
             }
             Effect::Trimmed { stream, range } => {
-                lock(&stream.live).first = range.below;
+                let mut live = lock(&stream.live);
+                live.first = range.below;
+                self.windows.trim(&mut live, range.below);
+                drop(live);
                 self.reclaim.add_range(stream.id, range);
             }
             Effect::Released { stream, range } => self.reclaim.add_range(stream.id, range),

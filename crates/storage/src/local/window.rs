@@ -82,6 +82,18 @@ impl Windows {
         }
     }
 
+    /// Lets go of the rows of which nothing is left: nobody reads them any more, and a stream that is trimmed all the time would
+    /// fill its window with them.
+    pub(super) fn trim(&mut self, live: &mut Live, below: u64) {
+        let next = live.next;
+        let Some(window) = &mut live.window else { return };
+        while window.rows.get(1).map_or(next, |(first, _)| *first) <= below {
+            let Some((_, row)) = window.rows.pop_front() else { break };
+            window.bytes -= row.footprint();
+            self.bytes -= row.footprint();
+        }
+    }
+
     /// Its entry at the hand goes when the hand comes to it.
     fn drop_window(&mut self, live: &mut Live) {
         if let Some(window) = &mut live.window {
@@ -201,6 +213,30 @@ mod tests {
         windows.bytes_max = 0;
         windows.shrink();
         assert!(windows.bytes == 0 && windows.hand.len() <= 1);
+    }
+
+    #[test]
+    fn rows_of_which_nothing_is_left_are_let_go_of() {
+        let mut windows = Windows::new(100_000, 50_000);
+        let stream = stream(1);
+        let trim = |windows: &mut Windows, below| windows.trim(&mut lock(&stream.live), below);
+        let three = Batch::joined_messages(Bytes::from_static(b"1,2,3"), vec![1, 3, 5]).unwrap();
+        let row = three.footprint();
+        stream.window_used.store(true, Ordering::Relaxed);
+        for n in 0..10 {
+            let mut live = lock(&stream.live);
+            windows.push(&stream, &mut live, 3 * n, &three);
+            live.next = 3 * n + 3;
+        }
+        trim(&mut windows, 0);
+        trim(&mut windows, 2);
+        assert!(starts_at(&stream, 0) && windows.bytes == 10 * row);
+        trim(&mut windows, 7);
+        assert!(!starts_at(&stream, 5) && starts_at(&stream, 7) && windows.bytes == 8 * row);
+        trim(&mut windows, 30);
+        assert!(!starts_at(&stream, 29) && windows.bytes == 0);
+        push(&mut windows, &stream, 30, 400);
+        assert!(starts_at(&stream, 30) && windows.hand.len() == 1);
     }
 
     #[test]
