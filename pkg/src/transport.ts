@@ -9,7 +9,7 @@ export async function objection(answer: Response): Promise<string> {
   if (status === 200 ? !/^text\/event-stream/i.test(type) : status === 204) {
     return `${type || 'nothing'} instead of an event stream`;
   }
-  const isRefused = [405, 406, 415, 501].includes(status) || ([429, 503].includes(status) && /"fallback":\s*"long-poll"/.test(await answer.text()));
+  const isRefused = [400, 405, 406, 415, 501].includes(status) || ([429, 503].includes(status) && /"fallback":\s*"long-poll"/.test(await answer.text()));
   return isRefused ? `HTTP status ${status}` : '';
 }
 

@@ -26,6 +26,7 @@ describe('long-poll', () => {
       'nothing arrived': { body: '' },
       'text/html': { body: '<html>', headers: { 'content-type': 'text/html' } },
       'nothing instead': { status: 204 },
+      'status 400': { status: 400 },
       'status 406': { status: 406 },
       'status 429': { body: '{"error":{"details":{"fallback": "long-poll"}}}', headers: { 'x-status': '429' }, end: 'close' },
     };

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// How often an outage is said.
+const INTERVAL: Duration = Duration::from_secs(10);
+
 /// When it was said last, and how often it was not since.
 #[derive(Debug)]
 pub(crate) struct Seldom(Mutex<Option<(Instant, u64)>>);
@@ -16,11 +19,11 @@ impl Seldom {
     }
 
     /// Whether it is to be said now: how often it was not since the last time.
-    pub(crate) fn due(&self, interval: Duration) -> Option<u64> {
+    pub(crate) fn due(&self) -> Option<u64> {
         let now = Instant::now();
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *said {
-            Some((last, unsaid)) if now.duration_since(*last) < interval => {
+            Some((last, unsaid)) if now.duration_since(*last) < INTERVAL => {
                 *unsaid += 1;
                 None
             }
@@ -35,14 +38,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_is_said_once_in_an_interval() {
-        let (seldom, interval) = (Seldom::new(), Duration::from_secs(10));
-        assert_eq!(seldom.due(interval), Some(0));
+        let seldom = Seldom::new();
+        assert_eq!(seldom.due(), Some(0));
         for _ in 0..5 {
-            assert_eq!(seldom.due(interval), None);
+            assert_eq!(seldom.due(), None);
         }
-        tokio::time::advance(interval).await;
-        assert_eq!(seldom.due(interval), Some(5));
-        tokio::time::advance(2 * interval).await;
-        assert_eq!(seldom.due(interval), Some(0));
+        tokio::time::advance(INTERVAL).await;
+        assert_eq!(seldom.due(), Some(5));
+        tokio::time::advance(2 * INTERVAL).await;
+        assert_eq!(seldom.due(), Some(0));
     }
 }

@@ -1,6 +1,5 @@
 //! The one place where errors of the store become answers.
 
-use std::time::Duration;
 
 use durable_sessions_protocol::{Unit, header};
 use durable_sessions_storage::{AppendError, CreateError, DeleteError, ReadError};
@@ -22,9 +21,6 @@ const OVERLOAD_RETRY_SECS: u32 = 1;
 const UNAVAILABLE_RETRY_SECS: u32 = 5;
 /// After how many seconds somebody may have gone.
 const PRESENCE_RETRY_SECS: u32 = 10;
-
-/// While the store is unavailable that is logged so often.
-const SAID_INTERVAL: Duration = Duration::from_secs(10);
 
 /// After how many seconds a full store is worth another try: it looks for room every second.
 const FULL_RETRY_SECS: u32 = 10;
@@ -61,7 +57,7 @@ fn overloaded() -> ApiError {
 /// The reason is for operators: it is logged here, not for every request of an outage, and not sent.
 fn unavailable(reason: &str) -> ApiError {
     static SAID: Seldom = Seldom::new();
-    if let Some(unsaid) = SAID.due(SAID_INTERVAL) {
+    if let Some(unsaid) = SAID.due() {
         tracing::error!(error_id = "store-unavailable", reason, unsaid, "the store is unavailable");
     }
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, "the store is unavailable")

@@ -253,12 +253,9 @@ impl Jwt {
     }
 }
 
-/// How often an outage of the store is said.
-const UNREAD_INTERVAL: Duration = Duration::from_secs(10);
-
 fn unread(why: &ReadError) -> ApiError {
     static SAID: Seldom = Seldom::new();
-    if let Some(unsaid) = SAID.due(UNREAD_INTERVAL) {
+    if let Some(unsaid) = SAID.due() {
         tracing::error!(error_id = "api-key-store", %why, unsaid, "API keys cannot be read");
     }
     unavailable("the store is unavailable")

@@ -14,6 +14,7 @@ use super::lanes::Failures;
 use super::{Opened, PRODUCER, Spool, letters};
 use crate::app::{App, until_draining};
 use crate::backoff::Backoff;
+use crate::seldom::Seldom;
 use crate::session::{self, Publication};
 use crate::store_error::StoreError as _;
 use crate::stream::Namespace;
@@ -213,10 +214,14 @@ async fn deliver_to(app: &Arc<App>, append: QueuedAppend, claim: ProducerClaim) 
 /// Keeps a dead letter; `false` when there is no room for it, or the spool's store does not work.
 async fn bury(app: &App, opened: &Opened, place: u64, letter: &DeadLetter) -> bool {
     if app.spool.state().dead_letters_full() {
-        tracing::error!(
-            error_id = "dead-letters-full",
-            "an append cannot be delivered, and there is no room for more dead letters"
-        );
+        static SAID: Seldom = Seldom::new();
+        if let Some(unsaid) = SAID.due() {
+            tracing::error!(
+                error_id = "dead-letters-full",
+                unsaid,
+                "an append cannot be delivered, and there is no room for more dead letters"
+            );
+        }
         return false;
     }
     match letters::write(&*opened.store, place, letter).await {
