@@ -4,7 +4,8 @@
 import type { CustomRecord, EventCheck } from './custom-types.js';
 import { EVENT_KINDS, construct } from './generated/records.js';
 import type { Rejected } from './rejection.js';
-import { payload, withPayloads } from './payloads.js';
+import type { Payloads } from './payloads.js';
+import { payloads, withPayloads } from './payloads.js';
 import { explain } from './rejection.js';
 import type { SessionRecord } from './types.js';
 
@@ -59,7 +60,8 @@ export class BatchReader {
   #wideAt = 0;
   #open: readonly unknown[] = [];
   #openAt = 0;
-  #piece!: Uint8Array;
+  #late!: Payloads;
+  #lateAt = 0;
   /** A value of the record that is being made is not read yet. */
   late = false;
   /** Used again by the next batch: batches do not nest. */
@@ -73,8 +75,8 @@ export class BatchReader {
     this.#words = new Int32Array(memory.buffer);
   }
 
-  /** Takes the batch whose parts the eight words at `address` name, and that `piece` brought; false if it has no items. */
-  load(address: number, piece: Uint8Array): boolean {
+  /** Takes the batch whose parts the ten words at `address` name; false if it has no items. */
+  load(address: number): boolean {
     // Growing the memory detaches the old buffer.
     if (this.#bytes.buffer !== this.#memory.buffer) {
       this.#bytes = new Uint8Array(this.#memory.buffer);
@@ -82,8 +84,8 @@ export class BatchReader {
     }
     const words = this.#words;
     const at = address >>> 2;
-    const from = (words[at + 6] as number) >>> 2;
-    const count = words[at + 7] as number;
+    const from = (words[at + 8] as number) >>> 2;
+    const count = words[at + 9] as number;
     this.#end = count;
     if (count === 0) {
       return false;
@@ -97,8 +99,8 @@ export class BatchReader {
     this.#wide = this.#text(this.#utf16, at + 2);
     const open = this.#text(this.#utf8, at + 4);
     this.#open = open === '' ? [] : (JSON.parse(open) as unknown[]);
-    this.#piece = piece;
-    this.#asciiAt = this.#wideAt = this.#openAt = this.#itemAt = this.timestamp = 0;
+    this.#late = payloads(this.#part(at + 6).slice());
+    this.#asciiAt = this.#wideAt = this.#openAt = this.#lateAt = this.#itemAt = this.timestamp = 0;
     if (this.#items.length < count) {
       this.#items = new Int32Array(count * 2);
     }
@@ -160,7 +162,7 @@ export class BatchReader {
     const word = this.w();
     if (word === LATE) {
       this.late = true;
-      return payload(this.#piece, this.w(), this.w());
+      return this.#late(this.#lateAt++);
     }
     return word === ABSENT ? undefined : this.open();
   }
@@ -177,10 +179,14 @@ export class BatchReader {
   }
 
   #text(decoder: TextDecoder, at: number): string {
+    const part = this.#part(at);
+    this.#decoded += part.length;
+    return part.length === 0 ? '' : decoder.decode(part);
+  }
+
+  #part(at: number): Uint8Array {
     const from = (this.#words[at] as number) >>> 0;
-    const length = this.#words[at + 1] as number;
-    this.#decoded += length;
-    return length === 0 ? '' : decoder.decode(this.#bytes.subarray(from, from + length));
+    return this.#bytes.subarray(from, from + (this.#words[at + 1] as number));
   }
 }
 

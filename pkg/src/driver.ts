@@ -61,8 +61,7 @@ const POLLS = 2;
 
 /** Hears what came of it. */
 export interface DriverEvents {
-  /** `piece` is what has come, and stays as it is: long payloads are read out of it later. */
-  batch(parts: number, piece: Uint8Array): void;
+  batch(parts: number, bytes: number): void;
   /** What the machine tells, and `TRANSPORT`. */
   notice(notice: Notice): void;
   /** The wasm instance is gone, and this driver with it; by a call of its own, if it was that. */
@@ -101,10 +100,10 @@ export class Driver {
     const { silenceMs, frameBytesMax } = settings;
     const hooks: ConnectionHooks = {
       now: () => settings.clock.Date.now(),
-      batch: (parts, piece) => {
+      batch: (parts, bytes) => {
         if (!this.#gone) {
           try {
-            events.batch(parts, piece);
+            events.batch(parts, bytes);
           } catch (thrown) {
             // Callbacks throw nothing up to here. The rest of the batch is read again by a fresh instance, or given up aloud.
             this.#failed(thrown);

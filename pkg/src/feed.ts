@@ -277,14 +277,14 @@ export class Feed implements BatchSink, DriverEvents {
     }
   }
 
-  batch(parts: number, piece: Uint8Array): void {
+  batch(parts: number, bytes: number): void {
     const reader = this.#reader;
     if (this.#disposed || reader === null) {
       return;
     }
     this.#stats.batches += 1;
-    this.#stats.bytes += piece.length;
-    if (reader.load(parts, piece)) {
+    this.#stats.bytes += bytes;
+    if (reader.load(parts)) {
       readBatch(reader, this.#context, this);
     }
     this.onBatchEnd?.();

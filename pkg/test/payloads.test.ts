@@ -60,6 +60,23 @@ describe('a long payload', () => {
     }
   });
 
+  // As Vue's and Solid's do: whatever comes out of it is such a proxy again.
+  const deep = <T extends object>(target: T): T =>
+    new Proxy(target, {
+      get: (object, name, proxy) => {
+        const value: unknown = Reflect.get(object, name, proxy);
+        return typeof value === 'object' && value !== null ? deep(value) : value;
+      },
+    });
+
+  it('can be read and replaced through a proxy that wraps what it gives', async () => {
+    const [call] = (await received(result(1))) as [ToolCallRecord['data']];
+    const proxy = deep(call);
+    expect(proxy.output).toEqual(OUTPUT);
+    proxy.output = 'mine';
+    expect(call.output).toBe('mine');
+  });
+
   it('is a plain property if it is short', async () => {
     const [call] = (await received(result(1, { output: { ok: true } }))) as [ToolCallRecord['data']];
     expect(isAccessor(call, 'output')).toBe(false);

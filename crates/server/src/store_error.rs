@@ -1,6 +1,5 @@
 //! The one place where errors of the store become answers.
 
-
 use durable_sessions_protocol::{Unit, header};
 use durable_sessions_storage::{AppendError, CreateError, DeleteError, ReadError};
 use http::StatusCode;

@@ -43,8 +43,8 @@ export class Connection {
 export type Notice = [numbers: [kind: number, word: number, cause: number, attempt: number, number: number, status: number], text: string, echo: string];
 
 export interface ConnectionHooks {
-  /** The items of one piece of a body: the address of eight words that say where they are, valid during the call, and the piece. */
-  batch(parts: number, piece: Uint8Array): void;
+  /** The items of one piece of a body: the address of ten words that say where they are, valid during the call. */
+  batch(parts: number, bytes: number): void;
   notice(notice: Notice): void;
   /** Unix milliseconds; must not throw. */
   now(): number;

@@ -222,6 +222,6 @@ impl EventSink for Nowhere {
     fn rejected(&mut self, _: &Rejection, _: &[u8], _: u64) {}
     fn bad_frame(&mut self, _: &FrameProblem<'_>, _: u64) {}
     fn control(&mut self, _: &str, _: u64, _: bool, _: bool) {}
-    fn checkpoint(&mut self, _in_place: bool) {}
+    fn checkpoint(&mut self) {}
     fn rollback(&mut self) {}
 }

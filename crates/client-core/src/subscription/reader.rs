@@ -2,7 +2,7 @@
 //! connections, attempts or time.
 
 use durable_sessions_protocol::OffsetToken;
-use durable_sessions_protocol::sse::{EVENT_CONTROL, EVENT_DATA, SseDecoder, SseFrame, SseItem};
+use durable_sessions_protocol::sse::{EVENT_CONTROL, EVENT_DATA, SseDecoder, SseItem};
 use durable_sessions_schema::{Parser, Verdict};
 
 use super::control::{Control, ControlReader};
@@ -92,13 +92,13 @@ impl Reader {
                     sink.bad_frame(&FrameProblem::TooLarge { frame_bytes_max }, position.delivered());
                 }
                 SseItem::Frame(frame) if frame.event == EVENT_DATA.as_bytes() => {
-                    if messages(parser, position, &frame, false, stats, sink) {
+                    if messages(parser, position, frame.data, false, stats, sink) {
                         (found.useful, found.progress) = (true, true);
                     }
                 }
                 SseItem::Frame(frame) if frame.event == EVENT_EPHEMERAL.as_bytes() => {
                     // No progress: it would not come again.
-                    found.useful |= messages(parser, position, &frame, true, stats, sink);
+                    found.useful |= messages(parser, position, frame.data, true, stats, sink);
                 }
                 SseItem::Frame(frame) if frame.event == EVENT_CONTROL.as_bytes() => {
                     match control.read(parser, frame.data) {
@@ -135,15 +135,14 @@ impl Reader {
 fn messages(
     parser: &mut Parser,
     position: &mut Position,
-    frame: &SseFrame<'_>,
+    text: &[u8],
     ephemeral: bool,
     stats: &mut Stats,
     sink: &mut dyn EventSink,
 ) -> bool {
     let mark = position.mark();
     let before = *stats;
-    sink.checkpoint(frame.in_place);
-    let text = frame.data;
+    sink.checkpoint();
     let verdict = parser.parse_messages(text, &mut |verdict| {
         if ephemeral {
             let count = position.delivered();

@@ -19,8 +19,8 @@ pub trait EventSink {
     fn bad_frame(&mut self, problem: &FrameProblem<'_>, count: u64);
     /// Everything up to here is settled: a reader that starts at `cursor` gets what comes after it.
     fn control(&mut self, cursor: &str, count: u64, up_to_date: bool, closed: bool);
-    /// A frame begins; it may turn out not to be JSON. `in_place` says that its text stands where it was received.
-    fn checkpoint(&mut self, in_place: bool);
+    /// A frame begins; it may turn out not to be JSON.
+    fn checkpoint(&mut self);
     /// Everything since the last checkpoint must be forgotten.
     fn rollback(&mut self);
 }

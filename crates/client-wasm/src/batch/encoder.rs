@@ -1,7 +1,5 @@
 //! Writes the items of a batch. Must not know where the messages come from or who reads the batch.
 
-use core::ops::Range;
-
 use durable_sessions_client_core::{EventSink, FrameProblem};
 use durable_sessions_schema::{
     EventKind, EventView, FIELDS_MAX, FieldSpec, Kind, Rejection, StringView, utf8_len,
@@ -34,10 +32,9 @@ pub struct BatchEncoder {
     wide: Buffer,
     /// Every value with a comma before it; the first comma becomes the bracket.
     open: Vec<u8>,
+    /// The same, of the long ones.
+    late: Vec<u8>,
     words: Vec<u32>,
-    /// Where the piece is that was received last, and whether the frame's text stands there as it came.
-    piece: Range<usize>,
-    in_place: bool,
     /// Messages before the next event, as the reader counts them.
     count: Option<u64>,
     /// Of the event before, or 0.
@@ -51,6 +48,7 @@ struct Checkpoint {
     ascii: usize,
     wide: usize,
     open: usize,
+    late: usize,
     words: usize,
     count: Option<u64>,
     timestamp_ms: u64,
@@ -65,6 +63,8 @@ pub struct Batch<'a> {
     pub wide: &'a [u8],
     /// One JSON array of the open values; empty without one.
     pub open: &'a [u8],
+    /// Another of the long ones, which nobody reads before somebody looks at one.
+    pub late: &'a [u8],
     /// The items.
     pub words: &'a [u32],
 }
@@ -78,26 +78,29 @@ impl BatchEncoder {
 
     /// Ends the batch. It stays readable until [`clear`](Self::clear).
     pub fn finish(&mut self) -> Batch<'_> {
-        if let Some(comma) = self.open.first_mut() {
-            *comma = b'[';
-            self.open.push(b']');
+        for values in [&mut self.open, &mut self.late] {
+            if let Some(comma) = values.first_mut() {
+                *comma = b'[';
+                values.push(b']');
+            }
         }
-        Batch { ascii: self.ascii.written(), wide: self.wide.written(), open: &self.open, words: &self.words }
+        Batch {
+            ascii: self.ascii.written(),
+            wide: self.wide.written(),
+            open: &self.open,
+            late: &self.late,
+            words: &self.words,
+        }
     }
 
     /// Begins the next batch, which refers to nothing before it: a reader that lost its way in one finds it in the next.
     pub fn clear(&mut self) {
-        (self.count, self.timestamp_ms, self.piece) = (None, 0, 0..0);
+        (self.count, self.timestamp_ms) = (None, 0);
         self.ascii.clear(KEPT_BYTES_MAX);
         self.wide.clear(KEPT_BYTES_MAX);
         reuse(&mut self.open, KEPT_BYTES_MAX);
+        reuse(&mut self.late, KEPT_BYTES_MAX);
         reuse(&mut self.words, KEPT_WORDS_MAX);
-    }
-
-    /// The next messages may stand in `piece`, which the reader has too: long payloads are left there.
-    pub fn received(&mut self, piece: &[u8]) {
-        let start = piece.as_ptr() as usize;
-        self.piece = start..start + piece.len();
     }
 
     /// The reader counts along, so only a jump is written out.
@@ -151,13 +154,9 @@ impl BatchEncoder {
                 // `true` or `false`.
                 Kind::Bool => self.words.push(u32::from(value.len() == 4)),
                 _ => {
-                    let at = (value.as_ptr() as usize).wrapping_sub(self.piece.start);
-                    if value.len() >= LATE_BYTES_MIN && self.in_place && at < self.piece.len() {
-                        self.words.extend([word::LATE, at as u32, value.len() as u32]);
-                    } else {
-                        self.words.push(word::OPEN);
-                        self.open(value);
-                    }
+                    let is_late = value.len() >= LATE_BYTES_MIN;
+                    self.words.push(if is_late { word::LATE } else { word::OPEN });
+                    append(if is_late { &mut self.late } else { &mut self.open }, value);
                 }
             }
         }
@@ -258,9 +257,14 @@ impl BatchEncoder {
     }
 
     fn open(&mut self, value: &[u8]) {
-        self.open.push(b',');
-        self.open.extend_from_slice(value);
+        append(&mut self.open, value);
     }
+}
+
+/// One more of the open values, or of the late ones.
+fn append(values: &mut Vec<u8>, value: &[u8]) {
+    values.push(b',');
+    values.extend_from_slice(value);
 }
 
 impl EventSink for BatchEncoder {
@@ -329,12 +333,12 @@ impl EventSink for BatchEncoder {
         self.count = Some(count);
     }
 
-    fn checkpoint(&mut self, in_place: bool) {
-        self.in_place = in_place;
+    fn checkpoint(&mut self) {
         self.checkpoint = Checkpoint {
             ascii: self.ascii.len(),
             wide: self.wide.len(),
             open: self.open.len(),
+            late: self.late.len(),
             words: self.words.len(),
             count: self.count,
             timestamp_ms: self.timestamp_ms,
@@ -342,10 +346,11 @@ impl EventSink for BatchEncoder {
     }
 
     fn rollback(&mut self) {
-        let Checkpoint { ascii, wide, open, words, count, timestamp_ms } = self.checkpoint;
+        let Checkpoint { ascii, wide, open, late, words, count, timestamp_ms } = self.checkpoint;
         self.ascii.truncate(ascii);
         self.wide.truncate(wide);
         self.open.truncate(open);
+        self.late.truncate(late);
         self.words.truncate(words);
         self.count = count;
         self.timestamp_ms = timestamp_ms;

@@ -1,16 +1,16 @@
-//! The delivery to JavaScript: everything a network chunk brought, as three texts and one array of words.
+//! The delivery to JavaScript: everything a network chunk brought, as four texts and one array of words.
 //!
 //! What costs in a browser is not validation but making strings and objects. So JavaScript parses nothing that the
 //! schema has named: strings are cut out of one text that is decoded at once, numbers are words, objects come from
-//! constructors of constant shape. `JSON.parse` sees open fields only, once per batch; of long ones JavaScript is told where
-//! they stand in what it has received, and reads them when somebody looks. Pure Rust: must not know JavaScript, connections or
-//! timers.
+//! constructors of constant shape. `JSON.parse` sees open fields only, once per batch, and the long ones only if
+//! somebody looks at one. Pure Rust: must not know JavaScript, connections or timers.
 //!
 //! | part | what it holds |
 //! |---|---|
 //! | `ascii` | the strings that are ASCII, decoded, one behind the other: engines keep them, and what is cut from them, in one byte per character |
 //! | `wide` | the other strings, as UTF-16, likewise |
 //! | `open` | one JSON array of open values, or nothing at all |
+//! | `late` | another of the long ones, which is not parsed before somebody looks at one |
 //! | `words` | the items; each begins with its kind and says where its values are |
 //!
 //! | kind, bits 0..8 of a word | values behind it | bits above |
@@ -27,7 +27,7 @@
 //! | number | itself, or [`OPEN`](word::OPEN): the next value of `open` |
 //! | timestamp | the milliseconds since the one before in the batch, or [`OPEN`](word::OPEN) and the timestamp itself in two words, the high one first |
 //! | bool | 0 or 1 |
-//! | any other field | [`OPEN`](word::OPEN): the next value of `open`; [`LATE`](word::LATE), and where in the piece that was received it begins and how long it is |
+//! | any other field | [`OPEN`](word::OPEN): the next value of `open`; [`LATE`](word::LATE): the next one of `late` |
 //! | an absent field | [`ABSENT`](word::ABSENT) |
 //! | data of an unknown event, `meta`, extras | none: the next value of `open` |
 

@@ -26,5 +26,5 @@ pub const COUNT: u32 = 1 << 10;
 pub const ABSENT: u32 = 1 << 31;
 /// In place of a number, or of a value that is always open: it is the next open value.
 pub const OPEN: u32 = u32::MAX;
-/// In place of a value that is always open: it stands in the piece that was received, unread.
+/// In place of a value that is always open: it is the next one of `late`.
 pub const LATE: u32 = 0;

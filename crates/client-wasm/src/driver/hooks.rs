@@ -1,6 +1,5 @@
 //! What the driver calls in JavaScript. Calls may throw; none may be made while anything is borrowed.
 
-use js_sys::Uint8Array;
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
@@ -12,9 +11,9 @@ extern "C" {
     #[wasm_bindgen(typescript_type = "ConnectionHooks")]
     pub type ConnectionHooks;
 
-    /// The items of one piece of a body: the address of [`parts`](super::link), and the piece itself.
+    /// The items of one piece of a body: the address of [`parts`](super::link), and how many bytes came.
     #[wasm_bindgen(method, structural, catch)]
-    pub(super) fn batch(this: &ConnectionHooks, parts: usize, piece: &Uint8Array) -> Result<(), JsValue>;
+    pub(super) fn batch(this: &ConnectionHooks, parts: usize, network_bytes: usize) -> Result<(), JsValue>;
 
     /// Anything else.
     #[wasm_bindgen(method, structural, catch)]

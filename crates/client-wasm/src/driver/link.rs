@@ -22,13 +22,13 @@ pub(super) struct Link {
 struct Machine {
     subscription: Subscription,
     encoder: BatchEncoder,
-    /// Where the parts of the batch are: address and length of `ascii`, `wide`, `open` and `words`, in this order.
-    parts: [usize; 8],
+    /// Where the parts of the batch are: address and length of `ascii`, `wide`, `open`, `late` and `words`, in this order.
+    parts: [usize; 10],
 }
 
 impl Link {
     pub(super) fn new(hooks: ConnectionHooks, subscription: Subscription) -> Self {
-        let machine = Box::new(Machine { subscription, encoder: BatchEncoder::new(), parts: [0; 8] });
+        let machine = Box::new(Machine { subscription, encoder: BatchEncoder::new(), parts: [0; 10] });
         Self { hooks, machine: RefCell::new(machine), settling: Cell::new(false) }
     }
 
@@ -73,16 +73,14 @@ impl Link {
             let mut machine = self.machine.borrow_mut();
             let Machine { subscription, encoder, parts } = &mut **machine;
             encoder.clear();
-            let received = &mut subscription.spare(len)[..len];
-            piece.copy_to(received);
-            encoder.received(received);
+            piece.copy_to(&mut subscription.spare(len)[..len]);
             subscription.filled(len);
             subscription.drain(now, encoder);
-            let Batch { ascii, wide, open, words } = encoder.finish();
-            for (i, text) in [ascii, wide, open].into_iter().enumerate() {
+            let Batch { ascii, wide, open, late, words } = encoder.finish();
+            for (i, text) in [ascii, wide, open, late].into_iter().enumerate() {
                 (parts[2 * i], parts[2 * i + 1]) = (text.as_ptr() as usize, text.len());
             }
-            (parts[6], parts[7]) = (words.as_ptr() as usize, words.len());
+            (parts[8], parts[9]) = (words.as_ptr() as usize, words.len());
             parts.as_ptr() as usize
         };
         // 'connected' comes before the events that made it so, the end after the last of them. What callbacks ask for
@@ -98,7 +96,7 @@ impl Link {
         }
         // The addresses stay good during the call: nothing writes to the encoder before the next piece arrives, and
         // pieces arrive from the event loop only.
-        let _ = self.hooks.batch(parts, piece);
+        let _ = self.hooks.batch(parts, len);
         if let Some(held) = held {
             self.tell(held);
         }

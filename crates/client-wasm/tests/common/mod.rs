@@ -30,23 +30,18 @@ struct Parts<'b> {
     ascii: &'b str,
     wide: Vec<u16>,
     open: std::vec::IntoIter<Value>,
+    late: std::vec::IntoIter<Value>,
     words: &'b [u32],
-    piece: &'b [u8],
-    late: usize,
 }
 
-/// The items of a connection's next batch, which `piece` brought, and how many payloads were left there. Panics unless every part
-/// is used up.
-pub(crate) fn read(batch: &Batch<'_>, piece: &[u8], memory: &mut Memory) -> (Vec<Item>, usize) {
-    let open: Vec<Value> =
-        if batch.open.is_empty() { Vec::new() } else { serde_json::from_slice(batch.open).unwrap() };
+/// The items of a connection's next batch. Panics unless every part is used up.
+pub(crate) fn read(batch: &Batch<'_>, memory: &mut Memory) -> Vec<Item> {
     let mut parts = Parts {
         ascii: std::str::from_utf8(batch.ascii).unwrap(),
         wide: batch.wide.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect(),
-        open: open.into_iter(),
+        open: values(batch.open),
+        late: values(batch.late),
         words: batch.words,
-        piece,
-        late: 0,
     };
     assert!(parts.ascii.is_ascii());
     memory.timestamp = 0;
@@ -55,7 +50,14 @@ pub(crate) fn read(batch: &Batch<'_>, piece: &[u8], memory: &mut Memory) -> (Vec
         items.extend(parts.item(memory));
     }
     assert!(parts.ascii.is_empty() && parts.wide.is_empty() && parts.open.next().is_none());
-    (items, parts.late)
+    assert!(parts.late.next().is_none());
+    items
+}
+
+/// Of an array, or of nothing at all.
+fn values(json: &[u8]) -> std::vec::IntoIter<Value> {
+    let values: Vec<Value> = if json.is_empty() { Vec::new() } else { serde_json::from_slice(json).unwrap() };
+    values.into_iter()
 }
 
 impl Parts<'_> {
@@ -170,9 +172,7 @@ impl Parts<'_> {
                 word::OPEN => self.open(),
                 late => {
                     assert_eq!(late, word::LATE);
-                    self.late += 1;
-                    let (from, length) = (self.word() as usize, self.word() as usize);
-                    serde_json::from_slice(&self.piece[from..from + length]).unwrap()
+                    self.late.next().expect("a late value")
                 }
             },
         })

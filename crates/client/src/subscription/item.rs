@@ -162,7 +162,7 @@ impl EventSink for Collector {
         }
     }
 
-    fn checkpoint(&mut self, _in_place: bool) {
+    fn checkpoint(&mut self) {
         self.frame_start = self.items.len();
     }
 

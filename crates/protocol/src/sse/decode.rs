@@ -36,8 +36,6 @@ pub struct SseFrame<'a> {
     pub event: &'a [u8],
     /// The `data` lines, joined by LF.
     pub data: &'a [u8],
-    /// The data stands in the decoder's buffer as it was received. Of several lines it does not: they were moved together.
-    pub in_place: bool,
     /// The `id` field of this very frame, as it came.
     pub id: Option<&'a [u8]>,
 }
@@ -58,7 +56,6 @@ pub struct SseDecoder {
     /// Data of the frame so far, joined in place somewhere before `line`.
     data: Range<usize>,
     has_data: bool,
-    joined: bool,
     event: EventName,
     /// The name, where it is none of ours.
     other_event: Vec<u8>,
@@ -109,7 +106,6 @@ impl SseDecoder {
             scan: 0,
             data: 0..0,
             has_data: false,
-            joined: false,
             event: EventName::Ours(""),
             other_event: Vec::new(),
             id: Vec::new(),
@@ -170,7 +166,6 @@ impl SseDecoder {
                         EventName::Other => &self.other_event,
                     },
                     data: &self.buf[self.data.clone()],
-                    in_place: !self.joined,
                     id: self.has_id.then_some(self.id.as_slice()),
                 })
             }
@@ -260,7 +255,6 @@ impl SseDecoder {
                 let len = value.len();
                 self.buf.copy_within(value, self.data.end + 1);
                 self.data.end += 1 + len;
-                self.joined = true;
             }
             b"data" => (self.data, self.has_data) = (value, true),
             b"event" => {
@@ -294,7 +288,7 @@ impl SseDecoder {
         self.data = 0..0;
         self.event = EventName::Ours("");
         self.id.clear();
-        (self.has_data, self.joined, self.has_id, self.lent) = (false, false, false, false);
+        (self.has_data, self.has_id, self.lent) = (false, false, false);
         self.frame_bytes = 0;
     }
 

@@ -36,7 +36,7 @@ impl EventSink for Sink {
         self.items.push(format!("control {cursor} {count}{flags}"));
     }
 
-    fn checkpoint(&mut self, _in_place: bool) {
+    fn checkpoint(&mut self) {
         self.mark = self.items.len();
     }
 
