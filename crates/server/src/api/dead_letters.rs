@@ -18,6 +18,7 @@ use crate::admin::Admin;
 use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::error::ApiError;
+use crate::seldom::Seldom;
 use crate::spool::{LetterError, id_text, parse_id};
 use crate::store_error::storage_full;
 
@@ -118,12 +119,19 @@ impl From<LetterError> for ApiError {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, message).retry_after(2)
             }
             LetterError::StorageFull => storage_full(error.to_string()),
+            LetterError::Unreadable => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, error.to_string())
+            }
             LetterError::Unavailable(reason) => {
-                tracing::error!(
-                    error_id = "dead-letters-unavailable",
-                    reason,
-                    "dead letters are unavailable"
-                );
+                static SAID: Seldom = Seldom::new();
+                if let Some(unsaid) = SAID.due() {
+                    tracing::error!(
+                        error_id = "dead-letters-unavailable",
+                        reason,
+                        unsaid,
+                        "dead letters are unavailable"
+                    );
+                }
                 let message = "dead letters are unavailable";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, message).retry_after(5)
             }
@@ -165,12 +173,8 @@ pub(crate) async fn list_dead_letters(
     let list = async {
         admin?;
         let (limit, after) = parse(query.as_deref())?;
-        let mut letters = app.spool.letters(after, limit + 1).await?;
-        let more = letters.len() > limit;
-        letters.truncate(limit);
-        let next = letters.last().filter(|_| more).map(|(id, _)| id_text(*id));
-        let letters: Vec<_> = letters.iter().map(|(id, letter)| letter.summary(*id)).collect();
-        Ok(json!({ "deadLetters": letters, "nextCursor": next }))
+        let (letters, next) = app.spool.letters(after, limit).await?;
+        Ok(json!({ "deadLetters": letters, "nextCursor": next.map(id_text) }))
     };
     respond(list.await)
 }
@@ -317,7 +321,8 @@ async fn sweep(app: &App, change: Change) -> Result<(usize, bool), LetterError> 
         };
         match changed {
             Ok(()) => done += 1,
-            Err(LetterError::NotFound) => {}
+            // One that cannot be read back is not queued again, and keeps no other from it.
+            Err(LetterError::NotFound | LetterError::Unreadable) => {}
             Err(LetterError::Full | LetterError::StorageFull) if done > 0 => return Ok((done, true)),
             Err(error) => return Err(error),
         }

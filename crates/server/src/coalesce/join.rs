@@ -201,6 +201,7 @@ impl Open {
             && self.rest.len() == form.rest.len()
             && self.rest.iter().zip(&form.rest).all(|(own, other)| own.0 == other.0 && own.1 == other.1)
             && self.timestamp_ms.abs_diff(form.timestamp_ms) <= window_ms
+            && self.ids.len() < super::WINDOW_EVENTS_MAX
             && self.first.len() + self.text.len() + self.ids_bytes + more <= JOINED_BYTES_MAX
     }
 
@@ -245,7 +246,7 @@ impl Open {
 /// The ids of what was joined to an event, as its member [`JOINED`] has them.
 pub(crate) fn joined_ids(value: &[u8]) -> Vec<String> {
     let mut ids: Vec<String> = serde_json::from_slice(value).unwrap_or_default();
-    // A window never has more, so whatever wrote this was none.
+    // No joiner writes more, so whatever wrote this was none.
     ids.truncate(super::WINDOW_EVENTS_MAX);
     ids
 }

@@ -127,16 +127,14 @@ pub(crate) async fn flush(app: &Arc<App>, path: &StreamPath) {
     let _ = told.await;
 }
 
-/// Joins the events of one batch with each other at once, for what does not wait in a window.
-pub(crate) fn join_batch(app: &App, window: Duration, batch: Batch, ids: &[Option<String>]) -> Batch {
+/// Joins the events of one batch with each other at once, for what does not wait in a window; `None` if it does not fit.
+pub(crate) fn join_batch(window: Duration, batch: &Batch, ids: &[Option<String>]) -> Option<Joined> {
     let mut joiner = Joiner::new(in_ms(window));
     let mut ids = ids.iter();
     for event in batch.messages() {
         joiner.push(&event, ids.next().and_then(Option::as_deref));
     }
-    let Some(joined) = joiner.finish() else { return batch };
-    app.metrics.coalesced(joined.chunks, joined.messages, joined.bytes_saved);
-    joined.batch
+    joiner.finish()
 }
 
 fn in_ms(window: Duration) -> u64 {

@@ -205,3 +205,21 @@ async fn a_window_is_not_written_into_another_session_of_the_same_name() {
     assert!(matches!(first.await.unwrap(), Err(AppendError::NotFound)));
     assert!(stored(&app, &path).await.is_empty());
 }
+
+/// One request may have more events than a window: each is recognised when it comes again, also one at a time.
+#[tokio::test]
+async fn more_events_than_a_window_holds_are_all_recognised_when_they_come_again() {
+    const LEN: usize = 2 * WINDOW_EVENTS_MAX + 10;
+    let (app, _, path) = session(|_| {}).await;
+    let ids: Vec<String> = (0..LEN).map(|number| format!("e-{number}")).collect();
+    let events: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "a")).collect();
+    // So many are due at once.
+    assert_eq!(publish(&app, &path, publication(&events)).await.unwrap().duplicates, 0);
+    let length = stored(&app, &path).await.len();
+    assert_eq!(stored(&app, &path).await.concat(), "a".repeat(LEN));
+    for again in events.chunks(LEN / 3) {
+        let published = publish(&app, &path, publication(again)).await.unwrap();
+        assert_eq!(published.duplicates, again.len());
+    }
+    assert_eq!(stored(&app, &path).await.len(), length);
+}

@@ -155,6 +155,7 @@ pub(crate) fn as_append_error(error: impl Into<ChangeError>) -> AppendError {
         ChangeError::Append(error) => error,
         ChangeError::Read(ReadError::Gone) => AppendError::Gone,
         ChangeError::Read(ReadError::Unavailable(why)) => AppendError::Unavailable(why),
+        ChangeError::Read(error @ ReadError::Damaged { .. }) => AppendError::Unavailable(error.to_string()),
         ChangeError::Read(_) | ChangeError::Transition(_) => AppendError::NotFound,
     }
 }

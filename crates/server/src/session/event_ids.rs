@@ -175,6 +175,11 @@ impl EventIds {
                     window.next = first.position();
                     continue;
                 }
+                // What is damaged is not recognised either, and is no reason to take nothing more.
+                Err(ReadError::Damaged { at }) if at.position() >= window.next => {
+                    window.next = at.position() + 1;
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             if page.stream_id != window.stream_id || page.rows.is_empty() {

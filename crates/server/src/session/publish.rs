@@ -92,6 +92,7 @@ pub(crate) async fn publish(
     let Some(mut batch) = sifted.of(batch) else {
         return Ok(Published { offset: sifted.before.unwrap_or_default(), duplicates });
     };
+    let mut saved = None;
     if let Some(window) = coalesce::window_of(app, path) {
         if producer.is_none() {
             let stream_id = app.store.head(path).await.map_err(as_append_error)?.stream_id;
@@ -100,11 +101,18 @@ pub(crate) async fn publish(
             return Ok(Published { offset, duplicates });
         }
         coalesce::flush(app, path).await;
-        batch = coalesce::join_batch(app, window, batch, &ids);
+        if let Some(joined) = coalesce::join_batch(window, &batch, &ids) {
+            saved = Some((joined.chunks, joined.messages, joined.bytes_saved));
+            batch = joined.batch;
+        }
     }
     let write =
         Append { content_type: Some(ContentType::json()), batch: Some(batch), producer, ..Append::default() };
     let appended = append(app, path, write, is_work).await?;
+    // What failed, or was there, has saved nothing.
+    if let Some((chunks, messages, bytes_saved)) = saved.filter(|_| !appended.duplicate) {
+        app.metrics.coalesced(chunks, messages, bytes_saved);
+    }
     Ok(Published { offset: appended.next_offset, duplicates })
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use durable_sessions_protocol::{Offset, ProducerClaim, ProducerEpoch, ProducerSeq, StreamPath};
-use durable_sessions_storage::{Append, AppendError, Batch, StoreHealth, Trim};
+use durable_sessions_storage::{Append, AppendError, Batch, ReadError, StoreHealth, Trim};
 use tokio::task::JoinSet;
 
 use super::dead_letter::{DeadLetter, Reason, id_text};
@@ -32,13 +33,18 @@ pub(crate) async fn deliver(app: Arc<App>) {
     let mut draining = app.draining.clone();
     let mut under_way = JoinSet::new();
     loop {
-        while under_way.len() < UNDER_WAY_MAX && !app.is_draining() {
+        let is_ready = matches!(app.store.health(), StoreHealth::Ready(_));
+        while is_ready && under_way.len() < UNDER_WAY_MAX && !app.is_draining() {
             let Some((path, place, failures)) = app.spool.state().start(now()) else { break };
             under_way.spawn(attempt(app.clone(), path, place, failures));
         }
         app.spool.trim(under_way.is_empty()).await;
         // With all hands full, one that ends is what there is to wait for.
-        let due = app.spool.state().next_due().filter(|_| under_way.len() < UNDER_WAY_MAX);
+        let due = match is_ready {
+            true => app.spool.state().next_due().filter(|_| under_way.len() < UNDER_WAY_MAX),
+            // Not every lane by itself: there may be thousands.
+            false => Some(now() + OBSTACLE_PAUSE),
+        };
         let due = async {
             match due {
                 Some(due) => tokio::time::sleep_until(due.into()).await,
@@ -48,7 +54,11 @@ pub(crate) async fn deliver(app: Arc<App>) {
         tokio::select! {
             biased;
             () = until_draining(&mut draining) => break,
-            Some(_) = under_way.join_next() => {}
+            Some(ended) = under_way.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(error_id = "queued-append-panicked", %error, "an attempt to deliver did not end");
+                }
+            }
             () = app.spool.changed.notified() => {}
             () = due => {}
         }
@@ -77,17 +87,55 @@ enum Outcome {
     Refused(Reason),
 }
 
+/// Frees the lane of an attempt that ended without saying how.
+struct Unended<'a> {
+    app: &'a App,
+    path: &'a StreamPath,
+    failures: Option<Failures>,
+}
+
+impl Drop for Unended<'_> {
+    fn drop(&mut self) {
+        if let Some(failures) = self.failures.take() {
+            let failures = Failures { uncertain: true, ..failures };
+            self.app.spool.state().lanes.postpone(self.path, now() + OBSTACLE_PAUSE, failures);
+        }
+    }
+}
+
 async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures) {
-    let Some(opened) = app.spool.opened.get() else { return };
+    let mut unended = Unended { app: &app, path: &path, failures: Some(failures) };
+    attempt_to_the_end(&app, &path, place, failures).await;
+    unended.failures = None;
+}
+
+async fn attempt_to_the_end(app: &Arc<App>, path: &StreamPath, place: u64, failures: Failures) {
+    let hindered = || app.spool.state().lanes.postpone(path, now() + OBSTACLE_PAUSE, failures);
+    let Some(opened) = app.spool.opened.get() else { return hindered() };
     // Before anything is read: every lane comes by here once a second while the store is away.
     if !matches!(app.store.health(), StoreHealth::Ready(_)) {
-        return app.spool.state().lanes.postpone(&path, now() + OBSTACLE_PAUSE, failures);
+        return hindered();
     }
-    let group = match Group::gather(&app, opened, &path, place, failures).await {
+    let group = match Group::gather(app, opened, path, place, failures).await {
         Ok(group) => group,
-        Err(error) => {
-            tracing::warn!(error_id = "queued-append-unread", place, %error, "a queued append cannot be read now");
-            return app.spool.state().lanes.postpone(&path, now() + OBSTACLE_PAUSE, failures);
+        Err(Unread::Now(error)) => {
+            static SAID: Seldom = Seldom::new();
+            if let Some(unsaid) = SAID.due() {
+                tracing::warn!(
+                    error_id = "queued-append-unread",
+                    place,
+                    error,
+                    unsaid,
+                    "a queued append cannot be read now"
+                );
+            }
+            return hindered();
+        }
+        Err(Unread::Ever(found, error)) => {
+            return match app.spool.set_aside(opened, place, found, &error).await {
+                true => app.spool.state().finish(path, place),
+                false => hindered(),
+            };
         }
     };
     let began_ms = app.spool.now_ms();
@@ -97,7 +145,7 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
     if failures.count > 0 {
         app.metrics.queued_retries.inc();
     }
-    let outcome = try_once(&app, opened, &group).await;
+    let outcome = try_once(app, opened, &group).await;
     // What an earlier process took, it may have delivered too, and the stream may have been closed since.
     let is_inherited = place < app.spool.state().loaded_to;
     tried.uncertain |= is_inherited || matches!(outcome, Outcome::Failed { known: false, .. });
@@ -106,24 +154,22 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
             app.metrics.queued_delivered.inc_by(together as u64);
             let mut state = app.spool.state();
             for (place, _) in &group.entries {
-                state.finish(&path, *place);
+                state.finish(path, *place);
             }
             return;
         }
-        Outcome::Hindered => {
-            return app.spool.state().lanes.postpone(&path, now() + OBSTACLE_PAUSE, failures);
-        }
+        Outcome::Hindered => return hindered(),
         Outcome::Failed { message, .. } if tried.count < app.config.limits.queued_attempts_max => {
             let backoff =
                 Backoff { first: app.config.queued_retry_first, longest: app.config.queued_retry_longest };
             let wait = backoff.delay(tried.count, app.jitter.next());
             tracing::debug!(place, attempts = tried.count, message, "a queued append is tried again");
-            return app.spool.state().lanes.postpone(&path, now() + wait, tried);
+            return app.spool.state().lanes.postpone(path, now() + wait, tried);
         }
         Outcome::Failed { message, .. } => Reason { code: "STREAM_UNAVAILABLE".to_owned(), message },
         // Some of it may fit, or be readable. One that was written with the others after all is recognised.
         Outcome::Refused(_) if together > 1 => {
-            return app.spool.state().lanes.take_apart(&path, group.last(), failures);
+            return app.spool.state().lanes.take_apart(path, group.last(), failures);
         }
         Outcome::Refused(reason) => reason,
     };
@@ -133,7 +179,7 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
         let (attempts, uncertain) = (tried.count, tried.uncertain);
         let reason = reason.clone();
         let letter = DeadLetter { entry, reason, attempts, uncertain, first_attempt_at_ms, failed_at_ms };
-        if !bury(&app, opened, place, &letter).await {
+        if !bury(app, opened, place, &letter).await {
             break;
         }
         buried.push(place);
@@ -141,11 +187,13 @@ async fn attempt(app: Arc<App>, path: StreamPath, place: u64, failures: Failures
     // In one step: in between the lane would be free for the rest.
     let mut state = app.spool.state();
     for place in &buried {
-        state.finish(&path, *place);
+        state.finish(path, *place);
     }
     if buried.len() < together {
-        let rest = Failures { together: failures.together.saturating_sub(buried.len()), ..failures };
-        state.lanes.postpone(&path, now() + OBSTACLE_PAUSE, rest);
+        // One attempt more, of the same entries, with what is known of the last one.
+        let count = tried.count.min(app.config.limits.queued_attempts_max.saturating_sub(1));
+        let rest = Failures { together: together - buried.len(), count, ..tried };
+        state.lanes.postpone(path, now() + OBSTACLE_PAUSE, rest);
     }
 }
 
@@ -241,23 +289,39 @@ async fn bury(app: &App, opened: &Opened, place: u64, letter: &DeadLetter) -> bo
             true
         }
         Err(message) => {
-            tracing::error!(
-                error_id = "dead-letter-unwritten",
-                message,
-                "a dead letter cannot be written now"
-            );
+            static SAID: Seldom = Seldom::new();
+            if let Some(unsaid) = SAID.due() {
+                tracing::error!(
+                    error_id = "dead-letter-unwritten",
+                    message,
+                    unsaid,
+                    "a dead letter cannot be written now"
+                );
+            }
             false
         }
     }
 }
 
+/// Why an entry was not read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// It may be read later.
+    Now(String),
+    /// It is damaged: what is there, if anything.
+    Ever(Option<Bytes>, String),
+}
+
 impl Opened {
-    pub(super) async fn read(&self, place: u64) -> Result<Entry, String> {
-        let page =
-            self.store.read(&self.queue, Offset::new(place), 1).await.map_err(|error| error.to_string())?;
+    pub(super) async fn read(&self, place: u64) -> Result<Entry, Unread> {
+        let page = match self.store.read(&self.queue, Offset::new(place), 1).await {
+            Ok(page) => page,
+            Err(error @ ReadError::Damaged { .. }) => return Err(Unread::Ever(None, error.to_string())),
+            Err(error) => return Err(Unread::Now(error.to_string())),
+        };
         let message = page.rows.first().and_then(|row| Batch::messages(row).next());
-        let message = message.ok_or("the queue ends before it")?;
-        Entry::decode(&message).map_err(|error| error.to_string())
+        let message = message.ok_or_else(|| Unread::Now("the queue ends before it".to_owned()))?;
+        Entry::decode(&message).map_err(|error| Unread::Ever(Some(message), error.to_string()))
     }
 
     /// Who writes an entry. A place is a new epoch of one producer per stream and generation, whose first sequence is the
@@ -297,7 +361,10 @@ impl Spool {
             due
         };
         match opened.store.trim(&opened.queue, Trim::Before(Offset::new(to))).await {
-            Ok(_) => self.state().trimmed_to = to,
+            Ok(_) => {
+                self.state().trimmed(to);
+                self.forget_emptied(opened, to).await;
+            }
             // It is only space: what is there still is delivered again after a restart, and recognised.
             Err(error) => tracing::debug!(%error, "the queue is not trimmed now"),
         }
@@ -306,7 +373,6 @@ impl Spool {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use durable_sessions_protocol::ContentType;
 
     use super::*;

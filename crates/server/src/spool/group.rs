@@ -9,6 +9,7 @@
 use durable_sessions_protocol::StreamPath;
 
 use super::Opened;
+use super::deliver::Unread;
 use super::entry::{Entry, QueuedAppend, Unreadable};
 use super::lanes::Failures;
 use crate::app::App;
@@ -32,7 +33,7 @@ impl Group {
         path: &StreamPath,
         place: u64,
         failures: Failures,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Unread> {
         let first = opened.read(place).await?;
         let again = failures.count > 0;
         let more = {
@@ -49,7 +50,12 @@ impl Group {
         let mut bytes = first.len();
         let mut entries = vec![(place, first)];
         for place in more {
-            let entry = opened.read(place).await?;
+            let entry = match opened.read(place).await {
+                Ok(entry) => entry,
+                Err(Unread::Now(error)) => return Err(Unread::Now(error)),
+                // It is dealt with when it is the first one.
+                Err(Unread::Ever(..)) => break,
+            };
             let is_alike =
                 |first: &Entry| entry.stream_id == first.stream_id && entry.generation == first.generation;
             let fits = bytes < BYTES_MAX && entry.may_group() && is_alike(&entries[0].1);

@@ -19,11 +19,13 @@
 //! | bound | outcome |
 //! |---|---|
 //! | `queued_appends_max`, `queued_bytes_max` | refused, 503 with `Retry-After` |
+//! | twice as many between the first that is not delivered and the last | the same: the queue is given back from its front |
 //! | `queued_attempts_max` | becomes a dead letter |
 //! | the disk, under the streams | the lane stands still until there is room |
 //! | the disk, under the queue | refused, 507 with `Retry-After` |
 //! | `dead_letters_max` | the lane stands still until there is room, and readiness says so |
 
+mod aside;
 mod dead_letter;
 mod deliver;
 mod entry;
@@ -40,11 +42,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use durable_sessions_protocol::{ContentType, Offset, StreamPath};
 use durable_sessions_storage::backup::{BackupError, Export, INNER_DIR};
 use durable_sessions_storage::{
-    Append, AppendError, Batch, Clock, CreateError, CreateStream, OpenError, ReadError, StoreOptions,
-    StreamStore,
+    Append, AppendError, Batch, Clock, CreateError, CreateStream, DegradedCause, OpenError, ReadError,
+    StoreHealth, StoreOptions, StreamHead, StreamStore,
 };
 use futures::FutureExt as _;
 use tokio::sync::{Notify, OnceCell, oneshot};
@@ -78,6 +81,8 @@ pub(crate) struct Spool {
     state: Mutex<State>,
     /// Something was added, or may be tried.
     changed: Notify,
+    /// Held while a dead letter is deleted, so that it is counted once.
+    letters_changing: tokio::sync::Mutex<()>,
 }
 
 struct Opened {
@@ -147,13 +152,18 @@ impl Spool {
             generation: generation(),
             state: Mutex::new(State::new(limits)),
             changed: Notify::new(),
+            letters_changing: tokio::sync::Mutex::new(()),
         }
     }
 
     /// Opens what an earlier run left.
     pub(crate) async fn open_if_used(&self) -> Result<(), SpoolError> {
         match &self.place {
-            StoreConfig::Embedded { dir } if dir.exists() => self.opened().await.map(drop),
+            StoreConfig::Embedded { dir } if dir.exists() => match self.opened().await {
+                // There is no queue yet, so nothing was ever in it; the first append that is queued tries again.
+                Err(SpoolError::StorageFull) => Ok(()),
+                opened => opened.map(drop),
+            },
             StoreConfig::Embedded { .. } | StoreConfig::Memory => Ok(()),
         }
     }
@@ -180,44 +190,58 @@ impl Spool {
         })?;
         let opened =
             Opened { producer_prefix: format!("{PRODUCER}{}", created.head.created_at_ms), store, queue };
-        self.load(&opened, created.head.first_offset).await.map_err(|error| failed(&error))?;
+        self.load(&opened, &created.head).await.map_err(|error| failed(&error))?;
         Ok(opened)
     }
 
     /// Finds what has not reached its stream, and what is dead.
-    async fn load(&self, opened: &Opened, first: Offset) -> Result<(), ReadError> {
+    async fn load(&self, opened: &Opened, queue: &StreamHead) -> Result<(), ReadError> {
         let mut dead = std::collections::HashSet::new();
-        letters::for_each_id(&*opened.store, |id| {
+        letters::for_each(&*opened.store, |id, is_emptied| {
             dead.insert(id);
+            let mut state = self.state();
+            if is_emptied {
+                state.emptied.insert(id);
+            } else {
+                state.dead_letters += 1;
+            }
         })
         .await?;
-        self.state().dead_letters = dead.len() as u64;
-        let mut at = first;
+        self.look_aside(opened).await?;
+        self.state().trimmed_to = queue.first_offset.position();
+        let mut at = queue.first_offset;
         loop {
-            let page = opened.store.read(&opened.queue, at, LOAD_BYTES).await?;
+            let page = match opened.store.read(&opened.queue, at, LOAD_BYTES).await {
+                Err(error @ ReadError::Damaged { at: damaged }) if damaged < queue.next_offset => {
+                    self.skip(opened, damaged.position(), None, &error.to_string()).await;
+                    at = Offset::new(damaged.position() + 1);
+                    continue;
+                }
+                page => page?,
+            };
             if page.rows.is_empty() {
                 self.state().loaded_to = at.position();
                 return Ok(());
             }
-            let mut state = self.state();
             for (place, message) in (at.position()..).zip(page.rows.iter().flat_map(Batch::messages)) {
                 // Given up and not taken from the queue, when the process ended between the two.
                 if dead.contains(&place) {
                     continue;
                 }
                 match Entry::decode(&message).and_then(|entry| Ok((entry.path()?, entry))) {
-                    Ok((path, entry)) => state.add(&path, place, message.len() as u64, &entry, None),
-                    Err(error) => {
-                        tracing::error!(
-                            error_id = "queued-append-unreadable", place, %error, "a queued append is kept and not delivered"
-                        );
-                        state.unreadable = true;
-                        state.lanes.hold(place, message.len() as u64);
-                    }
+                    Ok((path, entry)) => self.state().add(&path, place, message.len() as u64, &entry, None),
+                    Err(error) => self.skip(opened, place, Some(message), &error.to_string()).await,
                 }
             }
-            drop(state);
             at = page.next;
+        }
+    }
+
+    /// Goes on without an entry, which is kept aside; where that cannot be, it stays in the queue.
+    async fn skip(&self, opened: &Opened, place: u64, found: Option<Bytes>, error: &str) {
+        let bytes = found.as_ref().map_or(0, |found| found.len() as u64);
+        if !self.set_aside(opened, place, found, error).await {
+            self.state().hold(place, bytes);
         }
     }
 
@@ -303,6 +327,13 @@ impl Spool {
     pub(crate) fn complaints(&self) -> Vec<&'static str> {
         let state = self.state();
         let mut complaints = Vec::new();
+        match self.opened.get().map(|opened| opened.store.health()) {
+            None | Some(StoreHealth::Ready(_)) => {}
+            Some(StoreHealth::Degraded { cause: DegradedCause::StorageFull, .. }) => {
+                complaints.push("queue-storage-full");
+            }
+            Some(StoreHealth::Degraded { .. } | StoreHealth::Down(_)) => complaints.push("queue-unavailable"),
+        }
         if state.is_full() {
             complaints.push("queued-appends-full");
         }

@@ -1,6 +1,6 @@
 //! What the spool knows in memory, and its bounds. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use durable_sessions_protocol::StreamPath;
@@ -10,6 +10,12 @@ use super::entry::Entry;
 use super::lanes::{Failures, Lanes};
 use super::queued_ids::QueuedIds;
 use crate::config::Limits;
+
+/// So much of what may wait may be in the queue with what was delivered already.
+const STRETCH_FACTOR: u64 = 2;
+/// Delivered entries are taken from the queue some at a time, so small bounds leave room for that.
+const STRETCH_ENTRIES_MIN: u64 = 1_024;
+const STRETCH_BYTES_MIN: u64 = 8 << 20;
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -24,6 +30,12 @@ pub(super) struct State {
     pub(super) loaded_to: u64,
     /// Everything before is taken from the queue.
     pub(super) trimmed_to: u64,
+    /// What is not, with the bytes there: it comes back after a restart, delivered or not.
+    kept: BTreeMap<u64, u64>,
+    kept_bytes: u64,
+    /// Dead letters that are there no more, but whose places are in the queue: only they keep these from being delivered
+    /// again after a restart.
+    pub(super) emptied: BTreeSet<u64>,
     reserved: BTreeSet<(u64, u64)>,
     reserved_bytes: u64,
     next_token: u64,
@@ -51,6 +63,9 @@ impl State {
             unreadable: false,
             loaded_to: 0,
             trimmed_to: 0,
+            kept: BTreeMap::new(),
+            kept_bytes: 0,
+            emptied: BTreeSet::new(),
             reserved: BTreeSet::new(),
             reserved_bytes: 0,
             next_token: 0,
@@ -64,7 +79,7 @@ impl State {
     pub(super) fn reserve(&mut self, bytes: u64) -> Option<Reservation> {
         let entries = self.lanes.len() + self.reserved.len() as u64;
         let all_bytes = self.lanes.bytes() + self.reserved_bytes;
-        if entries >= self.entries_max || all_bytes + bytes > self.bytes_max {
+        if entries >= self.entries_max || all_bytes + bytes > self.bytes_max || self.is_stretched() {
             return None;
         }
         let reservation = Reservation { floor: self.lanes.end(), token: self.next_token, bytes };
@@ -111,10 +126,37 @@ impl State {
         entry: &Entry,
         due: Option<Instant>,
     ) {
+        self.keep(place, bytes);
         self.lanes.add(path, place, bytes, due);
         if let Some(stream_id) = entry.stream_id {
             self.ids.add(place, stream_id, entry.event_ids.iter().flatten().map(String::as_str));
         }
+    }
+
+    /// An entry stays in the queue, and nothing is done with it.
+    pub(super) fn hold(&mut self, place: u64, bytes: u64) {
+        self.keep(place, bytes);
+        self.lanes.hold(place, bytes);
+    }
+
+    fn keep(&mut self, place: u64, bytes: u64) {
+        if self.kept.insert(place, bytes).is_none() {
+            self.kept_bytes += bytes;
+        }
+    }
+
+    /// Everything before `to` is taken from the queue.
+    pub(super) fn trimmed(&mut self, to: u64) {
+        self.trimmed_to = to;
+        let kept = self.kept.split_off(&to);
+        self.kept_bytes -= std::mem::replace(&mut self.kept, kept).values().sum::<u64>();
+    }
+
+    /// The queue is given back from its front. One lane that stands still there must not make it grow for ever.
+    fn is_stretched(&self) -> bool {
+        let entries = self.kept.len() as u64 + self.reserved.len() as u64;
+        entries >= STRETCH_FACTOR * self.entries_max.max(STRETCH_ENTRIES_MIN)
+            || self.kept_bytes + self.reserved_bytes >= STRETCH_FACTOR * self.bytes_max.max(STRETCH_BYTES_MIN)
     }
 
     /// The first one of a lane is needed no more.
@@ -146,7 +188,7 @@ impl State {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.lanes.len() >= self.entries_max || self.lanes.bytes() >= self.bytes_max
+        self.lanes.len() >= self.entries_max || self.lanes.bytes() >= self.bytes_max || self.is_stretched()
     }
 
     pub(super) fn dead_letters_full(&self) -> bool {
@@ -250,5 +292,25 @@ mod tests {
         assert_eq!(state.needed_from(), 5);
         state.release(slow);
         assert_eq!(state.needed_from(), 7);
+    }
+
+    #[test]
+    fn what_stands_still_in_front_does_not_let_the_queue_grow_for_ever() {
+        let mut state = state(1_024, 1 << 30);
+        let [stuck, path] = ["stuck", "a"].map(|name| name.parse().unwrap());
+        state.lanes.add(&stuck, 0, 1, None);
+        state.keep(0, 1);
+        let mut taken = 1;
+        while let Some(reservation) = state.reserve(1) {
+            state.release(reservation);
+            state.keep(taken, 1);
+            state.lanes.add(&path, taken, 1, None);
+            state.finish(&path, taken);
+            taken += 1;
+        }
+        assert_eq!((taken, state.is_full()), (STRETCH_FACTOR * 1_024, true));
+        state.finish(&stuck, 0);
+        state.trimmed(state.needed_from());
+        assert!(state.reserve(1).is_some() && !state.is_full() && state.kept_bytes == 0);
     }
 }

@@ -149,8 +149,8 @@ async fn a_group_that_is_refused_is_tried_one_by_one() {
 #[tokio::test]
 async fn a_disk_that_is_full_under_the_queue_is_no_outage() {
     let dir = tempfile::tempdir().unwrap();
-    for free_bytes_min in [u64::MAX, 0, u64::MAX] {
-        // The first time the queue itself cannot be made, the last time it is there.
+    for free_bytes_min in [u64::MAX, u64::MAX, 0, u64::MAX] {
+        // The first times the queue itself cannot be made, the last time it is there.
         let (app, _, path) = broken_app(|config| {
             config.store = StoreConfig::Embedded { dir: dir.path().to_owned() };
             config.store_options.disk_free_bytes_min = free_bytes_min;
@@ -181,10 +181,9 @@ async fn what_cannot_be_delivered_is_kept_and_may_be_tried_again_or_deleted() {
     until(|| app.spool.depth().entries == 0).await;
     // The rest of the lane goes on.
     assert_eq!(content(&*app.store, &path).await, ["2"]);
-    let letters = app.spool.letters(None, 10).await.unwrap();
-    assert_eq!(letters.len(), 1);
-    let (id, letter) = &letters[0];
-    assert_eq!((*id, letter.attempts, letter.reason.code.as_str()), (first, 3, "STREAM_UNAVAILABLE"));
+    assert_eq!(app.spool.letter_ids(10).await.unwrap(), [first]);
+    let (id, letter) = (&first, app.spool.letter(first).await.unwrap());
+    assert_eq!((letter.attempts, letter.reason.code.as_str()), (3, "STREAM_UNAVAILABLE"));
     assert!(!letter.uncertain && letter.failed_at_ms >= letter.first_attempt_at_ms);
     let whole = app.spool.letter(*id).await.unwrap().whole(*id);
     assert_eq!(whole["messages"], serde_json::json!([{ "a": 1 }]));
@@ -337,6 +336,109 @@ async fn what_is_queued_survives_a_restart() {
     drop(app);
     let (after, _, _) = broken_app(config).await;
     assert_eq!((after.spool.depth().entries, after.spool.depth().dead_letters), (0, 1));
-    assert_eq!(after.spool.letters(None, 5).await.unwrap()[0].1.reason.code, "STREAM_NOT_FOUND");
+    let (letters, next) = after.spool.letters(None, 5).await.unwrap();
+    assert_eq!((letters.len(), &letters[0]["reason"]["code"], next), (1, &"STREAM_NOT_FOUND".into(), None));
     after.spool.shutdown().await;
+}
+
+/// An application around a spool that is kept; its streams are in memory, and new.
+async fn app_with_spool(dir: &std::path::Path) -> (Arc<App>, Arc<crate::testing::Faults>, StreamPath) {
+    let (app, faults, path) = broken_app(|config| {
+        config.store = StoreConfig::Embedded { dir: dir.to_owned() };
+        config.limits.queued_attempts_max = 1;
+    })
+    .await;
+    (Arc::new(app), faults, path)
+}
+
+async fn in_queue(app: &App) -> u64 {
+    let opened = app.spool.opened.get().unwrap();
+    let head = opened.store.head(&opened.queue).await.unwrap();
+    head.next_offset.position() - head.first_offset.position()
+}
+
+/// An entry that no process can read: whatever is JSON is taken by the queue's stream.
+async fn damage(app: &App) {
+    let opened = app.spool.opened().await.unwrap();
+    let batch = Some(Batch::message(Bytes::from_static(b"{\"what\":1}")).unwrap());
+    opened.store.append(&opened.queue, Append { batch, ..Append::default() }).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_set_aside_and_stands_in_nobodys_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let (before, _, path) = app_with_spool(dir.path()).await;
+    damage(&before).await;
+    before.spool.accept(&queued(&path, "1")).await.unwrap();
+    before.spool.shutdown().await;
+    drop(before);
+    for _ in 0..2 {
+        let (app, _, _) = app_with_spool(dir.path()).await;
+        delivered(&app).await;
+        until_async(async || in_queue(&app).await == 0).await;
+        assert_eq!(app.spool.complaints(), ["queued-append-unreadable"]);
+        let opened = app.spool.opened.get().unwrap();
+        let aside = opened.store.list(aside::ASIDE, None, 9).await.unwrap();
+        assert_eq!(aside.len(), 1);
+        let kept = opened.store.read(&aside[0].0, Offset::ZERO, usize::MAX).await.unwrap();
+        assert_eq!(kept.rows[0].body(), &Bytes::from_static(b"{\"what\":1}"));
+        app.spool.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_was_deleted_stays_deleted_through_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (before, faults, path) = app_with_spool(dir.path()).await;
+    let [stuck, gone] = ["stuck", "gone"].map(|name| name.parse::<StreamPath>().unwrap());
+    before.store.create(&stuck, json_stream()).await.unwrap();
+    // The head of the queue stands still, so nothing behind it is taken from the queue.
+    let waits = QueuedAppend { linger: Duration::from_secs(3_600), ..queued(&stuck, "1") };
+    before.spool.accept(&waits).await.unwrap();
+    let [purged, redriven] = [
+        before.spool.accept(&queued(&gone, "2")).await.unwrap(),
+        before.spool.accept(&queued(&path, "3")).await.unwrap(),
+    ];
+    faults.set(Fault::Overloaded, 1);
+    let delivering = start(&before);
+    until(|| before.spool.depth().dead_letters == 2 || before.spool.depth().entries == 1).await;
+    let letters = before.spool.letter_ids(9).await.unwrap();
+    before.spool.purge(purged).await.unwrap();
+    assert!(matches!(before.spool.purge(purged).await, Err(LetterError::NotFound)));
+    assert!(matches!(before.spool.letter(purged).await, Err(LetterError::NotFound)));
+    if letters.contains(&redriven) {
+        before.spool.redrive(redriven).await.unwrap();
+        until(|| before.spool.depth().entries == 1).await;
+    }
+    assert_eq!(content(&*before.store, &path).await, ["3"]);
+    assert_eq!(before.spool.depth().dead_letters, 0);
+    delivering.abort();
+    before.spool.shutdown().await;
+    drop(before);
+    let (after, _, _) = app_with_spool(dir.path()).await;
+    assert_eq!(after.spool.depth().dead_letters, 0);
+    let (letters, _) = after.spool.letters(None, 9).await.unwrap();
+    assert!(letters.is_empty());
+    let state = after.spool.state();
+    assert!(state.lanes.reach(&gone).is_none(), "it would be dead once more");
+    drop(state);
+    after.store.create(&stuck, json_stream()).await.unwrap();
+    let delivering = start(&after);
+    until(|| after.spool.depth().entries == 0).await;
+    // With the queue goes what was kept for its sake.
+    until_async(async || {
+        let opened = after.spool.opened.get().unwrap();
+        opened.store.list(DEAD, None, 9).await.unwrap().is_empty()
+    })
+    .await;
+    delivering.abort();
+    after.spool.shutdown().await;
+}
+
+async fn until_async(mut condition: impl AsyncFnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !condition().await {
+        assert!(began.elapsed() < Duration::from_secs(30), "it never comes to that");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
