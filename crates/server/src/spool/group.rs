@@ -9,9 +9,9 @@
 use durable_sessions_protocol::StreamPath;
 
 use super::Opened;
-use super::deliver::Unread;
 use super::entry::{Entry, QueuedAppend, Unreadable};
 use super::lanes::Failures;
+use super::opened::Unread;
 use crate::app::App;
 use crate::coalesce;
 

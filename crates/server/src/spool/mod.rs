@@ -32,6 +32,7 @@ mod entry;
 mod group;
 mod lanes;
 mod letters;
+mod opened;
 mod queued_ids;
 mod state;
 #[cfg(test)]
@@ -47,7 +48,7 @@ use durable_sessions_protocol::{ContentType, Offset, StreamPath};
 use durable_sessions_storage::backup::{BackupError, Export, INNER_DIR};
 use durable_sessions_storage::{
     Append, AppendError, Batch, Clock, CreateError, CreateStream, DegradedCause, OpenError, ReadError,
-    StoreHealth, StoreOptions, StreamHead, StreamStore,
+    StoreHealth, StoreOptions, StreamHead,
 };
 use futures::FutureExt as _;
 use tokio::sync::{Notify, OnceCell, oneshot};
@@ -57,6 +58,7 @@ pub(crate) use deliver::deliver;
 pub(crate) use entry::QueuedAppend;
 use entry::{Entry, Unreadable};
 pub(crate) use letters::LetterError;
+use opened::Opened;
 use state::State;
 
 use crate::config::{ServerConfig, StoreConfig};
@@ -83,14 +85,6 @@ pub(crate) struct Spool {
     changed: Notify,
     /// Held while a dead letter is deleted, so that it is counted once.
     letters_changing: tokio::sync::Mutex<()>,
-}
-
-struct Opened {
-    store: Arc<dyn StreamStore>,
-    queue: StreamPath,
-    /// What the producers of entries without a generation begin with: another one for each spool there ever was, so that
-    /// its places mean nothing to streams that know another.
-    producer_prefix: String,
 }
 
 /// How much is in it.
