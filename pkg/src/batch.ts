@@ -99,7 +99,9 @@ export class BatchReader {
     this.#wide = this.#text(this.#utf16, at + 2);
     const open = this.#text(this.#utf8, at + 4);
     this.#open = open === '' ? [] : (JSON.parse(open) as unknown[]);
-    this.#late = payloads(this.#part(at + 6).slice());
+    if (words[at + 7] !== 0) {
+      this.#late = payloads(this.#part(at + 6).slice());
+    }
     this.#asciiAt = this.#wideAt = this.#openAt = this.#lateAt = this.#itemAt = this.timestamp = 0;
     if (this.#items.length < count) {
       this.#items = new Int32Array(count * 2);
