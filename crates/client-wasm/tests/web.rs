@@ -1,6 +1,6 @@
 //! The driver in a browser: `wasm-pack test --headless --chrome` (or `--firefox`).
 #![cfg(target_arch = "wasm32")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod driver;
 

@@ -27,9 +27,9 @@ export class Script {
 
   batch(parts) {
     const { buffer } = this.memory;
-    const [ascii, asciiLength, wide, wideLength, open, openLength, words, wordsLength] = new Uint32Array(buffer, parts, 8);
+    const [ascii, asciiLength, wide, wideLength, open, openLength, late, lateLength, words, wordsLength] = new Uint32Array(buffer, parts, 10);
     const text = (from, length, encoding) => new TextDecoder(encoding).decode(new Uint8Array(buffer, from, length));
-    this.texts.push(text(ascii, asciiLength), text(wide, wideLength, 'utf-16le'), text(open, openLength));
+    this.texts.push(text(ascii, asciiLength), text(wide, wideLength, 'utf-16le'), text(open, openLength), text(late, lateLength));
     this.words.push(...new Int32Array(buffer, words, wordsLength));
   }
 
