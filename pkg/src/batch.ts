@@ -181,9 +181,9 @@ export class BatchReader {
   }
 
   #text(decoder: TextDecoder, at: number): string {
-    const part = this.#part(at);
-    this.#decoded += part.length;
-    return part.length === 0 ? '' : decoder.decode(part);
+    const length = this.#words[at + 1] as number;
+    this.#decoded += length;
+    return length === 0 ? '' : decoder.decode(this.#part(at));
   }
 
   #part(at: number): Uint8Array {

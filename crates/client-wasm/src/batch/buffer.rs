@@ -5,7 +5,7 @@
 //! costs several times the copy. So short values are copied in whole blocks of 16 bytes, past their end, which needs
 //! the source to go on behind the value and the buffer to have room behind its end.
 
-use super::utf16::encode_utf16;
+use durable_sessions_schema::encode_utf16;
 
 /// Copied at once; a pair of 64-bit loads and stores.
 const BLOCK: usize = 16;

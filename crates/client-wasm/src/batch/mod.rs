@@ -34,7 +34,6 @@
 mod buffer;
 mod digits;
 mod encoder;
-mod utf16;
 pub mod word;
 
 pub use encoder::{Batch, BatchEncoder};

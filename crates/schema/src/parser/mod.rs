@@ -13,10 +13,12 @@ mod number;
 mod object;
 mod reader;
 mod string;
+mod utf16;
 mod value;
 mod view;
 
 pub use string::utf8_len;
+pub use utf16::encode_utf16;
 pub use view::{EventKind, EventView, ObjectView, StringView};
 
 use crate::custom::CustomEvents;
