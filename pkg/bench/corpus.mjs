@@ -86,33 +86,15 @@ export function frames(list, perFrame) {
   return out;
 }
 
-/** The frames as network chunks of at least `bytes` each (the last may be shorter). */
+/** The frames as a network brings them: in chunks of so many bytes, wherever those end. */
 export function networkChunks(list, bytes) {
-  const out = [];
-  let pending = [];
-  let size = 0;
-  const flush = () => {
-    const joined = new Uint8Array(size);
-    let at = 0;
-    for (const part of pending) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    out.push(joined);
-    pending = [];
-    size = 0;
-  };
+  const whole = new Uint8Array(list.reduce((sum, frame) => sum + frame.length, 0));
+  let at = 0;
   for (const frame of list) {
-    pending.push(frame);
-    size += frame.length;
-    if (size >= bytes) {
-      flush();
-    }
+    whole.set(frame, at);
+    at += frame.length;
   }
-  if (size > 0) {
-    flush();
-  }
-  return out;
+  return Array.from({ length: Math.ceil(at / bytes) }, (_, i) => whole.slice(i * bytes, (i + 1) * bytes));
 }
 
 /** A body of `total` chunk events that are made as they are read, so that the input itself takes no memory. */
