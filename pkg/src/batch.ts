@@ -1,4 +1,4 @@
-// Reads one delivery of the driver: two texts that strings are cut from, the open JSON values, and words that say what
+// Reads one delivery of the driver: two texts that strings are cut from, the open JSON values, the long ones unread, and words that say what
 // is where (crates/client-wasm/src/batch). Must not know: callbacks, connections. Everything is copied out before the
 // first item is handed on, since callbacks may re-enter the driver.
 import type { CustomRecord, EventCheck } from './custom-types.js';
