@@ -5,13 +5,13 @@ use core::fmt;
 /// Longest name of a field, in bytes.
 pub const FIELD_NAME_BYTES_MAX: usize = 19;
 
-/// Room for the longest name and the quote behind it.
-const PACKED_BYTES: usize = FIELD_NAME_BYTES_MAX + 1;
+/// Room for the longest name with its quotes and the colon, in whole words.
+const PACKED_BYTES: usize = 24;
 
 /// The name of a field: plain ASCII that stands in JSON as it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FieldName {
-    /// The name, a quote, zeros.
+    /// A quote, the name, a quote, a colon, zeros.
     packed: [u8; PACKED_BYTES],
     len: u8,
 }
@@ -23,13 +23,15 @@ impl FieldName {
         let name = name.as_bytes();
         assert!(!name.is_empty() && name.len() <= FIELD_NAME_BYTES_MAX, "a name of 1 to 19 bytes");
         let mut packed = [0; PACKED_BYTES];
+        packed[0] = b'"';
         let mut i = 0;
         while i < name.len() {
             assert!(name[i].is_ascii_alphanumeric() || name[i] == b'_', "a plain name");
-            packed[i] = name[i];
             i += 1;
+            packed[i] = name[i - 1];
         }
-        packed[i] = b'"';
+        packed[i + 1] = b'"';
+        packed[i + 2] = b':';
         Self { packed, len: i as u8 }
     }
 
@@ -47,17 +49,18 @@ impl FieldName {
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.packed.get(..self.len()).unwrap_or_default()
+        self.packed.get(1..=self.len as usize).unwrap_or_default()
     }
 
-    pub(crate) const fn len(&self) -> usize {
-        self.len as usize
+    /// Bytes of the name as it is written: two quotes and the colon included.
+    pub(crate) const fn written_len(&self) -> usize {
+        self.len as usize + 3
     }
 
-    /// Whether `text` goes on at `at`, behind a quote, with this name and the quote that ends it.
+    /// Whether `text` goes on at `at` with this name in quotes, and the colon, as nearly every writer writes it.
     #[inline]
     pub(crate) fn stands_at(&self, text: &[u8], at: usize) -> bool {
-        let len = self.len() + 1;
+        let len = self.written_len();
         let Some(found) = text.get(at..).and_then(<[u8]>::first_chunk::<PACKED_BYTES>) else {
             return text.get(at..at + len) == self.packed.get(..len);
         };
@@ -72,8 +75,7 @@ impl FieldName {
         if len <= 16 {
             return differs(8) << (128 - 8 * len) == 0;
         }
-        // The last eight bytes of the room overlap the word before.
-        differs(8) == 0 && differs(PACKED_BYTES - 8) << (8 * (PACKED_BYTES - len)) == 0
+        differs(8) == 0 && differs(16) << (8 * (PACKED_BYTES - len)) == 0
     }
 }
 
@@ -99,21 +101,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stands_where_its_bytes_and_the_quote_do() {
+    fn a_name_stands_where_its_bytes_quotes_and_colon_do() {
         for len in 1..=FIELD_NAME_BYTES_MAX {
             let text: String = ('a'..='z').take(len).collect();
             let name = FieldName::new(&text);
-            assert_eq!((name.as_str(), name.len()), (text.as_str(), len));
-            for behind in ["", ":1}", ":\"something longer than the room for a name\""] {
-                let json = format!("{{\"{text}\"{behind}");
-                assert!(name.stands_at(json.as_bytes(), 2), "{json}");
-                assert!(!name.stands_at(json.as_bytes(), 1) && !name.stands_at(json.as_bytes(), 3), "{json}");
-                for changed in 2..json.len().min(len + 3) {
+            assert_eq!((name.as_str(), name.written_len()), (text.as_str(), len + 3));
+            for behind in ["", "1}", "\"something longer than the room for a name\""] {
+                let json = format!("{{\"{text}\":{behind}");
+                assert!(name.stands_at(json.as_bytes(), 1), "{json}");
+                assert!(!name.stands_at(json.as_bytes(), 0) && !name.stands_at(json.as_bytes(), 2), "{json}");
+                for changed in 1..len + 4 {
                     let mut json = json.clone().into_bytes();
                     json[changed] ^= 1;
-                    assert!(!name.stands_at(&json, 2), "byte {changed} of {json:?}");
+                    assert!(!name.stands_at(&json, 1), "byte {changed} of {json:?}");
                     json.truncate(changed);
-                    assert!(!name.stands_at(&json, 2), "cut at {changed}");
+                    assert!(!name.stands_at(&json, 1), "cut at {changed}");
                 }
             }
         }

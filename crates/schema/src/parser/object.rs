@@ -4,8 +4,8 @@ use super::expected::Expected;
 use super::number::plain_integer;
 use super::reader::{Reader, Step, Stop, byte, skip_whitespace};
 use super::string::{self, Content};
-use super::view::{EventKind, Span};
-use crate::catalogue::{DATA, TIMESTAMP, TYPE};
+use super::view::{EventKind, Marks, SPANS, Span};
+use crate::catalogue::{DATA, ENVELOPE_FIELDS, TIMESTAMP, TYPE};
 use crate::id;
 use crate::limits::{DEPTH_MAX, ID_CHARS_MAX, SCHEMA_VERSION};
 use crate::rejection::RejectionCode;
@@ -36,78 +36,57 @@ impl Reader<'_, '_> {
     pub(super) fn object(&mut self, spec: &'static StructSpec, place: Place, depth: u32) -> Step {
         let text = self.text;
         let open = self.at;
-        let mut seen = 0_u32;
-        let mut plain = 0_u32;
+        let (mut seen, mut plain, mut escaped) = (0_u32, 0_u32, 0_u32);
         let mut predicted = 0;
-        if place == Place::Envelope {
-            self.scratch.envelope_seen = 0;
-        }
+        // Where the fields' spans are; behind the last one they are not kept.
+        let first = match place {
+            Place::Envelope => 0,
+            Place::Payload => ENVELOPE_FIELDS,
+            Place::Nested => SPANS,
+        };
         let mut at = skip_whitespace(text, open + 1);
         if byte(text, at) == b'}' {
             self.at = at + 1;
         } else {
             loop {
                 let key = at;
-                let named;
-                (named, at) = match predict(spec, predicted, text, at) {
-                    Some((i, field)) => (Key::Field(i, field), at + field.name.len() + 2),
+                let named = match predict(spec, predicted, text, at) {
+                    Some((i, field)) => {
+                        at = skip_whitespace(text, at + field.name.written_len());
+                        Some((i, field))
+                    }
                     None => {
                         self.at = at;
-                        (self.key(spec)?, self.at)
+                        let named = self.unpredicted(spec, place, depth)?;
+                        at = self.at;
+                        named
                     }
                 };
-                let key_end = at;
-                at = skip_whitespace(text, at);
-                if byte(text, at) != b':' {
-                    self.at = at;
-                    return Err(self.syntax("a colon"));
-                }
-                at = skip_whitespace(text, at + 1);
-                let start = at;
-                match named {
-                    Key::Field(i, field) => {
-                        let bit = 1 << i;
-                        if seen & bit != 0 {
-                            let expected = Expected::Words("each field once");
-                            return Err(self.fail(RejectionCode::DuplicateField, key, expected));
-                        }
-                        seen |= bit;
-                        predicted = i + 1;
-                        (at, self.plain) = match self.usual(&field.kind, at) {
-                            Some(end) => (end, true),
-                            None => {
-                                self.at = at;
-                                self.field(&field.kind, depth)?;
-                                (self.at, self.plain)
-                            }
-                        };
-                        // Of a kind that is no string the bit says nothing, and nobody asks.
-                        plain |= u32::from(self.plain) << i;
-                        if i == TIMESTAMP && place == Place::Envelope {
-                            self.scratch.timestamp_ms = self.scratch.integer;
-                        }
-                        let span = Span::new(start, at);
-                        let spans: &mut [Span] = match place {
-                            Place::Envelope => &mut self.scratch.envelope,
-                            Place::Payload => &mut self.scratch.fields,
-                            Place::Nested => &mut [],
-                        };
-                        if let Some(slot) = spans.get_mut(i) {
-                            *slot = span;
-                        }
+                if let Some((i, field)) = named {
+                    let start = at;
+                    let bit = 1 << i;
+                    if seen & bit != 0 {
+                        let expected = Expected::Words("each field once");
+                        return Err(self.fail(RejectionCode::DuplicateField, key, expected));
                     }
-                    Key::Ignored | Key::Unknown => {
+                    seen |= bit;
+                    predicted = i + 1;
+                    // Of a kind that is no string the bits say nothing, and nobody asks.
+                    if let Some(end) = self.usual(&field.kind, at) {
+                        at = end;
+                        plain |= bit;
+                    } else {
                         self.at = at;
-                        self.value(depth)?;
+                        self.field(&field.kind, depth)?;
                         at = self.at;
-                        if matches!(named, Key::Unknown) {
-                            let extra = (Span::new(key, key_end), Span::new(start, at));
-                            match place {
-                                Place::Envelope => self.scratch.envelope_extras.push(extra),
-                                Place::Payload => self.scratch.extras.push(extra),
-                                Place::Nested => {}
-                            }
-                        }
+                        plain |= u32::from(self.plain) << i;
+                        escaped |= u32::from(self.escaped) << i;
+                    }
+                    if first + i == TIMESTAMP {
+                        self.scratch.timestamp_ms = self.scratch.integer;
+                    }
+                    if let Some(slot) = self.scratch.spans.get_mut(first + i) {
+                        *slot = Span::new(start, at);
                     }
                 }
                 at = skip_whitespace(text, at);
@@ -130,10 +109,8 @@ impl Reader<'_, '_> {
             let expected = name.map_or(Expected::Words(""), Expected::Field);
             return Err(self.fail(RejectionCode::MissingField, open, expected));
         }
-        match place {
-            Place::Envelope => (self.scratch.envelope_seen, self.scratch.envelope_plain) = (seen, plain),
-            Place::Payload => (self.scratch.fields_seen, self.scratch.fields_plain) = (seen, plain),
-            Place::Nested => {}
+        if let Some(marks) = self.scratch.marks.get_mut(place as usize) {
+            *marks = Marks { seen, plain, escaped };
         }
         Ok(())
     }
@@ -142,11 +119,12 @@ impl Reader<'_, '_> {
     #[inline]
     fn usual(&mut self, kind: &'static Kind, at: usize) -> Option<usize> {
         match kind {
-            Kind::Text => string::plain_end(self.text, at),
-            Kind::Id | Kind::EventType => {
+            Kind::Text | Kind::Id | Kind::EventType => {
+                let end = string::plain_end(self.text, at)?;
                 // Two quotes are no part of an id's length.
-                let lengths = 3..=ID_CHARS_MAX + 2;
-                let end = string::plain_end(self.text, at).filter(|end| lengths.contains(&(end - at)))?;
+                if !matches!(kind, Kind::Text) && !(3..=ID_CHARS_MAX + 2).contains(&(end - at)) {
+                    return None;
+                }
                 if matches!(kind, Kind::EventType) {
                     self.select(Span::new(at, end), false);
                 }
@@ -161,15 +139,30 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Reads a key that was not predicted.
-    fn key(&mut self, spec: &'static StructSpec) -> Result<Key, Stop> {
+    /// Reads a key that was not predicted, and its colon. If the table does not have it, its value too, which is kept apart
+    /// unless the table says otherwise.
+    #[inline(never)]
+    fn unpredicted(&mut self, spec: &'static StructSpec, place: Place, depth: u32) -> Result<Option<(usize, &'static FieldSpec)>, Stop> {
         let start = self.at;
         let content = self.string()?;
+        let end = self.at;
         let raw = string::contents(self.since(start));
-        if content.escaped {
-            return Ok(find(spec, &string::decode(raw)));
+        let key = if content.escaped { find(spec, &string::decode(raw)) } else { find(spec, raw) };
+        self.colon()?;
+        if let Key::Field(i, field) = key {
+            return Ok(Some((i, field)));
         }
-        Ok(find(spec, raw))
+        let value = self.at;
+        self.value(depth)?;
+        if matches!(key, Key::Unknown) {
+            let extra = (Span::new(start, end), Span::new(value, self.at));
+            match place {
+                Place::Envelope => self.scratch.envelope_extras.push(extra),
+                Place::Payload => self.scratch.extras.push(extra),
+                Place::Nested => {}
+            }
+        }
+        Ok(None)
     }
 
     fn wrong_type(&mut self, kind: &'static Kind) -> Stop {
@@ -316,7 +309,7 @@ impl Reader<'_, '_> {
 
     /// Reads by its table a payload that came before `type`.
     pub(super) fn late_payload(&mut self) -> Step {
-        let (name, data) = (self.scratch.envelope[TYPE], self.scratch.envelope[DATA]);
+        let (name, data) = (self.scratch.spans[TYPE], self.scratch.spans[DATA]);
         if data.start > name.start {
             return Ok(());
         }
@@ -338,8 +331,8 @@ impl Reader<'_, '_> {
     }
 }
 
-/// The field whose name stands at `at`. Writers keep an order, nearly always ours: the field after the last one is
-/// tried first, then those behind it (what is absent is optional), without looking for the key's end.
+/// The field whose name stands at `at`, quotes and colon included. Writers keep an order, nearly always ours: the field after
+/// the last one is tried first, then those behind it (what is absent is optional), without looking for the key's end.
 #[inline]
 fn predict(
     spec: &'static StructSpec,
@@ -347,11 +340,8 @@ fn predict(
     text: &[u8],
     at: usize,
 ) -> Option<(usize, &'static FieldSpec)> {
-    if byte(text, at) != b'"' {
-        return None;
-    }
     let fields = spec.fields.get(predicted..)?;
-    let i = fields.iter().position(|field| field.name.stands_at(text, at + 1))?;
+    let i = fields.iter().position(|field| field.name.stands_at(text, at))?;
     Some((predicted + i, fields.get(i)?))
 }
 

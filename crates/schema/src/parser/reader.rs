@@ -4,9 +4,10 @@
 #[cfg(feature = "serde")]
 use super::excerpt;
 use super::expected::Expected;
+use super::object::Place;
 use super::string;
 use super::view::{EventKind, Scratch, Span};
-use crate::catalogue::{ENVELOPE, TYPE};
+use crate::catalogue::ENVELOPE;
 use crate::custom::CustomEvents;
 #[cfg(feature = "serde")]
 use crate::rejection::push;
@@ -21,6 +22,8 @@ pub(super) struct Reader<'j, 'p> {
     pub(super) lenient: bool,
     /// The string that was read last is its own value: ASCII, no escapes.
     pub(super) plain: bool,
+    /// It is not its own value.
+    pub(super) escaped: bool,
     pub(super) scratch: &'p mut Scratch,
     pub(super) custom: &'p CustomEvents,
     failure: Failure,
@@ -52,6 +55,7 @@ pub(super) fn skip_whitespace(text: &[u8], at: usize) -> usize {
 }
 
 #[cold]
+#[inline(never)]
 fn behind_whitespace(text: &[u8], mut at: usize) -> usize {
     while matches!(byte(text, at), b' ' | b'\n' | b'\r' | b'\t') {
         at += 1;
@@ -62,7 +66,7 @@ fn behind_whitespace(text: &[u8], mut at: usize) -> usize {
 impl<'j, 'p> Reader<'j, 'p> {
     pub(super) fn new(text: &'j [u8], scratch: &'p mut Scratch, custom: &'p CustomEvents) -> Self {
         let failure = Failure { code: RejectionCode::Syntax, at: 0, expected: Expected::Words("") };
-        Self { text, at: 0, lenient: false, plain: false, scratch, custom, failure }
+        Self { text, at: 0, lenient: false, plain: false, escaped: false, scratch, custom, failure }
     }
 
     /// The byte at the current position, or 0.
@@ -140,7 +144,8 @@ impl<'j, 'p> Reader<'j, 'p> {
     pub(super) fn message(&mut self) -> Result<Option<Rejection>, Rejection> {
         let start = self.at;
         self.scratch.kind = EventKind::Unknown;
-        self.scratch.fields_seen = 0;
+        // No payload is read of an event whose type is unknown.
+        self.scratch.marks[Place::Payload as usize].seen = 0;
         self.scratch.extras.clear();
         self.scratch.envelope_extras.clear();
         if self.event().is_ok() {
@@ -185,7 +190,7 @@ impl<'j, 'p> Reader<'j, 'p> {
         self.lenient = true;
         self.scratch.extras.clear();
         let read = if self.peek() == b'{' {
-            self.object(spec, super::object::Place::Payload, 1)
+            self.object(spec, Place::Payload, 1)
         } else {
             Err(self.fail(RejectionCode::WrongType, start, Expected::Words("an object")))
         };
@@ -197,7 +202,7 @@ impl<'j, 'p> Reader<'j, 'p> {
         if self.peek() != b'{' {
             return Err(self.fail(RejectionCode::WrongType, start, Expected::Words("an event (an object)")));
         }
-        self.object(&ENVELOPE, super::object::Place::Envelope, 1)?;
+        self.object(&ENVELOPE, Place::Envelope, 1)?;
         let end = self.at;
         self.late_payload()?;
         self.at = end;
@@ -208,7 +213,7 @@ impl<'j, 'p> Reader<'j, 'p> {
     }
 
     fn custom_check(&mut self, index: crate::custom::CustomIndex) -> Step {
-        let data = self.scratch.envelope[crate::catalogue::DATA];
+        let data = self.scratch.spans[crate::catalogue::DATA];
         match self.custom.entry(index).map(|entry| (entry.check)(data.of(self.text))) {
             Some(Err(_)) => Err(self.fail(RejectionCode::Custom, data.start as usize, Expected::Custom)),
             _ => Ok(()),
@@ -281,7 +286,7 @@ impl<'j, 'p> Reader<'j, 'p> {
 
     fn custom_words(&self) -> String {
         let EventKind::Custom(index) = self.scratch.kind else { return String::new() };
-        let data = self.scratch.envelope[crate::catalogue::DATA].of(self.text);
+        let data = self.scratch.spans[crate::catalogue::DATA].of(self.text);
         let words = self.custom.entry(index).and_then(|entry| (entry.check)(data).err());
         words.unwrap_or_default()
     }
@@ -300,6 +305,5 @@ impl<'j, 'p> Reader<'j, 'p> {
             Some(index) => EventKind::Known(index),
             None => self.custom.find(name).map_or(EventKind::Unknown, EventKind::Custom),
         };
-        self.scratch.envelope_seen |= 1 << TYPE;
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::expected::Expected;
 use super::reader::{Reader, Stop, byte};
+use super::utf16::is_pair_of_three;
 use crate::rejection::RejectionCode;
 
 /// What a string that has been read contains.
@@ -98,8 +99,15 @@ impl Reader<'_, '_> {
                 }
                 0x80.. => {
                     wide = true;
-                    // What is written beyond ASCII seldom comes alone.
-                    while byte(text, at) >= 0x80 {
+                    // What is written beyond ASCII seldom comes alone, and the most of it has three bytes.
+                    loop {
+                        if text.get(at..).and_then(<[u8]>::first_chunk::<8>).is_some_and(|bytes| is_wide_pair(u64::from_le_bytes(*bytes))) {
+                            at += 6;
+                            continue;
+                        }
+                        if byte(text, at) < 0x80 {
+                            break;
+                        }
                         let Some(len) = wide_len(text, at) else {
                             self.at = at;
                             return Err(self.syntax("UTF-8"));
@@ -118,7 +126,7 @@ impl Reader<'_, '_> {
             }
         }
         self.at = at + 1;
-        self.plain = !(escaped || wide);
+        (self.plain, self.escaped) = (!(escaped || wide), escaped);
         Ok(Content { escaped, wide, del: dels & HIGHS != 0 })
     }
 
@@ -147,6 +155,18 @@ impl Reader<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Whether the lowest six bytes are two characters of three bytes each (RFC 3629).
+#[inline]
+fn is_wide_pair(word: u64) -> bool {
+    // The upper five bits of each: a shorter form would do for 0, 27 is half of a surrogate pair.
+    const TOP: u64 = 0x1f00_001f;
+    const ONE: u64 = 0x0100_0001;
+    let tops = word << 1 & 0x1e00_001e | word >> 13 & ONE;
+    // One bit above the five is the sixth: it comes out of adding 31 to anything but 0.
+    let differ = (tops + TOP) & ((tops ^ (ONE * (0xd800 >> 11))) + TOP);
+    is_pair_of_three(word) && differ & (ONE << 5) == ONE << 5
 }
 
 /// How many bytes the character at `at` has, which is none of ASCII; `None` if it is not UTF-8 (RFC 3629).

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::object::Place;
 use super::string;
 use crate::catalogue::{DATA, ENVELOPE_FIELDS, EventIndex, ID, META, TYPE};
 use crate::channel::Channel;
@@ -26,22 +27,49 @@ impl Span {
     }
 }
 
+/// As many fields as are kept apart.
+pub(super) const SPANS: usize = ENVELOPE_FIELDS + FIELDS_MAX;
+
+/// What is known of an object's fields: one bit each.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Marks {
+    pub(super) seen: u32,
+    /// Of strings: the text is the value, in ASCII.
+    pub(super) plain: u32,
+    /// Of strings: the text is not the value.
+    pub(super) escaped: u32,
+}
+
+impl Marks {
+    fn string<'j>(&self, i: usize, raw: &'j [u8]) -> StringView<'j> {
+        let [plain, escaped] = [self.plain, self.escaped].map(|bits| bits >> i & 1 != 0);
+        StringView { contents: string::contents(raw), plain, escaped }
+    }
+}
+
 /// Where the parts of the current event are; reused from event to event.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     pub(super) kind: EventKind,
-    pub(super) envelope: [Span; ENVELOPE_FIELDS],
-    pub(super) envelope_seen: u32,
-    /// One bit per field whose text is the value of a string: ASCII, no escapes.
-    pub(super) envelope_plain: u32,
-    pub(super) fields_plain: u32,
+    /// Those of the envelope's fields, then those of the payload's.
+    pub(super) spans: [Span; SPANS],
+    /// Of the envelope, and of the payload.
+    pub(super) marks: [Marks; 2],
     /// The integer that was read last, and the timestamp once it was.
     pub(super) integer: u64,
     pub(super) timestamp_ms: u64,
-    pub(super) fields: [Span; FIELDS_MAX],
-    pub(super) fields_seen: u32,
     pub(super) extras: Vec<(Span, Span)>,
     pub(super) envelope_extras: Vec<(Span, Span)>,
+}
+
+impl Scratch {
+    fn envelope(&self) -> &Marks {
+        &self.marks[Place::Envelope as usize]
+    }
+
+    fn payload(&self) -> &Marks {
+        &self.marks[Place::Payload as usize]
+    }
 }
 
 /// What an event's `type` names.
@@ -61,13 +89,10 @@ pub enum EventKind {
 pub struct StringView<'j> {
     contents: &'j [u8],
     plain: bool,
+    escaped: bool,
 }
 
 impl<'j> StringView<'j> {
-    fn new(raw: &'j [u8], plain: bool) -> Self {
-        Self { contents: string::contents(raw), plain }
-    }
-
     /// The value, if the text is the value: ASCII without escapes.
     #[must_use]
     pub fn plain(&self) -> Option<&'j [u8]> {
@@ -77,12 +102,12 @@ impl<'j> StringView<'j> {
     /// The value, as UTF-8; a part of the text unless something in it is escaped.
     #[must_use]
     pub fn decode(&self) -> Cow<'j, [u8]> {
-        string::decode(self.contents)
+        if self.escaped { string::decode(self.contents) } else { Cow::Borrowed(self.contents) }
     }
 
     /// Appends the value to a text. For short strings: it goes by characters.
     pub fn push_to(&self, out: &mut String) {
-        string::push_utf8(out, &string::decode(self.contents));
+        string::push_utf8(out, &self.decode());
     }
 
     /// Length of the value as it is written, in bytes; decoded it is at most as long.
@@ -107,17 +132,17 @@ impl<'j, 'p> ObjectView<'j, 'p> {
     /// The JSON value of the `i`-th field of the table; `None` if it is absent.
     #[must_use]
     pub fn field(&self, i: usize) -> Option<&'j [u8]> {
-        if self.scratch.fields_seen >> i & 1 == 0 {
+        if self.scratch.payload().seen >> i & 1 == 0 {
             return None;
         }
-        self.scratch.fields.get(i).map(|span| span.of(self.text))
+        self.scratch.spans.get(ENVELOPE_FIELDS + i).map(|span| span.of(self.text))
     }
 
     /// The same, if it is a string.
     #[must_use]
     pub fn string(&self, i: usize) -> Option<StringView<'j>> {
         let raw = self.field(i).filter(|raw| raw.first() == Some(&b'"'))?;
-        Some(StringView::new(raw, self.scratch.fields_plain >> i & 1 != 0))
+        Some(self.scratch.payload().string(i, raw))
     }
 }
 
@@ -184,7 +209,7 @@ impl<'j, 'p> EventView<'j, 'p> {
     /// The JSON string `id`, quotes included.
     #[must_use]
     pub fn id_raw(&self) -> &'j [u8] {
-        self.scratch.envelope[ID].of(self.text)
+        self.scratch.spans[ID].of(self.text)
     }
 
     /// The event's id, decoded.
@@ -196,19 +221,19 @@ impl<'j, 'p> EventView<'j, 'p> {
     /// The event's id, not decoded yet.
     #[must_use]
     pub fn id_string(&self) -> StringView<'j> {
-        StringView::new(self.id_raw(), self.scratch.envelope_plain & 1 << ID != 0)
+        self.scratch.envelope().string(ID, self.id_raw())
     }
 
     /// The event's type, not decoded yet.
     #[must_use]
     pub fn event_type_string(&self) -> StringView<'j> {
-        StringView::new(self.event_type_raw(), self.scratch.envelope_plain & 1 << TYPE != 0)
+        self.scratch.envelope().string(TYPE, self.event_type_raw())
     }
 
     /// The JSON string `type`, quotes included.
     #[must_use]
     pub fn event_type_raw(&self) -> &'j [u8] {
-        self.scratch.envelope[TYPE].of(self.text)
+        self.scratch.spans[TYPE].of(self.text)
     }
 
     /// The event's type, decoded.
@@ -226,13 +251,13 @@ impl<'j, 'p> EventView<'j, 'p> {
     /// The JSON value `data`.
     #[must_use]
     pub fn data(&self) -> &'j [u8] {
-        self.scratch.envelope[DATA].of(self.text)
+        self.scratch.spans[DATA].of(self.text)
     }
 
     /// The JSON object `meta`, if it is there.
     #[must_use]
     pub fn meta(&self) -> Option<&'j [u8]> {
-        (self.scratch.envelope_seen & 1 << META != 0).then(|| self.scratch.envelope[META].of(self.text))
+        (self.scratch.envelope().seen & 1 << META != 0).then(|| self.scratch.spans[META].of(self.text))
     }
 
     /// The JSON value of the `i`-th field of the event type's table, whatever name it came under; `None` if it is
@@ -242,25 +267,25 @@ impl<'j, 'p> EventView<'j, 'p> {
         if self.present_mask() & 1_u32.checked_shl(i as u32).unwrap_or(0) == 0 {
             return None;
         }
-        self.scratch.fields.get(i).map(|span| span.of(self.text))
+        self.scratch.spans.get(ENVELOPE_FIELDS + i).map(|span| span.of(self.text))
     }
 
     /// The `i`-th field, whose kind makes it a string, not decoded yet; `raw` is what [`field`](Self::field) gave.
     #[must_use]
     pub fn string(&self, i: usize, raw: &'j [u8]) -> StringView<'j> {
-        StringView::new(raw, self.scratch.fields_plain >> i & 1 != 0)
+        self.scratch.payload().string(i, raw)
     }
 
     /// One bit per field of the event type's table, set if it is there.
     #[must_use]
     pub fn present_mask(&self) -> u32 {
-        self.scratch.fields_seen
+        self.scratch.payload().seen
     }
 
     /// One bit per field of the event type's table, set if it is absent (only optional ones can be).
     #[must_use]
     pub fn absent_mask(&self) -> u32 {
-        self.spec().map_or(0, |spec| spec.payload.optional_mask()) & !self.scratch.fields_seen
+        self.spec().map_or(0, |spec| spec.payload.optional_mask()) & !self.scratch.payload().seen
     }
 
     /// The unknown fields of `data` in the order they came: key (a JSON string, quotes included) and value. A key
