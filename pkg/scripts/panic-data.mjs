@@ -7,6 +7,9 @@ const SLACK_BYTES = 64;
 /** Of what is text nobody takes an address but the first: next to where another item begins it is not near, but a neighbour. */
 const TEXT = /^[\x20-\x7e\n]{16,}\0*$/;
 
+/** What wasm-bindgen throws about a handle that was freed: it goes through memory to what is snipped, where no pass sees that it ends. */
+const THROWN = /^(recursive use of an object|null pointer passed to rust)/;
+
 /** The data of a module by items, in the order of their addresses. */
 export function dataOf(module) {
   const segments = [];
@@ -35,7 +38,8 @@ export function deadData(segments, before, after) {
   // A place in the source: pointer to a path, its length, line and column. What is handed to a panic, and nothing else.
   const paths = new Set(segments.filter(({ bytes }) => /^[\w./-]+\.rs\0?$/.test(bytes.toString('latin1'))));
   const isPlace = ({ start, bytes }) => start % 4 === 0 && bytes.length === 16 && paths.has(at(segments, bytes.readUInt32LE(0)));
-  const dead = new Set([...paths, ...segments.filter(isPlace)]);
+  const isThrown = ({ bytes }) => THROWN.test(bytes.toString('latin1'));
+  const dead = new Set([...paths, ...segments.filter((segment) => isPlace(segment) || isThrown(segment))]);
 
   const spoken = new Set();
   const alive = new Set();

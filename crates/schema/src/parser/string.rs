@@ -34,7 +34,7 @@ const fn specials(word: u64) -> u64 {
 }
 
 /// The end of the string at `at` if its text is its value: ASCII without escapes, and without DEL, so that it may be
-/// an id. `None` says nothing but that the whole grammar has to look at it.
+/// an id. `None` says nothing but that the whole grammar has to look at it, as at one in the last bytes of the text.
 #[inline]
 pub(super) fn plain_end(text: &[u8], at: usize) -> Option<usize> {
     if text.get(at) != Some(&b'"') {
@@ -42,16 +42,7 @@ pub(super) fn plain_end(text: &[u8], at: usize) -> Option<usize> {
     }
     let mut at = at + 1;
     loop {
-        let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) else {
-            let byte = *text.get(at)?;
-            at += 1;
-            match byte {
-                b'"' => return Some(at),
-                b'\\' | ..0x20 | 0x7f.. => return None,
-                _ => continue,
-            }
-        };
-        let word = u64::from_le_bytes(*bytes);
+        let word = u64::from_le_bytes(*text.get(at..)?.first_chunk::<8>()?);
         // DEL plus one has the high bit; a carry can only come from a byte that is marked itself.
         let hits = specials(word) | ((word | word.wrapping_add(ONES)) & HIGHS);
         if hits == 0 {
@@ -175,7 +166,7 @@ fn wide_len(text: &[u8], at: usize) -> Option<usize> {
     // Behind the end there are zeros, which go on no character.
     let word = match text.get(at..).and_then(<[u8]>::first_chunk::<4>) {
         Some(bytes) => u32::from_le_bytes(*bytes),
-        None => (0..4).fold(0, |word, i| word | u32::from(byte(text, at + i)) << (8 * i)),
+        None => last_bytes(text, at),
     };
     // The lead is the lowest byte.
     if word & 0xc0_c0f0 == 0x80_80e0 {
@@ -189,6 +180,12 @@ fn wide_len(text: &[u8], at: usize) -> Option<usize> {
     // The upper five bits of U+10000 to U+10FFFF.
     let top = word << 2 & 0x1c | word >> 12 & 3;
     (word & 0xc0c0_c0f8 == 0x8080_80f0 && matches!(top, 1..=16)).then_some(4)
+}
+
+#[cold]
+#[inline(never)]
+fn last_bytes(text: &[u8], at: usize) -> u32 {
+    (0..4).rev().fold(0, |word, i| word << 8 | u32::from(byte(text, at + i)))
 }
 
 /// The code unit of the `\uXXXX` at `at`, of which the first two bytes are known to be there.
@@ -243,18 +240,16 @@ pub fn utf8_len(text: &[u8]) -> usize {
     at
 }
 
-/// Appends what of the beginning is UTF-8, a character at a time: for short texts.
+/// Appends `text`, which is valid UTF-8 (what is not becomes something else), a character at a time: for short texts.
 pub(super) fn push_utf8(out: &mut String, text: &[u8]) {
-    let mut at = 0;
-    while let Some(lead) = text.get(at) {
+    let mut rest = text.iter();
+    while let Some(lead) = rest.next() {
         let mut code = u32::from(*lead);
-        at += 1;
         if code >= 0x80 {
-            let Some(len) = wide_len(text, at - 1) else { return };
-            code &= 0x7f >> len;
-            for _ in 1..len {
-                code = code << 6 | u32::from(byte(text, at) & 0x3f);
-                at += 1;
+            let tail = 1 + usize::from(code >= 0xe0) + usize::from(code >= 0xf0);
+            code &= 0x3f >> tail;
+            for byte in rest.by_ref().take(tail) {
+                code = code << 6 | u32::from(byte & 0x3f);
             }
         }
         out.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
@@ -288,8 +283,19 @@ pub(super) fn decode_into(contents: &[u8], decoded: &mut Vec<u8>) {
             }
             other => u32::from(*other),
         };
-        let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-        decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        push_code(decoded, char::from_u32(code).map_or(0xfffd, u32::from));
+    }
+}
+
+/// Appends a character, smaller than the standard library does.
+fn push_code(decoded: &mut Vec<u8>, code: u32) {
+    if code < 0x80 {
+        return decoded.push(code as u8);
+    }
+    let tail = 1 + u32::from(code >= 0x800) + u32::from(code >= 0x1_0000);
+    decoded.push(!(0x7f_u8 >> tail) | (code >> (6 * tail)) as u8);
+    for i in (0..tail).rev() {
+        decoded.push(0x80 | (code >> (6 * i) & 0x3f) as u8);
     }
 }
 
@@ -323,8 +329,15 @@ mod tests {
             let expected = core::str::from_utf8(&text).unwrap_or_else(|error| core::str::from_utf8(&text[..error.valid_up_to()]).unwrap());
             prop_assert_eq!(utf8_len(&text), expected.len());
             let mut pushed = String::new();
+            push_utf8(&mut pushed, expected.as_bytes());
+            prop_assert_eq!(&pushed, expected);
+            let mut coded = Vec::new();
+            for character in expected.chars() {
+                push_code(&mut coded, character.into());
+            }
+            prop_assert_eq!(coded, expected.as_bytes());
+            // Of what is not, nothing is asked but that it ends.
             push_utf8(&mut pushed, &text);
-            prop_assert_eq!(pushed, expected);
         }
     }
 
