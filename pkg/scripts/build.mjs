@@ -49,10 +49,17 @@ function buildWasm() {
     env: {
       ...process.env,
       CARGO_PROFILE_WASM_STRIP: 'none',
-      // One data segment an item, so that those of the panics can be told.
-      // The stack holds no buffers, and nesting is bounded: of the usual megabyte it needs little. Data begins behind it, and
-      // small addresses are short. Running over its end traps.
-      CARGO_ENCODED_RUSTFLAGS: [...remapped(), '-Clink-arg=--no-merge-data-segments', '-Clink-arg=-zstack-size=131072'].join('\x1f'),
+      CARGO_ENCODED_RUSTFLAGS: [
+        ...remapped(),
+        // One data segment an item, so that those of the panics can be told.
+        '-Clink-arg=--no-merge-data-segments',
+        // The stack holds no buffers, and nesting is bounded: of the usual megabyte it needs little. Data begins behind it, and
+        // small addresses are short. Running over its end traps.
+        '-Clink-arg=-zstack-size=131072',
+        // Inlined is what is called once, or marked `#[inline]` because every event goes through it: what the compiler would
+        // inline besides made half a kilobyte and nothing faster.
+        '-Cllvm-args=-inline-threshold=1',
+      ].join('\x1f'),
     },
   });
   const built = join(targetDir(), triple, 'wasm', `${crate.replaceAll('-', '_')}.wasm`);

@@ -41,6 +41,7 @@ impl OffsetToken {
     ///
     /// # Errors
     /// It is none.
+    #[inline]
     pub fn check(token: &str) -> Result<(), MalformedOffsetToken> {
         let fits = !token.is_empty() && token.len() <= OFFSET_TOKEN_BYTES_MAX;
         // The sentinels are reserved (section 8): a server that returned one would restart its readers.
@@ -54,6 +55,7 @@ impl OffsetToken {
     ///
     /// # Errors
     /// It is none; this one stays what it was.
+    #[inline]
     pub fn replace(&mut self, token: &str) -> Result<(), MalformedOffsetToken> {
         Self::check(token)?;
         self.0.clear();

@@ -57,13 +57,12 @@ impl FieldName {
         self.len as usize + 3
     }
 
-    /// Whether `text` goes on at `at` with this name in quotes, and the colon, as nearly every writer writes it. In the last
-    /// 24 bytes of a text the answer is no.
+    /// Whether `text` goes on at `at` with this name in quotes, and the colon, as nearly every writer writes it.
     #[inline]
     pub(crate) fn stands_at(&self, text: &[u8], at: usize) -> bool {
         let len = self.written_len();
         let Some(found) = text.get(at..).and_then(<[u8]>::first_chunk::<PACKED_BYTES>) else {
-            return false;
+            return text.get(at..at + len) == self.packed.get(..len);
         };
         // Words of a fixed place and no call: a comparison of slices is a loop over bytes on wasm.
         let differs = |n: usize| word(found, n) ^ word(&self.packed, n);

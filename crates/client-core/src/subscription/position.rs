@@ -74,6 +74,7 @@ impl Position {
         }
     }
 
+    #[inline]
     pub(super) fn offset(&self) -> &str {
         self.cursor.as_ref().map_or(self.start, OffsetToken::as_str)
     }
@@ -109,6 +110,7 @@ impl Position {
     /// The connection has reached `cursor`, before which there are `count` messages if the server says so.
     /// Returns how many messages the server counts that never came. `cursor` is exchanged
     /// for the one before, whose memory the next one is read into.
+    #[inline]
     pub(super) fn control(&mut self, cursor: &mut Option<OffsetToken>, count: Option<u64>) -> u64 {
         let missing = match count {
             Some(count) => self.stand_at(count),

@@ -190,6 +190,7 @@ fn apply(
     sink.control(position.offset(), position.delivered(), control.up_to_date, control.closed);
 }
 
+#[inline]
 fn report_missing(messages: u64, position: &Position, stats: &mut Stats, sink: &mut dyn EventSink) {
     if messages > 0 {
         stats.bad_frames += 1;

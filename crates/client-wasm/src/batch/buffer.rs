@@ -28,6 +28,7 @@ impl Buffer {
         self.end = self.end.min(len);
     }
 
+    #[inline]
     pub(super) fn clear(&mut self, kept_bytes_max: usize) {
         self.end = 0;
         if self.bytes.len() > kept_bytes_max {
@@ -35,11 +36,13 @@ impl Buffer {
         }
     }
 
+    #[inline]
     pub(super) fn written(&self) -> &[u8] {
         self.bytes.get(..self.end).unwrap_or_default()
     }
 
     /// Room for `n` more bytes and one block that may be written past them.
+    #[inline]
     pub(super) fn reserve(&mut self, n: usize) {
         let needed = self.end + n + SHORT_BYTES_MAX;
         if self.bytes.len() < needed {
@@ -62,6 +65,7 @@ impl Buffer {
     }
 
     /// Appends `value`, which is a part of `text`. The caller has reserved for it.
+    #[inline]
     pub(super) fn push_part(&mut self, text: &[u8], value: &[u8]) {
         let len = value.len();
         let at = (value.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);

@@ -104,6 +104,7 @@ impl BatchEncoder {
     }
 
     /// The reader counts along, so only a jump is written out.
+    #[inline]
     fn place(&mut self, count: u64) {
         if self.count != Some(count) {
             self.words.push(word::POSITION);
@@ -120,6 +121,7 @@ impl BatchEncoder {
     }
 
     /// A timestamp as the difference from the one before, which nearly always fits a word.
+    #[inline]
     fn timestamp(&mut self, now_ms: u64) {
         let before_ms = core::mem::replace(&mut self.timestamp_ms, now_ms);
         let difference = now_ms.wrapping_sub(before_ms);
@@ -133,7 +135,10 @@ impl BatchEncoder {
 
     fn known(&mut self, view: &EventView<'_, '_>, index: usize, fields: &[FieldSpec]) {
         let at = self.words.len();
-        self.words.reserve(WORDS_PER_EVENT_MAX);
+        // Asked here, since `reserve` is a call.
+        if self.words.capacity() - at < WORDS_PER_EVENT_MAX {
+            self.words.reserve(WORDS_PER_EVENT_MAX);
+        }
         // An index is below the number of events, which a word's low byte holds.
         self.words.push(index as u32);
         let text = view.text();
@@ -262,6 +267,7 @@ impl BatchEncoder {
 }
 
 /// One more of the open values, or of the late ones.
+#[inline]
 fn append(values: &mut Vec<u8>, value: &[u8]) {
     values.push(b',');
     values.extend_from_slice(value);
@@ -333,6 +339,7 @@ impl EventSink for BatchEncoder {
         self.count = Some(count);
     }
 
+    #[inline]
     fn checkpoint(&mut self) {
         self.checkpoint = Checkpoint {
             ascii: self.ascii.len(),

@@ -278,12 +278,14 @@ impl SseDecoder {
         None
     }
 
+    #[inline]
     fn return_lent(&mut self) {
         if self.lent {
             self.clear_frame();
         }
     }
 
+    #[inline]
     fn clear_frame(&mut self) {
         self.data = 0..0;
         self.event = EventName::Ours("");
@@ -318,6 +320,7 @@ impl SseDecoder {
     }
 }
 
+#[inline]
 fn replace(field: &mut Vec<u8>, value: &[u8]) {
     field.clear();
     field.extend_from_slice(value);

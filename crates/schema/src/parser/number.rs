@@ -28,6 +28,7 @@ pub(super) fn plain_integer(text: &[u8], at: usize) -> Option<(u64, usize)> {
 }
 
 impl Reader<'_, '_> {
+    #[inline]
     fn digits(&mut self) -> Result<usize, Stop> {
         let start = self.at;
         while self.peek().is_ascii_digit() {

@@ -130,6 +130,7 @@ impl<'j, 'p> Reader<'j, 'p> {
     }
 
     /// The text must end here.
+    #[inline]
     pub(super) fn finish(&mut self) -> Result<(), Rejection> {
         self.whitespace();
         if self.at == self.text.len() {

@@ -15,6 +15,7 @@ struct Nesting {
 }
 
 impl Nesting {
+    #[inline]
     fn push(&mut self, is_object: bool) {
         if self.depth > 0 && self.depth.is_multiple_of(64) {
             self.spill.push(self.word);
@@ -23,6 +24,7 @@ impl Nesting {
         self.depth += 1;
     }
 
+    #[inline]
     fn pop(&mut self) {
         self.word >>= 1;
         self.depth -= 1;
@@ -107,12 +109,14 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
+    #[inline]
     fn key_and_colon(&mut self) -> Step {
         self.string()?;
         self.colon()
     }
 
     /// Reads the colon after a key and moves to the value.
+    #[inline]
     pub(super) fn colon(&mut self) -> Step {
         self.whitespace();
         if self.peek() != b':' {

@@ -41,9 +41,10 @@ pub(super) struct Marks {
 }
 
 impl Marks {
+    #[inline]
     fn string<'j>(&self, i: usize, raw: &'j [u8]) -> StringView<'j> {
-        let [plain, escaped] = [self.plain, self.escaped].map(|bits| bits >> i & 1 != 0);
-        StringView { contents: string::contents(raw), plain, escaped }
+        let has = |bits: u32| bits >> i & 1 != 0;
+        StringView { contents: string::contents(raw), plain: has(self.plain), escaped: has(self.escaped) }
     }
 }
 
@@ -101,6 +102,7 @@ impl<'j> StringView<'j> {
 
     /// The value, as UTF-8; a part of the text unless something in it is escaped.
     #[must_use]
+    #[inline]
     pub fn decode(&self) -> Cow<'j, [u8]> {
         if self.escaped { string::decode(self.contents) } else { Cow::Borrowed(self.contents) }
     }
@@ -131,6 +133,7 @@ impl<'j, 'p> ObjectView<'j, 'p> {
 
     /// The JSON value of the `i`-th field of the table; `None` if it is absent.
     #[must_use]
+    #[inline]
     pub fn field(&self, i: usize) -> Option<&'j [u8]> {
         if self.scratch.payload().seen >> i & 1 == 0 {
             return None;
@@ -140,6 +143,7 @@ impl<'j, 'p> ObjectView<'j, 'p> {
 
     /// The same, if it is a string.
     #[must_use]
+    #[inline]
     pub fn string(&self, i: usize) -> Option<StringView<'j>> {
         let raw = self.field(i).filter(|raw| raw.first() == Some(&b'"'))?;
         Some(self.scratch.payload().string(i, raw))
@@ -190,6 +194,7 @@ impl<'j, 'p> EventView<'j, 'p> {
 
     /// The event's text.
     #[must_use]
+    #[inline]
     pub fn raw(&self) -> &'j [u8] {
         self.span.of(self.text)
     }
@@ -220,6 +225,7 @@ impl<'j, 'p> EventView<'j, 'p> {
 
     /// The event's id, not decoded yet.
     #[must_use]
+    #[inline]
     pub fn id_string(&self) -> StringView<'j> {
         self.scratch.envelope().string(ID, self.id_raw())
     }
@@ -256,6 +262,7 @@ impl<'j, 'p> EventView<'j, 'p> {
 
     /// The JSON object `meta`, if it is there.
     #[must_use]
+    #[inline]
     pub fn meta(&self) -> Option<&'j [u8]> {
         (self.scratch.envelope().seen & 1 << META != 0).then(|| self.scratch.spans[META].of(self.text))
     }
@@ -263,6 +270,7 @@ impl<'j, 'p> EventView<'j, 'p> {
     /// The JSON value of the `i`-th field of the event type's table, whatever name it came under; `None` if it is
     /// absent, or the event type unknown.
     #[must_use]
+    #[inline]
     pub fn field(&self, i: usize) -> Option<&'j [u8]> {
         if self.present_mask() & 1_u32.checked_shl(i as u32).unwrap_or(0) == 0 {
             return None;
@@ -272,6 +280,7 @@ impl<'j, 'p> EventView<'j, 'p> {
 
     /// The `i`-th field, whose kind makes it a string, not decoded yet; `raw` is what [`field`](Self::field) gave.
     #[must_use]
+    #[inline]
     pub fn string(&self, i: usize, raw: &'j [u8]) -> StringView<'j> {
         self.scratch.payload().string(i, raw)
     }
