@@ -32,6 +32,17 @@ impl Seldom {
     }
 }
 
+/// Says something, unless the same place of the code did a moment ago: `seldom!(|unsaid| tracing::warn!(unsaid, "…"))`.
+macro_rules! seldom {
+    (|$unsaid:ident| $say:expr) => {{
+        static SAID: $crate::seldom::Seldom = $crate::seldom::Seldom::new();
+        if let Some($unsaid) = SAID.due() {
+            $say;
+        }
+    }};
+}
+pub(crate) use seldom;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,7 +28,7 @@ use crate::quota::{OpenStreams, Quota};
 use crate::request_id::RequestIds;
 use crate::retention;
 use crate::router::router;
-use crate::seldom::Seldom;
+use crate::seldom::seldom;
 use crate::session::{Directory, EventIds, EventRules};
 use crate::spool::{self, Spool};
 use crate::starting;
@@ -350,10 +350,9 @@ async fn accept(
             }
             // The peer gave up, something ran out, the network is away: no fault of the listening socket.
             Err(error) if is_passing(&error) => {
-                static SAID: Seldom = Seldom::new();
-                if let Some(unsaid) = SAID.due() {
-                    tracing::warn!(error_id = "accept-failed", %error, unsaid, "a connection was not accepted");
-                }
+                seldom!(
+                    |unsaid| tracing::warn!(error_id = "accept-failed", %error, unsaid, "a connection was not accepted")
+                );
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
             Err(error) => return error,

@@ -10,7 +10,7 @@ use crate::answer::{TRUE, number_value};
 use crate::error::ApiError;
 use crate::presence::PresenceError;
 use crate::quota::Limit;
-use crate::seldom::Seldom;
+use crate::seldom::seldom;
 use crate::session::ChangeError;
 use crate::stream::Namespace;
 
@@ -55,10 +55,12 @@ fn overloaded() -> ApiError {
 
 /// The reason is for operators: it is logged here, not for every request of an outage, and not sent.
 fn unavailable(reason: &str) -> ApiError {
-    static SAID: Seldom = Seldom::new();
-    if let Some(unsaid) = SAID.due() {
-        tracing::error!(error_id = "store-unavailable", reason, unsaid, "the store is unavailable");
-    }
+    seldom!(|unsaid| tracing::error!(
+        error_id = "store-unavailable",
+        reason,
+        unsaid,
+        "the store is unavailable"
+    ));
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, "the store is unavailable")
         .retry_after(UNAVAILABLE_RETRY_SECS)
 }

@@ -22,6 +22,12 @@ pub(crate) enum Fault {
     Unready,
     /// An append is written, and answered as if nobody knew.
     LostAnswer,
+    /// An append is not written, and answered as if nobody knew.
+    Unavailable,
+    /// An append panics.
+    Panic,
+    /// A read finds what the disk damaged.
+    DamagedRead,
     /// An append finds its queue full.
     Overloaded,
     /// An append finds no room on the disk.
@@ -126,8 +132,17 @@ impl StreamStore for FaultyStore {
 
     async fn append(&self, path: &StreamPath, append: Append) -> Result<Appended, AppendError> {
         self.faults.appends.fetch_add(1, Ordering::SeqCst);
-        match self.faults.take(&[Fault::LostAnswer, Fault::Overloaded, Fault::StorageFull, Fault::StreamFull])
-        {
+        let kinds = [
+            Fault::LostAnswer,
+            Fault::Unavailable,
+            Fault::Panic,
+            Fault::Overloaded,
+            Fault::StorageFull,
+            Fault::StreamFull,
+        ];
+        match self.faults.take(&kinds) {
+            Some(Fault::Unavailable) => Err(AppendError::Unavailable("the store is away".into())),
+            Some(Fault::Panic) => panic!("as it was told"),
             Some(Fault::Overloaded) => Err(AppendError::Overloaded),
             Some(Fault::StorageFull) => Err(AppendError::StorageFull),
             Some(Fault::StreamFull) => Err(AppendError::Full("no position is left")),
@@ -141,6 +156,9 @@ impl StreamStore for FaultyStore {
 
     async fn read(&self, path: &StreamPath, from: Offset, bytes_max: usize) -> Result<Page, ReadError> {
         self.faults.reads.fetch_add(1, Ordering::SeqCst);
+        if self.faults.take(&[Fault::DamagedRead]).is_some() {
+            return Err(ReadError::Damaged { at: from });
+        }
         self.inner.read(path, from, bytes_max).await
     }
 

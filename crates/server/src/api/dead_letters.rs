@@ -18,7 +18,7 @@ use crate::admin::Admin;
 use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::seldom::Seldom;
+use crate::seldom::seldom;
 use crate::spool::{LetterError, id_text, parse_id};
 use crate::store_error::storage_full;
 
@@ -123,15 +123,12 @@ impl From<LetterError> for ApiError {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, error.to_string())
             }
             LetterError::Unavailable(reason) => {
-                static SAID: Seldom = Seldom::new();
-                if let Some(unsaid) = SAID.due() {
-                    tracing::error!(
-                        error_id = "dead-letters-unavailable",
-                        reason,
-                        unsaid,
-                        "dead letters are unavailable"
-                    );
-                }
+                seldom!(|unsaid| tracing::error!(
+                    error_id = "dead-letters-unavailable",
+                    reason,
+                    unsaid,
+                    "dead letters are unavailable"
+                ));
                 let message = "dead letters are unavailable";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::StreamUnavailable, message).retry_after(5)
             }

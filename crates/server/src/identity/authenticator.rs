@@ -34,7 +34,7 @@ use crate::Code;
 use crate::config::{AuthConfig, ServerConfig};
 use crate::error::ApiError;
 use crate::keys::{Keys, KeysError};
-use crate::seldom::Seldom;
+use crate::seldom::seldom;
 
 /// Verified tokens that are kept, twice.
 const REMEMBERED_MAX: usize = 10_000;
@@ -254,10 +254,7 @@ impl Jwt {
 }
 
 fn unread(why: &ReadError) -> ApiError {
-    static SAID: Seldom = Seldom::new();
-    if let Some(unsaid) = SAID.due() {
-        tracing::error!(error_id = "api-key-store", %why, unsaid, "API keys cannot be read");
-    }
+    seldom!(|unsaid| tracing::error!(error_id = "api-key-store", %why, unsaid, "API keys cannot be read"));
     unavailable("the store is unavailable")
 }
 

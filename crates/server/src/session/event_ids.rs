@@ -277,6 +277,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Fault, faulty};
     use bytes::Bytes;
     use durable_sessions_protocol::ContentType;
     use durable_sessions_storage::{Append, Batch, CreateStream, LocalStore, MemoryStore, StoreOptions};
@@ -319,6 +320,19 @@ mod tests {
             ids.claim(&store, &path, &["b", "c", "d"]).await.unwrap().ids,
             [NEW, written(3), written(4)]
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_damaged_is_not_recognised_and_costs_nothing_else() {
+        let (store, path) = store().await;
+        for id in ["a", "b"] {
+            write(&store, &path, id).await;
+        }
+        let (store, faults) = faulty(Arc::new(store));
+        faults.set(Fault::DamagedRead, 1);
+        let ids = EventIds::new(10, 100);
+        let claimed = ids.claim(&*store, &path, &["a", "b", "c"]).await.unwrap();
+        assert_eq!(claimed.ids, [NEW, written(2), NEW]);
     }
 
     #[tokio::test]

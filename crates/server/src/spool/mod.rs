@@ -26,6 +26,8 @@
 //! | `dead_letters_max` | the lane stands still until there is room, and readiness says so |
 
 mod aside;
+mod attempt;
+mod bury;
 mod dead_letter;
 mod deliver;
 mod entry;

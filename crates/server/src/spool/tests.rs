@@ -432,6 +432,113 @@ async fn a_dead_letter_that_was_deleted_stays_deleted_through_a_restart() {
     after.spool.shutdown().await;
 }
 
+/// The same application, with the spool's own store failing as it is told. Nothing may hold the spool yet.
+fn with_faulty_spool(app: &mut App) -> Arc<crate::testing::Faults> {
+    let opened = Arc::get_mut(&mut app.spool).unwrap().opened.get_mut().unwrap();
+    let (store, faults) = crate::testing::faulty(opened.store.clone());
+    opened.store = store;
+    faults
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_is_found_damaged_while_the_server_runs_stands_in_nobodys_way() {
+    let (mut app, _, path) = broken_app(|_| {}).await;
+    for text in ["1", "2"] {
+        app.spool.accept(&queued(&path, text)).await.unwrap();
+    }
+    let queue = with_faulty_spool(&mut app);
+    queue.set(Fault::DamagedRead, 1);
+    let app = Arc::new(app);
+    let delivering = start(&app);
+    until(|| app.spool.depth().entries == 0).await;
+    delivering.abort();
+    assert_eq!(content(&*app.store, &path).await, ["2"]);
+    assert_eq!(app.spool.complaints(), ["queued-append-unreadable"]);
+    let opened = app.spool.opened.get().unwrap();
+    assert_eq!(opened.store.list(aside::ASIDE, None, 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn readiness_says_what_is_the_matter_with_the_queue_itself() {
+    let (mut app, _, path) = broken_app(|_| {}).await;
+    app.spool.accept(&queued(&path, "1")).await.unwrap();
+    let queue = with_faulty_spool(&mut app);
+    for (fault, complaint) in [
+        (Fault::SaysFull, "queue-storage-full"),
+        (Fault::Unready, "queue-unavailable"),
+        (Fault::GivenUp, "queue-unavailable"),
+    ] {
+        queue.set(fault, 1);
+        assert_eq!(app.spool.complaints(), [complaint]);
+    }
+    assert!(app.spool.complaints().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_panics_is_one_whose_answer_is_lost() {
+    let (app, faults, path) = broken_app(|config| config.limits.queued_attempts_max = 1).await;
+    let app = Arc::new(app);
+    faults.set(Fault::Panic, 1);
+    app.spool.accept(&queued(&path, "1")).await.unwrap();
+    let delivering = start(&app);
+    until(|| faults.appends() == 1).await;
+    faults.set(Fault::Overloaded, 1);
+    until(|| app.spool.depth().entries == 0).await;
+    delivering.abort();
+    let id = app.spool.letter_ids(9).await.unwrap()[0];
+    let letter = app.spool.letter(id).await.unwrap();
+    assert!(letter.uncertain, "it may have been written before it panicked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_written_is_said_of_a_dead_letter_that_had_to_wait_for_room() {
+    let (app, faults, path) = broken_app(|config| {
+        config.limits.queued_attempts_max = 1;
+        config.limits.dead_letters_max = 1;
+    })
+    .await;
+    let app = Arc::new(app);
+    let other: StreamPath = "other".parse().unwrap();
+    let first = app.spool.accept(&queued(&other, "1")).await.unwrap();
+    let delivering = start(&app);
+    until(|| app.spool.depth().dead_letters == 1).await;
+    faults.set(Fault::Unavailable, 1);
+    let second = app.spool.accept(&queued(&path, "2")).await.unwrap();
+    until(|| faults.appends() == 1).await;
+    // The attempts while there is no room say that they wrote nothing.
+    faults.set(Fault::Overloaded, u32::MAX);
+    until(|| faults.appends() >= 2).await;
+    app.spool.purge(first).await.unwrap();
+    until(|| app.spool.depth().entries == 0).await;
+    delivering.abort();
+    let letter = app.spool.letter(second).await.unwrap();
+    assert_eq!((letter.uncertain, letter.attempts), (true, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_asked_once_a_round_however_many_wait() {
+    const ROUNDS: u32 = 5;
+    let (app, faults, path) = broken_app(|_| {}).await;
+    let app = Arc::new(app);
+    let mut paths = vec![path];
+    for number in 0..40 {
+        let path: StreamPath = format!("stream-{number}").parse().unwrap();
+        app.store.create(&path, json_stream()).await.unwrap();
+        paths.push(path);
+    }
+    for path in &paths {
+        app.spool.accept(&queued(path, "1")).await.unwrap();
+    }
+    faults.set(Fault::Unready, ROUNDS);
+    let began = tokio::time::Instant::now();
+    let delivering = start(&app);
+    until(|| app.spool.depth().entries == 0).await;
+    delivering.abort();
+    assert_eq!(faults.asked_unready(), ROUNDS);
+    // Each look was followed by a pause.
+    assert!(began.elapsed() >= (ROUNDS - 1) * deliver::OBSTACLE_PAUSE, "{:?}", began.elapsed());
+}
+
 async fn until_async(mut condition: impl AsyncFnMut() -> bool) {
     let began = std::time::Instant::now();
     while !condition().await {

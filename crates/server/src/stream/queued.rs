@@ -13,7 +13,7 @@ use crate::answer::NO_STORE;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::quota::Limit;
-use crate::seldom::Seldom;
+use crate::seldom::seldom;
 use crate::spool::{AcceptError, QueuedAppend, id_text};
 use crate::store_error::{StoreError as _, storage_full};
 
@@ -68,15 +68,12 @@ impl From<AcceptError> for ApiError {
                 return Self::bad_request(Code::InvalidJson, "the payload cannot be queued");
             }
             AcceptError::Unavailable(reason) => {
-                static SAID: Seldom = Seldom::new();
-                if let Some(unsaid) = SAID.due() {
-                    tracing::error!(
-                        error_id = "queue-unavailable",
-                        reason,
-                        unsaid,
-                        "the queue is unavailable"
-                    );
-                }
+                seldom!(|unsaid| tracing::error!(
+                    error_id = "queue-unavailable",
+                    reason,
+                    unsaid,
+                    "the queue is unavailable"
+                ));
                 "the queue is unavailable"
             }
         };
