@@ -56,8 +56,8 @@ function buildWasm() {
         // The stack holds no buffers, and nesting is bounded: of the usual megabyte it needs little. Data begins behind it, and
         // small addresses are short. Running over its end traps.
         '-Clink-arg=-zstack-size=131072',
-        // Inlined is what is called once, or marked `#[inline]` because every event goes through it: what the compiler would
-        // inline besides made half a kilobyte and nothing faster.
+        // Inlined is what is called once, or marked `#[inline]` where it is called for every event or value: what the compiler
+        // would inline besides made a third of a kilobyte and nothing faster.
         '-Cllvm-args=-inline-threshold=1',
       ].join('\x1f'),
     },

@@ -7,8 +7,8 @@ const SLACK_BYTES = 64;
 /** Of what is text nobody takes an address but the first: next to where another item begins it is not near, but a neighbour. */
 const TEXT = /^[\x20-\x7e\n]{16,}\0*$/;
 
-/** What wasm-bindgen throws about a handle that was freed: it goes through memory to what is snipped, where no pass sees that it ends. */
-const THROWN = /^(recursive use of an object|null pointer passed to rust)/;
+/** What wasm-bindgen throws about a handle that was freed or is in use. It is put into a result first, so no pass sees that only what is snipped reads it; `snip.mjs` makes sure that the module throws nothing. */
+const THROWN = new Set(['recursive use of an object detected which would lead to unsafe aliasing in rust', 'null pointer passed to rust']);
 
 /** The data of a module by items, in the order of their addresses. */
 export function dataOf(module) {
@@ -33,12 +33,12 @@ export function constantsOf(binaryen, module) {
   return constants;
 }
 
-/** The segments that functions spoke of `before` and none does `after`; both are of `constantsOf`. */
+/** The segments that functions spoke of `before` and none does `after` (both are of `constantsOf`), and those that only panics read by what they are. */
 export function deadData(segments, before, after) {
   // A place in the source: pointer to a path, its length, line and column. What is handed to a panic, and nothing else.
   const paths = new Set(segments.filter(({ bytes }) => /^[\w./-]+\.rs\0?$/.test(bytes.toString('latin1'))));
   const isPlace = ({ start, bytes }) => start % 4 === 0 && bytes.length === 16 && paths.has(at(segments, bytes.readUInt32LE(0)));
-  const isThrown = ({ bytes }) => THROWN.test(bytes.toString('latin1'));
+  const isThrown = ({ bytes }) => THROWN.has(bytes.toString('latin1').replace(/\0+$/, ''));
   const dead = new Set([...paths, ...segments.filter((segment) => isPlace(segment) || isThrown(segment))]);
 
   const spoken = new Set();

@@ -24,6 +24,7 @@ export function snip(bytes) {
   // What was handed to them is no use of it: texts above all.
   module.runPasses(['remove-unused-module-elements', 'dae']);
   dropTable(module);
+  throwsNothing(module);
   const dead = deadData(segments, before, constantsOf(binaryen, module));
   setData(module, segments.filter((segment) => !dead.has(segment)));
   const deadBytes = [...dead].reduce((sum, { bytes: data }) => sum + data.length, 0);
@@ -43,6 +44,16 @@ function dropTable(module) {
     const { name, body } = binaryen.getFunctionInfo(module.getFunctionByIndex(i));
     if (body !== 0 && binaryen.emitText(body).includes('call_indirect')) {
       throw new Error(`${name} calls through the table: scripts/snip.mjs must not drop it any more`);
+    }
+  }
+}
+
+/** What only panics throw may be dropped as long as nothing else throws: `panic-data.mjs` goes by that. */
+function throwsNothing(module) {
+  for (let i = 0; i < module.getNumFunctions(); i += 1) {
+    const { base } = binaryen.getFunctionInfo(module.getFunctionByIndex(i));
+    if (/wbindgen_throw|wbindgen_error_new|_new_.*Error/.test(base)) {
+      throw new Error(`the module imports ${base}: the texts of freed handles in scripts/panic-data.mjs may be thrown`);
     }
   }
 }

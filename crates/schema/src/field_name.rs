@@ -1,6 +1,8 @@
-//! Names of fields, kept so that the parser compares a key in one or two steps. Must not know any field.
+//! Names of fields, kept so that the parser compares a key in one to three steps. Must not know any field.
 
 use core::fmt;
+
+use crate::parser::word_at;
 
 /// Longest name of a field, in bytes.
 pub const FIELD_NAME_BYTES_MAX: usize = 19;
@@ -65,7 +67,7 @@ impl FieldName {
             return text.get(at..at + len) == self.packed.get(..len);
         };
         // Words of a fixed place and no call: a comparison of slices is a loop over bytes on wasm.
-        let differs = |n: usize| word(found, n) ^ word(&self.packed, n);
+        let differs = |n: usize| word_at(found, n) ^ word_at(&self.packed, n);
         if len <= 8 {
             return differs(0) << (64 - 8 * len) == 0;
         }
@@ -77,11 +79,6 @@ impl FieldName {
         }
         differs(8) == 0 && differs(16) << (8 * (PACKED_BYTES - len)) == 0
     }
-}
-
-#[inline]
-fn word(bytes: &[u8; PACKED_BYTES], at: usize) -> u64 {
-    bytes.get(at..).and_then(<[u8]>::first_chunk::<8>).map_or(0, |word| u64::from_le_bytes(*word))
 }
 
 impl fmt::Display for FieldName {

@@ -48,7 +48,9 @@ pub use id::{
 #[cfg(feature = "serde")]
 pub use json_schema::json_schema;
 pub use limits::*;
-pub use parser::{EventKind, EventView, ObjectView, Parser, StringView, Verdict, encode_utf16, utf8_len};
+pub use parser::{
+    EventKind, EventView, ObjectView, Parser, StringView, UTF16_SLACK_BYTES, Verdict, encode_utf16, utf8_len,
+};
 #[cfg(feature = "serde")]
 pub use record::{Record, RecordPlace};
 pub use rejection::{Rejection, RejectionCode};

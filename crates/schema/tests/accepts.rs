@@ -4,7 +4,10 @@
 mod common;
 
 use common::{Style, any_event, canonical, floats, known_event};
-use durable_sessions_schema::{ENVELOPE, Event, EventIndex, EventKind, EventView, Parser, Verdict};
+use durable_sessions_schema::{
+    ENVELOPE, Event, EventIndex, EventKind, EventView, FieldSpec, Kind, Parser, StringView, StructSpec,
+    Verdict,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -16,6 +19,18 @@ fn reference(text: &str) -> Value {
     value
 }
 
+/// A string is what serde reads, and plain if its text is its value in ASCII.
+fn check_string(string: StringView<'_>, raw: &[u8]) -> Result<(), TestCaseError> {
+    let expected: String = serde_json::from_slice(raw).unwrap();
+    prop_assert_eq!(&*string.decode(), expected.as_bytes());
+    let is_plain = raw.is_ascii() && !raw.contains(&b'\\');
+    prop_assert_eq!(string.plain(), is_plain.then_some(expected.as_bytes()));
+    let mut pushed = String::new();
+    string.push_to(&mut pushed);
+    prop_assert_eq!(pushed, expected);
+    Ok(())
+}
+
 fn check_view(view: &EventView<'_, '_>, text: &str) -> Result<(), TestCaseError> {
     let expected = reference(text);
     prop_assert_eq!(&*view.id(), expected["id"].as_str().unwrap());
@@ -23,15 +38,22 @@ fn check_view(view: &EventView<'_, '_>, text: &str) -> Result<(), TestCaseError>
     prop_assert_eq!(view.timestamp_ms(), expected["timestamp"].as_u64().unwrap());
     prop_assert_eq!(view.meta().is_some(), expected.get("meta").is_some());
     let read = |raw: &[u8]| serde_json::from_slice::<Value>(raw).unwrap();
+    check_string(view.id_string(), view.id_raw())?;
+    check_string(view.event_type_string(), view.event_type_raw())?;
     let data = &expected["data"];
     if let Some(spec) = view.spec() {
         let mut known = 0;
         for (i, field) in spec.payload.fields.iter().enumerate() {
             let mut value = view.field(i).map(read);
+            if let (Kind::Text | Kind::Id | Kind::SessionId | Kind::Enum(_), Some(raw)) =
+                (field.kind, view.field(i))
+            {
+                check_string(view.string(i, raw), raw)?;
+            }
             known += usize::from(value.is_some());
             prop_assert_eq!(value.is_some(), view.present_mask() & 1 << i != 0);
             prop_assert_eq!(value.is_none(), view.absent_mask() & 1 << i != 0);
-            if let (durable_sessions_schema::Kind::Struct(inner), Some(value)) = (field.kind, &mut value) {
+            if let (Kind::Struct(inner), Some(value)) = (field.kind, &mut value) {
                 canonical(value, inner, None);
             }
             prop_assert_eq!(value.as_ref(), data.get(field.name.as_str()));
@@ -68,10 +90,16 @@ proptest! {
     fn arrays_are_read_event_by_event(nodes in prop::collection::vec(any_event(), 0..4), seed: u64) {
         let text = Style::of(seed).write(&common::Node::Array(nodes.clone()));
         let mut seen = Vec::new();
+        let mut checked = Ok(());
         let count = Parser::new().parse_messages(text.as_bytes(), &mut |verdict| match verdict {
-            Verdict::Event(view) => seen.push(view.raw()),
+            Verdict::Event(view) => {
+                let one = std::str::from_utf8(view.raw()).unwrap();
+                checked = std::mem::replace(&mut checked, Ok(())).and_then(|()| check_view(&view, one));
+                seen.push(view.raw());
+            }
             Verdict::Rejected { rejection, .. } => panic!("{rejection}\n{text}"),
         });
+        checked?;
         prop_assert_eq!(count, Ok(nodes.len() as u32));
         prop_assert_eq!(seen.len(), nodes.len());
         let mut parser = Parser::new();
@@ -90,6 +118,50 @@ proptest! {
         prop_assert_eq!(first, third);
     }
 
+}
+
+#[test]
+fn nothing_of_one_event_is_said_of_the_next() {
+    let messages = [
+        r#"{"id":"1","type":"chunk","timestamp":1,"data":{"text":"plain","agentId":"a"}}"#,
+        r#"{"id":"\u0061","type":"\u0063hunk","timestamp":1,"data":{"text":"\u0041","agentId":"\u0041"}}"#,
+        r#"{"id":"中","type":"chunk","timestamp":1,"data":{"text":"中文","agentId":"字","turn":1}}"#,
+        r#"{"data":{"agentId":"\u0041","text":"x"},"timestamp":1,"type":"chunk","id":"2"}"#,
+        r#"{"id":"3","type":"zz","timestamp":1,"data":{"text":"\u0041"},"extra":"\u0041"}"#,
+        r#"{"id":"4","type":"tool:start","timestamp":1,"data":{"toolCallId":"a\"","toolName":"é","input":"\n"}}"#,
+        // Refused half way through its payload, behind strings of each kind.
+        r#"{"id":"\u0061","type":"chunk","timestamp":1,"data":{"text":"\u0041","agentId":"中","turn":-1}}"#,
+        "5",
+    ];
+    let mut parser = Parser::new();
+    let mut accepted = 0;
+    for first in messages {
+        for second in messages {
+            let text = format!("[{first},{second},{first}]");
+            let count = parser.parse_messages(text.as_bytes(), &mut |verdict| {
+                if let Verdict::Event(view) = verdict {
+                    accepted += 1;
+                    check_view(&view, std::str::from_utf8(view.raw()).unwrap()).unwrap();
+                }
+            });
+            assert_eq!(count, Ok(3));
+        }
+    }
+    assert_eq!(accepted, 6 * 8 * 3);
+}
+
+#[test]
+fn a_name_comes_before_an_alias_however_it_is_written() {
+    static FIELDS: [FieldSpec; 2] = [
+        FieldSpec::required("a", Kind::Integer).with_aliases(&["b"]),
+        FieldSpec::required("b", Kind::Integer),
+    ];
+    static SPEC: StructSpec = StructSpec::new("Ambiguous", &FIELDS);
+    for text in [r#"{"a":1,"b":2}"#, r#"{"a":1,"b" :2}"#, r#"{"a":1,"\u0062":2}"#, r#"{"b":2, "a":1}"#] {
+        let mut parser = Parser::new();
+        let object = parser.parse_object(text.as_bytes(), &SPEC).unwrap();
+        assert_eq!([object.field(0), object.field(1)], [Some(&b"1"[..]), Some(&b"2"[..])], "{text}");
+    }
 }
 
 proptest! {

@@ -83,15 +83,53 @@ proptest! {
 #[test]
 fn strings_at_every_alignment() {
     // The scan takes eight bytes at a time: whatever ends a string must be found wherever it stands in them.
+    let specials: [&[u8]; 20] = [
+        b"",
+        b"\\",
+        b"\\n",
+        b"\\u0041",
+        b"\x01",
+        "é".as_bytes(),
+        b"\\u12",
+        b"\x7f",
+        b"\\x",
+        b"\\ud800",
+        b"\\ud800\\udc00",
+        "中".as_bytes(),
+        "中文".as_bytes(),
+        "中\u{1f600}文字".as_bytes(),
+        // Half of a surrogate pair, and a form that is longer than it need be, each beside a character that is none of it.
+        b"\xe4\xb8\xad\xed\xa0\x80",
+        b"\xed\xa0\x80\xe4\xb8\xad",
+        b"\xe4\xb8\xad\xe0\x9f\xbf",
+        b"\xe0\x9f\xbf\xe4\xb8\xad",
+        b"\xe4\xb8\xad\xe4\xb8",
+        b"\xe4\xb8\xad\xe4",
+    ];
     for padding in 0..20 {
-        for special in
-            ["", "\\", "\\n", "\\u0041", "\u{1}", "é", "\\u12", "\u{7f}", "\\x", "\\ud800", "\\ud800\\udc00"]
-        {
-            let plain = "x".repeat(padding);
-            same_answer(format!("\"{plain}{special}\"").as_bytes()).unwrap();
-            same_answer(format!("[\"{plain}{special}yy\", 1]").as_bytes()).unwrap();
-            same_answer(format!("\"{special}{plain}").as_bytes()).unwrap();
+        for special in specials {
+            for plain in ["x", "中"].map(|character| character.repeat(padding)) {
+                let plain = plain.as_bytes();
+                same_answer(&[b"\"", plain, special, b"\""].concat()).unwrap();
+                same_answer(&[b"[\"", plain, special, b"yy\", 1]"].concat()).unwrap();
+                same_answer(&[b"\"", special, plain].concat()).unwrap();
+            }
         }
+    }
+}
+
+#[test]
+fn what_is_not_utf8_is_refused_where_it_begins() {
+    for (bad, at) in [
+        (&b"\xe4\xb8\xad\xed\xa0\x80xx"[..], 3),
+        (b"\xed\xa0\x80\xe4\xb8\xadxx", 0),
+        (b"\xe0\x9f\xbf\xe4\xb8\xadxx", 0),
+        (b"\xe4\xb8\xad\xe4\xb8\"xxxx", 3),
+    ] {
+        let text = [b"[\"", bad, b"\"]"].concat();
+        let rejection = Parser::new().parse_messages(&text, &mut |_| {}).unwrap_err();
+        // The message is no object, which is said only of what is JSON.
+        assert_eq!((rejection.code, rejection.at), (RejectionCode::Syntax, 2 + at), "{bad:x?}");
     }
 }
 

@@ -5,12 +5,14 @@
 //! costs several times the copy. So short values are copied in whole blocks of 16 bytes, past their end, which needs
 //! the source to go on behind the value and the buffer to have room behind its end.
 
-use durable_sessions_schema::encode_utf16;
+use durable_sessions_schema::{UTF16_SLACK_BYTES, encode_utf16};
 
 /// Copied at once; a pair of 64-bit loads and stores.
 const BLOCK: usize = 16;
 /// Longer values are worth the call.
 const SHORT_BYTES_MAX: usize = 4 * BLOCK;
+// What is short is written in so many bytes, whatever its length.
+const _: () = assert!(SHORT_BYTES_MAX >= UTF16_SLACK_BYTES);
 
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
@@ -41,7 +43,7 @@ impl Buffer {
         self.bytes.get(..self.end).unwrap_or_default()
     }
 
-    /// Room for `n` more bytes and one block that may be written past them.
+    /// Room for `n` more bytes and as many as may be written past them.
     #[inline]
     pub(super) fn reserve(&mut self, n: usize) {
         let needed = self.end + n + SHORT_BYTES_MAX;
@@ -113,6 +115,21 @@ mod tests {
                 buffer.reserve(len);
                 buffer.push_part(&text, value);
                 expected.extend_from_slice(value);
+            }
+        }
+        assert_eq!(buffer.written(), expected);
+    }
+
+    #[test]
+    fn wide_strings_of_every_length_are_written_whole_at_the_edge_of_the_room() {
+        let mut buffer = Buffer::default();
+        let mut expected = Vec::new();
+        for len in 0..=40 {
+            for character in ["é", "中", "\u{1f600}", "中a"] {
+                let text = character.repeat(len);
+                let units = buffer.push_utf16(text.as_bytes());
+                assert_eq!(units, text.encode_utf16().count(), "{text}");
+                expected.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
             }
         }
         assert_eq!(buffer.written(), expected);

@@ -17,8 +17,9 @@ mod utf16;
 mod value;
 mod view;
 
+pub(crate) use reader::word_at;
 pub use string::utf8_len;
-pub use utf16::encode_utf16;
+pub use utf16::{UTF16_SLACK_BYTES, encode_utf16};
 pub use view::{EventKind, EventView, ObjectView, StringView};
 
 use crate::custom::CustomEvents;

@@ -4,21 +4,12 @@ use super::expected::Expected;
 use super::number::plain_integer;
 use super::reader::{Reader, Step, Stop, byte, skip_whitespace};
 use super::string::{self, Content};
-use super::view::{EventKind, Marks, SPANS, Span};
+use super::view::{EventKind, Marks, Place, SPANS, Span};
 use crate::catalogue::{DATA, ENVELOPE_FIELDS, TIMESTAMP, TYPE};
 use crate::id;
 use crate::limits::{DEPTH_MAX, ID_CHARS_MAX, SCHEMA_VERSION};
 use crate::rejection::RejectionCode;
 use crate::spec::{FieldSpec, Kind, StructSpec};
-
-/// Whose fields an object's spans are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    Envelope,
-    Payload,
-    /// Deeper: checked, but its fields are not kept apart.
-    Nested,
-}
 
 /// What a key names.
 enum Key {
@@ -142,7 +133,12 @@ impl Reader<'_, '_> {
     /// Reads a key that was not predicted, and its colon. If the table does not have it, its value too, which is kept apart
     /// unless the table says otherwise.
     #[inline(never)]
-    fn unpredicted(&mut self, spec: &'static StructSpec, place: Place, depth: u32) -> Result<Option<(usize, &'static FieldSpec)>, Stop> {
+    fn unpredicted(
+        &mut self,
+        spec: &'static StructSpec,
+        place: Place,
+        depth: u32,
+    ) -> Result<Option<(usize, &'static FieldSpec)>, Stop> {
         let start = self.at;
         let content = self.string()?;
         let end = self.at;
@@ -345,14 +341,14 @@ fn predict(
     Some((predicted + i, fields.get(i)?))
 }
 
+/// Names come before aliases, as when a key is predicted.
 fn find(spec: &'static StructSpec, key: &[u8]) -> Key {
-    let named = |field: &FieldSpec| {
-        field.name.as_bytes() == key || field.aliases.iter().any(|alias| alias.as_bytes() == key)
-    };
-    for (i, field) in spec.fields.iter().enumerate() {
-        if named(field) {
-            return Key::Field(i, field);
-        }
+    let by_name = spec.fields.iter().position(|field| field.name.as_bytes() == key);
+    let by_alias = |field: &FieldSpec| field.aliases.iter().any(|alias| alias.as_bytes() == key);
+    let found = by_name.or_else(|| spec.fields.iter().position(by_alias));
+    match found.and_then(|i| Some((i, spec.fields.get(i)?))) {
+        Some((i, field)) => Key::Field(i, field),
+        None if spec.ignored.iter().any(|name| name.as_bytes() == key) => Key::Ignored,
+        None => Key::Unknown,
     }
-    if spec.ignored.iter().any(|name| name.as_bytes() == key) { Key::Ignored } else { Key::Unknown }
 }

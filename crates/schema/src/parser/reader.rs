@@ -4,9 +4,8 @@
 #[cfg(feature = "serde")]
 use super::excerpt;
 use super::expected::Expected;
-use super::object::Place;
 use super::string;
-use super::view::{EventKind, Scratch, Span};
+use super::view::{EventKind, Place, Scratch, Span};
 use crate::catalogue::ENVELOPE;
 use crate::custom::CustomEvents;
 #[cfg(feature = "serde")]
@@ -20,9 +19,9 @@ pub(super) struct Reader<'j, 'p> {
     pub(super) at: usize,
     /// Only the grammar counts: set while the end of a rejected message is looked for.
     pub(super) lenient: bool,
-    /// The string that was read last is its own value: ASCII, no escapes.
+    /// Of the string that [`string`](Self::string) read last: it is its own value, ASCII without escapes.
     pub(super) plain: bool,
-    /// It is not its own value.
+    /// Of the same: it is not its own value.
     pub(super) escaped: bool,
     pub(super) scratch: &'p mut Scratch,
     pub(super) custom: &'p CustomEvents,
@@ -45,6 +44,21 @@ struct Failure {
 #[inline]
 pub(super) fn byte(text: &[u8], at: usize) -> u8 {
     text.get(at).copied().unwrap_or(0)
+}
+
+/// The eight bytes from `at` on, the first one lowest; zeros behind the end.
+#[inline]
+pub(crate) fn word_at(text: &[u8], at: usize) -> u64 {
+    match text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => last_word_at(text, at),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn last_word_at(text: &[u8], at: usize) -> u64 {
+    (0..8).rev().fold(0, |word, i| word << 8 | u64::from(byte(text, at + i)))
 }
 
 /// The first position from `at` on that is no white space.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::expected::Expected;
-use super::reader::{Reader, Stop, byte};
+use super::reader::{Reader, Stop, byte, word_at};
 use super::utf16::is_pair_of_three;
 use crate::rejection::RejectionCode;
 
@@ -34,7 +34,7 @@ const fn specials(word: u64) -> u64 {
 }
 
 /// The end of the string at `at` if its text is its value: ASCII without escapes, and without DEL, so that it may be
-/// an id. `None` says nothing but that the whole grammar has to look at it, as at one in the last bytes of the text.
+/// an id. `None` says nothing but that the whole grammar has to look at it.
 #[inline]
 pub(super) fn plain_end(text: &[u8], at: usize) -> Option<usize> {
     if text.get(at) != Some(&b'"') {
@@ -42,7 +42,7 @@ pub(super) fn plain_end(text: &[u8], at: usize) -> Option<usize> {
     }
     let mut at = at + 1;
     loop {
-        let word = u64::from_le_bytes(*text.get(at..)?.first_chunk::<8>()?);
+        let word = word_at(text, at);
         // DEL plus one has the high bit; a carry can only come from a byte that is marked itself.
         let hits = specials(word) | ((word | word.wrapping_add(ONES)) & HIGHS);
         if hits == 0 {
@@ -68,8 +68,8 @@ impl Reader<'_, '_> {
         let mut dels = 0_u64;
         loop {
             // Eight bytes at a time while they are plain.
-            while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-                let word = u64::from_le_bytes(*bytes);
+            loop {
+                let word = word_at(text, at);
                 let hits = specials(word) | (word & HIGHS);
                 if hits != 0 {
                     let plain = hits.trailing_zeros() & !7;
@@ -92,7 +92,7 @@ impl Reader<'_, '_> {
                     wide = true;
                     // What is written beyond ASCII seldom comes alone, and the most of it has three bytes.
                     loop {
-                        if text.get(at..).and_then(<[u8]>::first_chunk::<8>).is_some_and(|bytes| is_wide_pair(u64::from_le_bytes(*bytes))) {
+                        if is_wide_pair(word_at(text, at)) {
                             at += 6;
                             continue;
                         }
@@ -164,10 +164,7 @@ fn is_wide_pair(word: u64) -> bool {
 #[inline]
 fn wide_len(text: &[u8], at: usize) -> Option<usize> {
     // Behind the end there are zeros, which go on no character.
-    let word = match text.get(at..).and_then(<[u8]>::first_chunk::<4>) {
-        Some(bytes) => u32::from_le_bytes(*bytes),
-        None => last_bytes(text, at),
-    };
+    let word = word_at(text, at) as u32;
     // The lead is the lowest byte.
     if word & 0xc0_c0f0 == 0x80_80e0 {
         // The upper five bits of the character: a shorter form would do, or it is half of a surrogate pair.
@@ -180,12 +177,6 @@ fn wide_len(text: &[u8], at: usize) -> Option<usize> {
     // The upper five bits of U+10000 to U+10FFFF.
     let top = word << 2 & 0x1c | word >> 12 & 3;
     (word & 0xc0c0_c0f8 == 0x8080_80f0 && matches!(top, 1..=16)).then_some(4)
-}
-
-#[cold]
-#[inline(never)]
-fn last_bytes(text: &[u8], at: usize) -> u32 {
-    (0..4).rev().fold(0, |word, i| word << 8 | u32::from(byte(text, at + i)))
 }
 
 /// The code unit of the `\uXXXX` at `at`, of which the first two bytes are known to be there.
@@ -338,6 +329,32 @@ mod tests {
             prop_assert_eq!(coded, expected.as_bytes());
             // Of what is not, nothing is asked but that it ends.
             push_utf8(&mut pushed, &text);
+        }
+    }
+
+    #[test]
+    fn a_pair_is_two_characters_of_three_bytes_whatever_is_beside_and_behind_them() {
+        let is_one = |three: &[u8]| {
+            core::str::from_utf8(three).is_ok_and(|text| text.chars().map(char::len_utf8).eq([3]))
+        };
+        let neighbours = ["中", "\u{800}", "\u{d7ff}", "\u{e000}", "\u{ffff}"].map(str::as_bytes);
+        let others =
+            [b"\xed\xa0\x80", b"\xe0\x9f\xbf", b"abc", b"\xe4\xb8\"", b"\0\0\0"].map(|bytes| &bytes[..]);
+        for beside in neighbours.into_iter().chain(others) {
+            for lead in 0x80..=0xff {
+                for second in 0..=0xff {
+                    for third in [b'"', 0x7f, 0x80, 0xbf, 0xc0] {
+                        let three = [lead, second, third];
+                        let expected = is_one(&three) && is_one(beside);
+                        for [first, second] in [[&three, beside], [beside, &three]] {
+                            for behind in [[0, 0], [0xff, 0xff]] {
+                                let bytes = [first, second, &behind].concat();
+                                assert_eq!(is_wide_pair(word_at(&bytes, 0)), expected, "{bytes:x?}");
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 

@@ -1,8 +1,11 @@
 //! UTF-16 out of UTF-8: engines of JavaScript decode it two to three times as fast, and keep such strings in it. Here because
 //! this crate is compiled for speed, for the browser too. Must not know what the text is.
 
+/// May be written behind the text, since it is written in whole words.
+pub const UTF16_SLACK_BYTES: usize = 8;
+
 /// Writes `text`, which is valid UTF-8 (what is not becomes something else), to the beginning of `target`, which has two
-/// bytes of room for every byte of it, and eight more, which may be written. How many units that were.
+/// bytes of room for every byte of it, and [`UTF16_SLACK_BYTES`] more. How many units that were.
 #[must_use]
 pub fn encode_utf16(text: &[u8], target: &mut [u8]) -> usize {
     let mut end = 0;
@@ -17,7 +20,7 @@ pub fn encode_utf16(text: &[u8], target: &mut [u8]) -> usize {
                 ((spread | spread << 8) & 0x00ff_00ff_00ff_00ff, 4, behind)
             }
             (Some(word), [_, _, _, _, _, _, behind @ ..]) if is_pair_of_three(word) => {
-                let units = (word & 0xf_00000f) << 12 | word >> 2 & 0xfc0_000fc0 | word >> 16 & 0x3f_00003f;
+                let units = (word & 0x0f00_000f) << 12 | word >> 2 & 0xf_c000_0fc0 | word >> 16 & 0x3f00_003f;
                 (units & 0xffff | units >> 8 & 0xffff_0000, 2, behind)
             }
             (_, [a @ ..0x80, behind @ ..]) => (u64::from(*a), 1, behind),
@@ -31,7 +34,7 @@ pub fn encode_utf16(text: &[u8], target: &mut [u8]) -> usize {
             }
             _ => return end / 2,
         };
-        // Whatever is behind the units that count, the next ones overwrite.
+        // Whatever is behind the units that count, the next ones overwrite, or nobody reads.
         let Some(slot) = target.get_mut(end..).and_then(<[u8]>::first_chunk_mut::<8>) else { return end / 2 };
         *slot = units.to_le_bytes();
         end += 2 * count;
@@ -53,7 +56,7 @@ mod tests {
     proptest! {
         #[test]
         fn units_are_those_of_the_standard_library(text in "(\\PC|[\u{80}-\u{7ff}]|[\u{800}-\u{d7ff}]{1,5}|[ -~]{1,9}|[\u{e000}-\u{10ffff}]){0,20}") {
-            let mut target = vec![0; 2 * text.len() + 8];
+            let mut target = vec![0; 2 * text.len() + UTF16_SLACK_BYTES];
             let units = encode_utf16(text.as_bytes(), &mut target);
             let expected: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
             prop_assert_eq!(&target[..2 * units], expected);

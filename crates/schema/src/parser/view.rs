@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::object::Place;
 use super::string;
 use crate::catalogue::{DATA, ENVELOPE_FIELDS, EventIndex, ID, META, TYPE};
 use crate::channel::Channel;
@@ -29,6 +28,16 @@ impl Span {
 
 /// As many fields as are kept apart.
 pub(super) const SPANS: usize = ENVELOPE_FIELDS + FIELDS_MAX;
+
+/// Whose fields those of an object are. The order is that of [`Scratch::marks`]; nothing is kept of nested ones, which are
+/// behind its end.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    Envelope,
+    Payload,
+    /// Deeper: checked, but its fields are not kept apart.
+    Nested,
+}
 
 /// What is known of an object's fields: one bit each.
 #[derive(Debug, Clone, Copy, Default)]
