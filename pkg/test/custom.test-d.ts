@@ -2,6 +2,10 @@
 import { type } from 'arktype';
 import type { CustomRecord, SessionRecord } from 'durable-sessions';
 import { DurableStreamsClient, defineEvents } from 'durable-sessions';
+import { DurableSessionsProvider, useSession, useSessionEvents, useSessionListener } from 'durable-sessions/react';
+import type { SessionSnapshot, TimelineItem } from 'durable-sessions/store';
+import { createSessionStore } from 'durable-sessions/store';
+import { createElement } from 'react';
 import * as v from 'valibot';
 import { expectTypeOf, it } from 'vitest';
 import * as z from 'zod';
@@ -40,6 +44,26 @@ it('infers the data of each record', () => {
     },
   });
   client.subscribeToAgent('a', { on: { 'x-my:valibot': ({ data }) => expectTypeOf(data.count).toEqualTypeOf<number>() } });
+});
+
+it('goes through the store and the React bindings', () => {
+  const client = new DurableStreamsClient({ url: 'x', events });
+  const store = createSessionStore(client, 's');
+  for (const item of store.getSnapshot().items) {
+    if (item.kind === 'event' && item.record.channel === 'custom' && item.record.type === 'x-my:valibot') {
+      expectTypeOf(item.record.data).toEqualTypeOf<{ count: number }>();
+    }
+  }
+  store.listen({ onEvent: (record) => record.channel === 'custom' && record.type === 'x-my:valibot' && expectTypeOf(record.data.count).toEqualTypeOf<number>() });
+  createElement(DurableSessionsProvider, { client });
+  const component = () => {
+    const items = useSession('s', (snapshot: SessionSnapshot<typeof events.schemas>) => snapshot.items);
+    expectTypeOf(items).toEqualTypeOf<readonly TimelineItem<typeof events.schemas>[]>();
+    useSessionEvents('s', 'custom', (record) => expectTypeOf(record).toEqualTypeOf<CustomRecord>());
+    useSessionEvents('s', (record: SessionRecord | CustomRecord<'x-my:valibot', { count: number }>) => void record);
+    useSessionListener<typeof events.schemas>('s', { onEvent: ({ id }) => expectTypeOf(id).toExtend<string>() });
+  };
+  expectTypeOf(component).returns.toEqualTypeOf<void>();
 });
 
 it('changes nothing for a client that registers none', () => {

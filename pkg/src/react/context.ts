@@ -3,7 +3,7 @@
 import type { ReactNode } from 'react';
 import { createContext, createElement, useContext, useMemo } from 'react';
 
-import type { ReactClient, SessionLink, StoreOptions } from './registry.js';
+import type { AnyReactClient, ReactClient, SessionLink, StoreOptions } from './registry.js';
 import { Registry } from './registry.js';
 
 const Context = createContext<Registry | null>(null);
@@ -12,7 +12,7 @@ const Context = createContext<Registry | null>(null);
 const registries = new WeakMap<ReactClient, Registry>();
 
 export interface DurableSessionsProviderProps {
-  readonly client: ReactClient;
+  readonly client: AnyReactClient;
   /** For the stores of this client; those of the first provider count. */
   readonly storeOptions?: StoreOptions;
   readonly children?: ReactNode;
@@ -20,8 +20,10 @@ export interface DurableSessionsProviderProps {
 
 /** Gives the hooks below it their client. It requests nothing by itself. */
 export function DurableSessionsProvider({ client, storeOptions, children }: DurableSessionsProviderProps): ReactNode {
-  let registry = registries.get(client);
-  if (registry === undefined) registries.set(client, (registry = new Registry(client, storeOptions ?? {})));
+  // A context has one type: hooks are told of the client's own event types by what they are given.
+  const plain = client as unknown as ReactClient;
+  let registry = registries.get(plain);
+  if (registry === undefined) registries.set(plain, (registry = new Registry(plain, storeOptions ?? {})));
   return createElement(Context.Provider, { value: registry }, children);
 }
 

@@ -2,15 +2,20 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 
+import type { CustomRecord, NoEvents } from '../custom-types.js';
 import type { ChannelRecord, CursorPosition } from '../generated/types.js';
 import { presenceOf } from '../presence.js';
 import type { PresenceIdentity, SessionHandle } from '../session-types.js';
+import type { SessionRecord } from '../types.js';
 import type { ConnectionView, SessionListener, SessionSnapshot, SessionStore, UserView } from '../store/index.js';
 import { useLink } from './context.js';
 
-/** The session's snapshot, or what `select` makes of it: the component renders again when that is no longer the same. */
+/**
+ * The session's snapshot, or what `select` makes of it: the component renders again when that is no longer the same. With event
+ * types of the client's own: `useSession(id, (snapshot: SessionSnapshot<typeof events.schemas>) => …)`.
+ */
 export function useSession(sessionId: string): SessionSnapshot;
-export function useSession<T>(sessionId: string, select: (snapshot: SessionSnapshot) => T, isEqual?: (a: T, b: T) => boolean): T;
+export function useSession<T, E = NoEvents>(sessionId: string, select: (snapshot: SessionSnapshot<E>) => T, isEqual?: (a: T, b: T) => boolean): T;
 export function useSession<T>(sessionId: string, select?: (snapshot: SessionSnapshot) => T, isEqual: (a: T, b: T) => boolean = Object.is): T {
   const link = useLink(sessionId);
   // Of the last render: a snapshot gives the same selection as long as neither it nor the selector is another.
@@ -71,7 +76,7 @@ export function useSessionActions(sessionId: string): SessionActions {
 }
 
 /** Calls the members of `listener` for everything that happens from now on. It may be another object at each render. */
-export function useSessionListener(sessionId: string, listener: SessionListener): void {
+export function useSessionListener<E = NoEvents>(sessionId: string, listener: SessionListener<E>): void {
   const link = useLink(sessionId);
   const latest = useRef(listener);
   useEffect(() => {
@@ -80,7 +85,7 @@ export function useSessionListener(sessionId: string, listener: SessionListener)
   useEffect(
     () =>
       link.store().listen({
-        onEvent: (record) => latest.current.onEvent?.(record),
+        onEvent: (record) => latest.current.onEvent?.(record as SessionRecord),
         onError: (error) => latest.current.onError?.(error),
         onConnectionStateChange: (state, info) => latest.current.onConnectionStateChange?.(state, info),
         onConnectionLost: (info) => latest.current.onConnectionLost?.(info),
@@ -94,14 +99,15 @@ export function useSessionListener(sessionId: string, listener: SessionListener)
 
 type Channel = ChannelRecord['channel'];
 
-/** Calls `onEvent` with every event, or every one of a channel, from now on. It may be another function at each render. */
-export function useSessionEvents(sessionId: string, onEvent: (record: ChannelRecord) => void): void;
+/** Calls `onEvent` with every event, or every one of a channel ('custom': event types of the client's own), from now on. It may be another function at each render. */
+export function useSessionEvents<R extends CustomRecord = never>(sessionId: string, onEvent: (record: ChannelRecord | R) => void): void;
 export function useSessionEvents<C extends Channel>(sessionId: string, channel: C, onEvent: (record: Extract<ChannelRecord, { channel: C }>) => void): void;
-export function useSessionEvents(sessionId: string, first: Channel | ((record: ChannelRecord) => void), second?: (record: never) => void): void {
+export function useSessionEvents(sessionId: string, channel: 'custom', onEvent: (record: CustomRecord) => void): void;
+export function useSessionEvents(sessionId: string, first: Channel | 'custom' | ((record: ChannelRecord) => void), second?: (record: never) => void): void {
   const onEvent = (typeof first === 'string' ? second : first) as (record: ChannelRecord) => void;
   useSessionListener(sessionId, {
     onEvent: (record) => {
-      if (typeof first !== 'string' || record.channel === first) onEvent(record);
+      if (typeof first !== 'string' || (record.channel as string) === first) onEvent(record);
     },
   });
 }

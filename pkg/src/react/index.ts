@@ -3,4 +3,4 @@ export { DurableSessionsProvider } from './context.js';
 export type { DurableSessionsProviderProps } from './context.js';
 export { useConnection, usePresence, useSession, useSessionActions, useSessionEvents, useSessionListener } from './hooks.js';
 export type { Connection, Presence, SessionActions } from './hooks.js';
-export type { ReactClient, StoreOptions } from './registry.js';
+export type { AnyReactClient, ReactClient, StoreOptions } from './registry.js';

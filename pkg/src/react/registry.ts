@@ -4,10 +4,17 @@ import { presenceOf } from '../presence.js';
 import type { SessionHandle, PresenceIdentity } from '../session-types.js';
 import type { SessionClient, SessionSnapshot, SessionStore, SessionStoreOptions } from '../store/index.js';
 import { createSessionStore, emptySnapshot } from '../store/index.js';
+import type { SubscribeOptions, Subscription } from '../types.js';
 
 /** The part of the client that the bindings need; `DurableStreamsClient` fits. */
 export interface ReactClient extends SessionClient {
   session(sessionId: string): SessionHandle;
+}
+
+/** The same with any event types of its own: what takes callbacks of whatever types takes those of none. */
+export interface AnyReactClient {
+  subscribeToSession(sessionId: string, callbacks: never, options?: SubscribeOptions): Subscription;
+  session(sessionId: string): Omit<SessionHandle, 'subscribe'>;
 }
 
 export type StoreOptions = Omit<SessionStoreOptions, 'onIdle' | 'from' | 'outbox'>;

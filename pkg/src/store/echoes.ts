@@ -1,6 +1,7 @@
 // Events that were sent and that the stream has not brought back yet, as items. Must not know how they are sent.
 
 import type { SessionRecord } from '../types.js';
+import { envelopeOf } from './entries.js';
 import { eventItem, terminalEntry } from './timeline.js';
 import type { EchoState, EventItem, TerminalEntry } from './types.js';
 
@@ -39,10 +40,11 @@ export class Echoes {
   }
 
   /** The stream has brought this event. True if it was shown ahead. */
-  arrived({ id, data }: SessionRecord): boolean {
+  arrived(record: SessionRecord): boolean {
+    const { id } = record;
     if (!this.#entries.some((entry) => entry.id === id)) return false;
     this.#arrived.add(id);
-    this.#compose(data.sessionId);
+    this.#compose(envelopeOf(record).sessionId);
     return true;
   }
 

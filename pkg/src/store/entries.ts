@@ -1,6 +1,7 @@
 // The window of the stream that is held: records in order of their offsets, adjacent chunks of one text as one entry.
 // Must not know what is made of them.
 
+import type { CustomRecord } from '../custom-types.js';
 import type { SessionRecord } from '../types.js';
 
 export interface Entry {
@@ -18,6 +19,15 @@ export interface Entry {
 const RUN_CHARS_MAX = 16 * 1024;
 const RECORD_BYTES = 200;
 const WEIGH_DEPTH_MAX = 64;
+
+/** A record of an application's own type has these beside its payload, which may be anything. */
+export function envelopeOf(record: SessionRecord): { readonly timestamp: number; readonly sessionId: string } {
+  return isCustom(record) ? (record as unknown as CustomRecord) : record.data;
+}
+
+export function isCustom({ channel }: SessionRecord): boolean {
+  return (channel as string) === 'custom';
+}
 
 /** The text that a record adds to a message, null if it adds none. */
 export function chunkText(record: SessionRecord): string | null {

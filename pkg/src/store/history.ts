@@ -1,12 +1,13 @@
 // Reading again what the stream has stored: pages before the window, and gaps in it. Must not know what is done with it.
 
 import { DurableStreamsError } from '../errors.js';
+import type { CustomRecord, NoEvents } from '../custom-types.js';
 import type { OutboxSource } from './echoes.js';
 import type { SessionCallbacks, SessionRecord, SubscribeFrom, SubscribeOptions, Subscription } from '../types.js';
 
-/** The part of the client that a store needs. */
-export interface SessionClient {
-  subscribeToSession(sessionId: string, callbacks: SessionCallbacks, options?: SubscribeOptions): Subscription;
+/** The part of the client that a store needs; `E` as the client has it. */
+export interface SessionClient<E = NoEvents> {
+  subscribeToSession(sessionId: string, callbacks: SessionCallbacks<E>, options?: SubscribeOptions): Subscription;
   session?(sessionId: string): { readonly outbox: OutboxSource };
 }
 
@@ -21,7 +22,7 @@ export interface HistoryRequest {
 
 /** Takes what was read, in the order of the stream. Events outside of what was asked for are ignored. */
 export interface HistorySink {
-  record(record: SessionRecord): void;
+  record(record: SessionRecord | CustomRecord): void;
   /** There is an event at this offset, but it does not pass validation. */
   rejected(offset: number): void;
   /** Events up to this offset no longer exist. */
@@ -40,7 +41,7 @@ export interface HistorySource {
  * Reads with a short subscription of the client's own: catch-up reads of the protocol, with the same validation, tokens
  * and retries as live events, ended as soon as the last event asked for has arrived.
  */
-export function subscriptionHistory(client: SessionClient, sessionId: string): HistorySource {
+export function subscriptionHistory<E = NoEvents>(client: SessionClient<E>, sessionId: string): HistorySource {
   return {
     read: ({ after, upTo, from, signal }, sink) =>
       new Promise((resolve, reject) => {

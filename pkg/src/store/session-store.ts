@@ -1,12 +1,14 @@
 // One session as a user interface sees it: a snapshot that changes at most once per frame, fed by one subscription of
 // the client. Composes the parts; must not know any framework.
 
+import type { CustomRecord, NoEvents } from '../custom-types.js';
 import type { DurableStreamsError } from '../errors.js';
 import { inWords } from '../errors.js';
 import type { ConnectionInfo, ConnectionState, SessionCallbacks, SessionRecord, StatusCallbacks, SubscribeFrom, Subscription } from '../types.js';
 import { Agents } from './agents.js';
 import type { OutboxSource } from './echoes.js';
 import { Echoes } from './echoes.js';
+import { envelopeOf, isCustom } from './entries.js';
 import type { HistorySource, SessionClient } from './history.js';
 import { Marks, subscriptionHistory } from './history.js';
 import { Presence } from './presence.js';
@@ -44,17 +46,17 @@ export interface SessionStoreOptions {
 }
 
 /** What `listen` hears. */
-export type SessionListener = Pick<SessionCallbacks, 'onEvent' | keyof StatusCallbacks>;
+export type SessionListener<E = NoEvents> = Pick<SessionCallbacks<E>, 'onEvent' | keyof StatusCallbacks>;
 
 /** Fits `useSyncExternalStore` and its like: `subscribe` and `getSnapshot` need no `this`. */
-export interface SessionStore {
+export interface SessionStore<E = NoEvents> {
   readonly sessionId: string;
   /** Calls `listener` after each new snapshot. The first listener opens the connection, the last to leave closes it. */
   readonly subscribe: (listener: () => void) => () => void;
   /** The latest snapshot; the same object until the next one. */
-  readonly getSnapshot: () => SessionSnapshot;
+  readonly getSnapshot: () => SessionSnapshot<E>;
   /** Hears everything that the subscription hears from now on, at once. Keeps the connection open like `subscribe`. */
-  listen(listener: SessionListener): () => void;
+  listen(listener: SessionListener<E>): () => void;
   /** Reads a page of events before the ones held. Resolves with how many events came; rejects when reading failed. */
   loadEarlier(): Promise<number>;
   /** Gives up what `loadEarlier` brought beyond the limits: for when the user is back at the end. */
@@ -72,8 +74,9 @@ export interface SessionStore {
 }
 
 /** A store for one session. Nothing is requested before the first listener comes. */
-export function createSessionStore(client: SessionClient, sessionId: string, options: SessionStoreOptions = {}): SessionStore {
-  return new Store(client, sessionId, options);
+export function createSessionStore<E = NoEvents>(client: SessionClient<E>, sessionId: string, options: SessionStoreOptions = {}): SessionStore<E> {
+  // Inside, records of the application's own types pass for others: what is theirs alone is read by `envelopeOf`.
+  return new Store(client as unknown as SessionClient, sessionId, options) as SessionStore<unknown> as SessionStore<E>;
 }
 
 class Store implements SessionStore {
@@ -287,7 +290,7 @@ class Store implements SessionStore {
     this.#lastOffset = offset;
     this.#place = this.#subscription?.getPlace() ?? this.#place;
     this.#marks.note(this.#place);
-    this.#timestamp = record.data.timestamp;
+    this.#timestamp = envelopeOf(record).timestamp;
     this.#eventCount += 1;
     this.#apply(record);
     const echoed = this.#echoes.arrived(record);
@@ -298,7 +301,7 @@ class Store implements SessionStore {
 
   #apply(record: SessionRecord): void {
     if (record.channel === 'presence') this.#presence.apply(record);
-    else this.#agents.apply(record);
+    else if (!isCustom(record)) this.#agents.apply(record);
   }
 
   /** Everything up to `offset` should have been seen by now: what was not is missing. */
@@ -443,8 +446,8 @@ class Page {
   readonly covered: number[] = [];
   goneUpTo = 0;
 
-  record(record: SessionRecord): void {
-    this.records.push(record);
+  record(record: SessionRecord | CustomRecord): void {
+    this.records.push(record as SessionRecord);
     this.covered.push(record.offset);
   }
 

@@ -3,6 +3,7 @@
 
 import type { SessionRecord } from '../types.js';
 import type { Entry } from './entries.js';
+import { envelopeOf } from './entries.js';
 import type { EventItem, GapItem, MessageItem, TerminalEntry, TimelineItem, ToolCallItem } from './types.js';
 
 export class Timeline {
@@ -141,7 +142,7 @@ export class Timeline {
 type Of<T extends SessionRecord['type']> = Extract<SessionRecord, { type: T; channel: Exclude<SessionRecord['channel'], 'unknown'> }>;
 
 export function eventItem(record: SessionRecord, key = `e:${record.id}`): EventItem {
-  return { kind: 'event', key, offset: record.offset, timestamp: record.data.timestamp, record, echo: null };
+  return { kind: 'event', key, offset: record.offset, timestamp: envelopeOf(record).timestamp, record, echo: null };
 }
 
 export function terminalEntry(record: SessionRecord, key = `e:${record.id}`): TerminalEntry {

@@ -1,6 +1,7 @@
 // The public vocabulary of the session store: the snapshot and what stands in it. Must not know how any of it is made.
 // Everything is immutable: what changes is replaced, what does not keeps its identity.
 
+import type { CustomRecords, NoEvents } from '../custom-types.js';
 import type { ConnectionInfo, ConnectionLostInfo, ConnectionState, SessionRecord } from '../types.js';
 import type { DurableStreamsError } from '../errors.js';
 import type { MessageRole, ToolStatus } from '../generated/types.js';
@@ -49,9 +50,9 @@ export interface ToolCallItem extends ItemBase {
 }
 
 /** Any other event worth a line: workflow, lifecycle of agents, presence, types of an application's own. */
-export interface EventItem extends ItemBase {
+export interface EventItem<E = NoEvents> extends ItemBase {
   readonly kind: 'event';
-  readonly record: SessionRecord;
+  readonly record: SessionRecord | CustomRecords<E>;
   /** Set while the event has been sent and has not come back on the stream. */
   readonly echo: EchoState | null;
 }
@@ -75,7 +76,7 @@ export interface GapItem extends ItemBase {
 
 export type GapState = 'waiting' | 'reading' | 'open' | 'gone';
 
-export type TimelineItem = MessageItem | ToolCallItem | EventItem | GapItem;
+export type TimelineItem<E = NoEvents> = MessageItem | ToolCallItem | EventItem<E> | GapItem;
 
 /** One piece of terminal text, control sequences included. */
 export interface TerminalEntry extends ItemBase {
@@ -148,10 +149,11 @@ export interface RejectedView {
 /** Whether older events than the ones held can be had. */
 export type EarlierState = 'none' | 'available' | 'loading' | 'failed' | 'full';
 
-export interface SessionSnapshot {
+/** `E`: the schemas of the client's own event types, `typeof events.schemas`. */
+export interface SessionSnapshot<E = NoEvents> {
   readonly sessionId: string;
   /** Everything but terminal text, in the order of the stream; echoes last. */
-  readonly items: readonly TimelineItem[];
+  readonly items: readonly TimelineItem<E>[];
   /** The messages among `items`. */
   readonly messages: readonly MessageItem[];
   /** The tool calls among `items`. */
