@@ -33,7 +33,8 @@ export async function minifyDist(pkg) {
       module: true,
       ecma: 2020,
       nameCache,
-      compress: { passes: 2, unsafe_arrows: true, pure_getters: true },
+      // Directives are kept: frameworks read that of the React entry.
+      compress: { directives: false, passes: 2, unsafe_arrows: true, pure_getters: true },
       mangle: { keep_classnames: true, keep_fnames: true, properties: { regex: new RegExp(`^(${INTERNAL.join('|')})$`) } },
       format: { beautify: true, indent_level: 1 },
       sourceMap: { content: readFileSync(`${path}.map`, 'utf8'), filename: basename(file), url: `${basename(file)}.map`, includeSources: true },

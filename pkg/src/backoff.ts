@@ -14,7 +14,7 @@ export function retryAfterMs(headers: Headers): number {
   return Math.min(Number(headers.get('retry-after')) * 1000 || 0, RETRY_AFTER_MS_MAX);
 }
 
-/** The wait after `attempt` failed ones, at least `leastMs`; the network's return and `signal` end it. */
+/** The wait after `attempt` failed ones, at least `leastMs`; `signal` ends it, and the network's return if the server asked for no wait. */
 export function pause(clock: Clock, { initialDelay, backoffMultiplier, maxDelay, jitter }: ReconnectConfig, attempt: number, leastMs: number, signal?: AbortSignal): Promise<void> {
   const target = globalThis as Partial<Pick<typeof globalThis, 'addEventListener' | 'removeEventListener'>>;
   const delayMs = Math.min(initialDelay * backoffMultiplier ** (attempt - 1), maxDelay) * (jitter ? Math.random() : 1);
@@ -26,7 +26,9 @@ export function pause(clock: Clock, { initialDelay, backoffMultiplier, maxDelay,
       resolve();
     };
     const timer = clock.setTimeout(end, Math.max(delayMs, leastMs));
-    target.addEventListener?.('online', end);
+    if (leastMs === 0) {
+      target.addEventListener?.('online', end);
+    }
     signal?.addEventListener('abort', end);
   });
 }

@@ -12,6 +12,7 @@ export type DurableStreamsErrorCode =
   | 'UNAUTHORIZED'
   | 'FORBIDDEN'
   | 'SESSION_NOT_FOUND'
+  | 'STREAM_NOT_FOUND'
   | 'BAD_REQUEST'
   | 'HISTORY_TRIMMED'
   | 'GONE'

@@ -48,6 +48,7 @@ function createPresence({ settings, url, connectionId, cursorMs }: PresenceSeat)
     update = undefined;
     joined = null;
     target.removeEventListener?.('pagehide', goodbye);
+    target.removeEventListener?.('pageshow', beat);
   };
   const say = async (action: string): Promise<unknown> => {
     const me = joined;
@@ -66,7 +67,7 @@ function createPresence({ settings, url, connectionId, cursorMs }: PresenceSeat)
   };
   // The next one tries again.
   const beat = () => void say('heartbeat').catch(ignore);
-  // Not the end of it: a page that comes back from the browser's cache goes on, and its heartbeat joins again.
+  // Not the end of it: a page that comes back from the browser's cache joins again, by a heartbeat.
   const goodbye = () => void say('leave').catch(ignore);
   const move = () => {
     if (isUnderWay) {
@@ -86,6 +87,7 @@ function createPresence({ settings, url, connectionId, cursorMs }: PresenceSeat)
     join: (identity) => {
       joined = { ...identity, connectionId };
       target.addEventListener?.('pagehide', goodbye);
+      target.addEventListener?.('pageshow', beat);
       return say('join') as Promise<PresenceLease>;
     },
     cursor: (cursor, activeFile) => {

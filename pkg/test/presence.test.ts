@@ -123,10 +123,12 @@ describe('presence', () => {
       target.dispatchEvent(new Event('pagehide'));
       await server.settle();
       expect(types(server)).toEqual(['presence:joined', 'presence:left']);
-      await server.advance(20_000);
+      target.dispatchEvent(new Event('pageshow'));
+      await server.settle();
       expect(types(server).at(-1)).toBe('presence:joined');
       await presence.leave();
       target.dispatchEvent(new Event('pagehide'));
+      target.dispatchEvent(new Event('pageshow'));
       await server.settle();
       expect(actions(server)).toEqual(['join', 'leave', 'heartbeat', 'leave']);
     } finally {

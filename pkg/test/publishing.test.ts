@@ -15,15 +15,32 @@ const pkg = new URL('..', import.meta.url).pathname;
 const manifest = JSON.parse(readFileSync(join(pkg, 'package.json'), 'utf8')) as { exports: Record<string, unknown> };
 let dir = '';
 let tarball = new Uint8Array();
+let files: readonly string[] = [];
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'durable-sessions-publish-'));
-  const { filename } = await pack(dir);
+  const packed = await pack(dir);
+  const { filename } = packed;
+  ({ files } = packed);
   tarball = new Uint8Array(readFileSync(join(dir, filename)));
 }, 2 * MINUTES);
 
 afterAll(() => {
   rmSync(dir, { recursive: true, force: true });
+});
+
+describe('the tarball', () => {
+  it('carries the licences of the repository', () => {
+    const names = ['LICENSE-APACHE', 'LICENSE-MIT'];
+    expect(files).toEqual(expect.arrayContaining(names));
+    for (const name of names) {
+      expect(readFileSync(join(pkg, name), 'utf8'), name).toBe(readFileSync(join(pkg, '..', name), 'utf8'));
+    }
+  });
+
+  it('says of the React entry that it is for the client', () => {
+    expect(readFileSync(join(pkg, 'dist/react/index.js'), 'utf8')).toMatch(/^(['"])use client\1;/);
+  });
 });
 
 describe('the exports map', () => {

@@ -122,6 +122,15 @@ describe('send', () => {
       target.dispatchEvent(new Event('online'));
       await sent;
       expect(server.clock.pending).toBe(0);
+      // A server that asks to wait is not asked before, whatever the network does.
+      server.failNext(429, { 'retry-after': '7' });
+      void session.send(text('y'));
+      await server.settle();
+      target.dispatchEvent(new Event('online'));
+      await server.advance(6_999);
+      expect(texts(server)).toEqual(['x']);
+      await server.advance(1);
+      expect(texts(server)).toEqual(['x', 'y']);
     } finally {
       Object.assign(globalThis, { addEventListener: undefined, removeEventListener: undefined });
     }

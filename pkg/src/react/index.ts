@@ -1,3 +1,4 @@
+'use client';
 // Entry `durable-sessions/react`: hooks for React 18 and later. Must not load wasm: the client is given.
 export { DurableSessionsProvider } from './context.js';
 export type { DurableSessionsProviderProps } from './context.js';
