@@ -266,6 +266,10 @@ async fn long_poll_waits_for_data_and_says_when_there_is_none() {
     server.send(request_with("POST", PATH, &[("stream-closed", "true")], "")).await;
     let end = server.get("/v1/stream/j?offset=now&live=long-poll").await;
     assert_eq!((end.status.as_u16(), end.header("stream-closed")), (204, Some("true")));
+    // Each says how many messages stand before its first one, data or none.
+    let now = server.get("/v1/stream/j?offset=now").await;
+    let counts = [&none, &some, &end, &now].map(|answer| answer.header("stream-message-count"));
+    assert_eq!(counts, [Some("0"), Some("0"), Some("1"), Some("1")]);
 }
 
 /// Reads from a raw connection until `marker` has come.

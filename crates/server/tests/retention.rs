@@ -102,6 +102,7 @@ async fn readers_of_trimmed_history_are_told_where_it_begins() {
         let read = server.send(request_with("GET", &path, &[("if-none-match", &tag)], "")).await;
         assert_eq!((read.status.as_u16(), read.text()), (200, "[5,6,7]"), "{path}");
         assert_eq!(read.header("stream-next-offset"), Some(offset(8).as_str()));
+        assert_eq!(read.header("stream-message-count"), Some("5"));
     }
     let mut sse = server.subscribe("/v1/stream/j?offset=-1&live=sse").await;
     assert_eq!(sse.headers["stream-message-count"], "5");
@@ -109,6 +110,7 @@ async fn readers_of_trimmed_history_are_told_where_it_begins() {
     assert_eq!(sse.control().await.message_count, Some(8));
     let poll = server.get(&format!("{PATH}?offset=-1&live=long-poll")).await;
     assert_eq!((poll.status.as_u16(), poll.text()), (200, "[5,6,7]"));
+    assert_eq!(poll.header("stream-message-count"), Some("5"));
 
     // A fork branches off what is left only.
     let from = ("stream-forked-from", PATH);

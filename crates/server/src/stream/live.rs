@@ -79,13 +79,7 @@ pub(crate) async fn sse(
     };
     let mut response = event_stream(app, body, cut);
     let headers = response.headers_mut();
-    if framing == Framing::Json {
-        // How many messages stand before the first one of this answer, so that clients number every one of them.
-        headers.insert(
-            HeaderName::from_static(header::STREAM_MESSAGE_COUNT),
-            HeaderValue::from(first.from.position()),
-        );
-    }
+    page::mark_count(headers, &first.content_type, first.from);
     if framing == Framing::Base64 {
         headers.insert(
             HeaderName::from_static(header::STREAM_SSE_DATA_ENCODING),

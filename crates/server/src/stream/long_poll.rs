@@ -53,6 +53,7 @@ fn answer(app: &App, found: &Page, query: &ReadQuery, headers: &HeaderMap) -> Re
         *response.status_mut() = StatusCode::NO_CONTENT;
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
         page::mark_position(response.headers_mut(), found.next, true, found.tail.closed);
+        page::mark_count(response.headers_mut(), &found.content_type, found.from);
         response
     } else {
         page::answer(found, headers, app.is_public())

@@ -8,7 +8,7 @@ use durable_sessions_storage::Page;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::answer::{NO_STORE, TRUE, ascii, content_type_value, offset_value};
+use crate::answer::{NO_STORE, TRUE, ascii, content_type_value, number_value, offset_value};
 
 const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=60, stale-while-revalidate=300");
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=60, stale-while-revalidate=300");
@@ -41,6 +41,7 @@ pub(crate) fn answer(page: &Page, request: &HeaderMap, public: bool) -> Response
         headers.insert(CONTENT_TYPE, content_type_value(&page.content_type));
     }
     mark_position(headers, page.next, is_up_to_date(page), is_final(page));
+    mark_count(headers, &page.content_type, page.from);
     response
 }
 
@@ -62,6 +63,14 @@ pub(crate) fn mark_position(headers: &mut HeaderMap, next: Offset, up_to_date: b
     }
     if closed {
         headers.insert(HeaderName::from_static(header::STREAM_CLOSED), TRUE);
+    }
+}
+
+/// How many messages stand before the first one of an answer of JSON, so that clients number every one of them: also where
+/// the first ones of the stream were trimmed.
+pub(crate) fn mark_count(headers: &mut HeaderMap, content_type: &ContentType, from: Offset) {
+    if content_type.is_json() {
+        headers.insert(HeaderName::from_static(header::STREAM_MESSAGE_COUNT), number_value(from.position()));
     }
 }
 

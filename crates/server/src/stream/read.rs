@@ -50,6 +50,7 @@ async fn catch_up(
     answer.insert(CACHE_CONTROL, NO_STORE);
     answer.insert(CONTENT_TYPE, content_type_value(&found.content_type));
     page::mark_position(answer, found.tail.next_offset, true, found.tail.closed);
+    page::mark_count(answer, &found.content_type, found.tail.next_offset);
     Ok(response)
 }
 
