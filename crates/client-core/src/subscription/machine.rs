@@ -131,6 +131,12 @@ impl Subscription {
     /// Something happened.
     pub fn handle(&mut self, now: Millis, input: Input) {
         match input {
+            // A pause shortens no wait that the server asked for.
+            Input::Subscribe if self.phase == Phase::Idle && now < self.not_before => {
+                self.phase = Phase::Waiting;
+                self.enter_connecting();
+                self.set_timer(TimerKind::Retry, self.not_before.since(now));
+            }
             Input::Subscribe if self.phase == Phase::Idle => self.start(now),
             Input::Response(head) if self.phase == Phase::Opening => self.respond(now, &head),
             Input::BodyEnded => self.body_ended(now),
@@ -231,19 +237,22 @@ impl Subscription {
         self.token_asked_again = false;
         self.trimmed = false;
         self.short_connections = 0;
-        self.not_before = Millis(0);
+        self.enter_connecting();
+        self.open(now, false);
+    }
+
+    fn enter_connecting(&mut self) {
         self.enter(if self.was_connected {
             ConnectionState::Reconnecting
         } else {
             ConnectionState::Connecting
         });
-        self.open(now, false);
     }
 
     fn open(&mut self, now: Millis, fresh_token: bool) {
         self.phase = Phase::Opening;
         (self.useful, self.progress) = (false, false);
-        (self.opened_at, self.heard_at) = (now, now);
+        (self.opened_at, self.heard_at, self.not_before) = (now, now, Millis(0));
         self.reader.begin_connection();
         self.stats.requests += 1;
         self.outputs.push_back(Output::Open(OpenRequest {
@@ -384,7 +393,9 @@ impl Subscription {
         }
         self.attempt += 1;
         let delay_ms = self.config.reconnect.delay_ms(self.attempt, retry_after_ms, &mut self.random);
-        self.not_before = retry_after_ms.map_or(Millis(0), |_| Millis(now.0.saturating_add(delay_ms)));
+        // What the server asked for, not the backoff beyond it: that ends when the network comes back.
+        let asked_ms = retry_after_ms.unwrap_or_default().min(delay_ms);
+        self.not_before = Millis(if asked_ms == 0 { 0 } else { now.0.saturating_add(asked_ms) });
         self.phase = Phase::Waiting;
         self.enter(ConnectionState::Reconnecting);
         self.set_timer(TimerKind::Retry, delay_ms);

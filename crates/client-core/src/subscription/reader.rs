@@ -92,13 +92,14 @@ impl Reader {
                     sink.bad_frame(&FrameProblem::TooLarge { frame_bytes_max }, position.delivered());
                 }
                 SseItem::Frame(frame) if frame.event == EVENT_DATA.as_bytes() => {
-                    if messages(parser, position, frame.data, false, stats, sink) {
-                        (found.useful, found.progress) = (true, true);
+                    if let Some(count) = messages(parser, position, frame.data, false, stats, sink) {
+                        found.useful = true;
+                        found.progress |= count > 0;
                     }
                 }
                 SseItem::Frame(frame) if frame.event == EVENT_EPHEMERAL.as_bytes() => {
                     // No progress: it would not come again.
-                    found.useful |= messages(parser, position, frame.data, true, stats, sink);
+                    found.useful |= messages(parser, position, frame.data, true, stats, sink).is_some();
                 }
                 SseItem::Frame(frame) if frame.event == EVENT_CONTROL.as_bytes() => {
                     match control.read(parser, frame.data) {
@@ -130,8 +131,8 @@ impl Reader {
     }
 }
 
-/// Delivers the messages of one frame; false if it is not JSON, in which case nothing of it was delivered. What is
-/// ephemeral leaves the position alone.
+/// Delivers the messages of one frame: how many those are, or `None` if it is not JSON, in which case nothing of it was
+/// delivered. What is ephemeral leaves the position alone.
 fn messages(
     parser: &mut Parser,
     position: &mut Position,
@@ -139,7 +140,7 @@ fn messages(
     ephemeral: bool,
     stats: &mut Stats,
     sink: &mut dyn EventSink,
-) -> bool {
+) -> Option<u32> {
     let mark = position.mark();
     let before = *stats;
     sink.checkpoint();
@@ -167,7 +168,10 @@ fn messages(
             }
         }
     });
-    let Err(rejection) = verdict else { return true };
+    let rejection = match verdict {
+        Ok(count) => return Some(count),
+        Err(rejection) => rejection,
+    };
     sink.rollback();
     position.restore(mark);
     if !ephemeral {
@@ -175,7 +179,7 @@ fn messages(
     }
     *stats = Stats { bad_frames: before.bad_frames + 1, ..before };
     sink.bad_frame(&FrameProblem::Syntax { rejection: &rejection, raw: text }, position.delivered());
-    false
+    None
 }
 
 fn apply(

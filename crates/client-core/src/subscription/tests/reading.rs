@@ -186,6 +186,40 @@ fn a_server_that_asks_for_a_pause_gets_it_even_when_the_network_comes_back() {
 }
 
 #[test]
+fn a_pause_does_not_shorten_the_wait_that_a_server_asked_for() {
+    let mut machine = Subscription::new(SubscriptionConfig::default(), 5);
+    machine.handle(NOW, Input::Subscribe);
+    machine.handle(NOW, Input::Response(ResponseHead { retry_after_ms: Some(90_000), ..status(503) }));
+    machine.handle(Millis(10_000), Input::Pause);
+    outputs(&mut machine);
+    machine.handle(Millis(20_000), Input::Subscribe);
+    let waits = Output::SetTimer { kind: TimerKind::Retry, after_ms: 70_000 };
+    assert_eq!(outputs(&mut machine), [Output::State(ConnectionState::Connecting), waits]);
+    assert_eq!(machine.attempt(), 1, "it was a failure, and still is");
+    machine.handle(Millis(90_000), Input::Timer(TimerKind::Retry));
+    assert!(outputs(&mut machine).iter().any(|output| matches!(output, Output::Open(_))));
+    // Somebody who asks for it by name is not held up.
+    machine.handle(Millis(90_000), Input::Response(ResponseHead { retry_after_ms: Some(90_000), ..status(503) }));
+    outputs(&mut machine);
+    machine.handle(Millis(90_001), Input::Reconnect);
+    assert!(outputs(&mut machine).iter().any(|output| matches!(output, Output::Open(_))));
+}
+
+#[test]
+fn the_network_ends_a_backoff_that_is_longer_than_what_the_server_asked_for() {
+    let reconnect = ReconnectConfig { initial_delay_ms: 30_000, jitter: false, ..ReconnectConfig::default() };
+    let config = SubscriptionConfig { reconnect, ..SubscriptionConfig::default() };
+    let mut machine = Subscription::new(config, 5);
+    machine.handle(NOW, Input::Subscribe);
+    machine.handle(NOW, Input::Response(ResponseHead { retry_after_ms: Some(1000), ..status(503) }));
+    outputs(&mut machine);
+    machine.handle(Millis(999), Input::Online);
+    assert_eq!(outputs(&mut machine), []);
+    machine.handle(Millis(1000), Input::Online);
+    assert!(outputs(&mut machine).iter().any(|output| matches!(output, Output::Open(_))));
+}
+
+#[test]
 fn trimmed_history_is_told_and_reading_goes_on_there() {
     let from = From::After { cursor: "0010".parse().unwrap(), count: Some(10) };
     let mut machine = Subscription::new(SubscriptionConfig { from, ..SubscriptionConfig::default() }, 1);
