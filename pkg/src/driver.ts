@@ -278,11 +278,14 @@ export class Driver {
       const reason = mayFallBack ? await objection(response) : '';
       if (polls) {
         const page = await asEventStream(response);
+        if (stale()) {
+          return;
+        }
         if (page !== null) {
           this.#mode = POLLS;
           this.#isAtTail = own.get('stream-up-to-date') === 'true';
           response = page;
-        } else if (this.#mode === POLL_TRIED) {
+        } else if (this.#mode === POLL_TRIED && status !== 401 && status !== 410) {
           this.#mode = SSE;
         }
       }

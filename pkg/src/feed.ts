@@ -107,6 +107,13 @@ export class Feed implements BatchSink, DriverEvents {
     }
   }
 
+  /** Whoever comes anew wants it tried anew: what was given up, but not what is paused. */
+  revive(): void {
+    if (this.state === 'lost' || (this.state === 'disconnected' && this.#driver && !this.#paused)) {
+      this.reconnect();
+    }
+  }
+
   /** Ends the connection; nothing is called afterwards. */
   dispose(): void {
     if (this.#disposed) {
@@ -125,13 +132,14 @@ export class Feed implements BatchSink, DriverEvents {
     const refused = kind < EVENT_KINDS ? null : this.#context.schemas.get(record.type)?.(record as CustomRecord);
     if (refused) {
       this.#refuse(refused, uncounted);
-      return;
+    } else {
+      this.#stats.events += uncounted ? 0 : 1;
+      const audience = this.#audience;
+      for (let i = 0; i < audience.length; i += 1) {
+        (audience[i] as Subscriber).record(record, kind, uncounted);
+      }
     }
-    this.#stats.events += uncounted ? 0 : 1;
-    const audience = this.#audience;
-    for (let i = 0; i < audience.length; i += 1) {
-      (audience[i] as Subscriber).record(record, kind, uncounted);
-    }
+    // The server has it, whatever becomes of it here.
     this.#settings.seen(record.id);
   }
 
@@ -159,7 +167,7 @@ export class Feed implements BatchSink, DriverEvents {
       const offset = error.offset as number;
       if (uncounted || offset > subscriber.after) {
         // What is delivered in spite of its error is still to come.
-        subscriber.after = error.severity === 'warning' ? subscriber.after : offset;
+        subscriber.after = error.severity === 'warning' ? subscriber.after : Math.max(subscriber.after, offset);
         subscriber.tell('onError', error);
       }
     }
@@ -299,7 +307,7 @@ export class Feed implements BatchSink, DriverEvents {
     const state = STATES[word] as ConnectionState;
     switch (kind) {
       case STATE:
-        if (state === this.state || (word === CONNECTING && this.#recovering)) {
+        if (state === this.state || (word === CONNECTING && this.#recovering && this.state === 'reconnecting')) {
           break;
         }
         this.state = state;

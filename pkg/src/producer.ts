@@ -109,11 +109,11 @@ export function createProducer<U extends Unit>(settings: ProducerSettings<U>): P
         // One of them is at fault: halved until it is alone.
         return batch.length >> 1;
       }
-      settled(queue.splice(0, batch.length), null, error, inDoubt);
-      if (!isContent) {
-        // What waits would meet the same refusal, or overtake.
-        settled(queue.splice(0), null, error, false);
-      }
+      const given = queue.splice(0, batch.length);
+      // What waits would meet the same refusal, or overtake. Taken out first: what is sent by those who hear of it is not meant.
+      const rest = isContent ? [] : queue.splice(0);
+      settled(given, null, error, inDoubt);
+      settled(rest, null, error, false);
       return most;
     }
   };

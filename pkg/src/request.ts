@@ -20,9 +20,16 @@ export interface Answer {
 /** Throws what `fetch` and the token provider throw, and after `silenceMs`; any status is an answer. */
 export async function request({ fetch, clock, silenceMs, headers }: RequestSettings, url: string, method: string, own: Record<string, string>, init: Partial<FetchInit> = {}): Promise<Answer> {
   for (let refresh = false; ; refresh = true) {
-    const fields = { ...(await headers()), ...own };
     const abort = new AbortController();
+    const { signal } = abort;
     let timer: unknown;
+    const exchange = async (): Promise<Answer> => {
+      const fields = { ...(await headers()), ...own };
+      // It took too long to find out who asks.
+      signal.throwIfAborted();
+      const response = await fetch(url, { method, headers: fields, signal, cache: 'no-store', ...init });
+      return { status: response.status, headers: response.headers, body: await response.text() };
+    };
     const answer = await new Promise<Answer>((resolve, reject) => {
       if (silenceMs > 0) {
         // Rejects by itself: an application's own fetch may not listen to its signal.
@@ -31,9 +38,7 @@ export async function request({ fetch, clock, silenceMs, headers }: RequestSetti
           abort.abort();
         }, silenceMs);
       }
-      fetch(url, { method, headers: fields, signal: abort.signal, cache: 'no-store', ...init })
-        .then(async (response) => ({ status: response.status, headers: response.headers, body: await response.text() }))
-        .then(resolve, reject);
+      exchange().then(resolve, reject);
     }).finally(() => {
       clock.clearTimeout(timer as never);
     });

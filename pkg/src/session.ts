@@ -196,6 +196,8 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
     onClose();
     await presenceSeat.presence?.leave().catch(ignore);
     await producer.flush();
+    // Nobody tells this outbox any more what the stream shows.
+    unfollowed();
   };
 
   return {
@@ -207,8 +209,12 @@ export function openSession(id: string, settings: ClientSettings, subscribe: Ses
         getSnapshot: () => (snapshot ??= Array.from(outbox.values(), ({ entry }) => entry)),
         retry: (id) => post(dead(id)),
         discard: (id) => {
+          const sending = outbox.get(id)?.sending;
           for (const event of dead(id)) {
-            drop(event.id);
+            // One of them may have been sent again.
+            if (outbox.get(event.id)?.sending === sending) {
+              drop(event.id);
+            }
           }
           changed();
         },

@@ -41,7 +41,8 @@ export function shareStream(settings: StreamSettings, onEmpty: () => void): Shar
   const joinWhenCaughtUp = (feed: Feed) => {
     catchingUp.add(feed);
     feed.onBatchEnd = () => {
-      if (primary?.state === 'connected' && feed.offset >= primary.offset) {
+      // Not to one that is behind itself: its subscribers would wait with it.
+      if (primary?.state === 'connected' && primary.stats.upToDate && feed.offset >= primary.offset) {
         const { subscribers, offset } = feed;
         catchingUp.delete(feed);
         feed.dispose();
@@ -69,10 +70,7 @@ export function shareStream(settings: StreamSettings, onEmpty: () => void): Shar
       }
       // A call of its own, so that subscribing returns before the first callback.
       queueMicrotask(() => {
-        // Whoever comes anew wants it tried anew.
-        if (primary?.state === 'lost') {
-          primary.reconnect();
-        }
+        primary?.revive();
         if (!joins && feed.subscribers.length > 0) {
           feed.start();
         } else if (subscriber.active && subscriber.state === 'disconnected') {
@@ -81,6 +79,7 @@ export function shareStream(settings: StreamSettings, onEmpty: () => void): Shar
       });
       const unsubscribe = () => remove(subscriber);
       return {
+        isActive: () => subscriber.active,
         unsubscribe,
         reconnect: () => subscriber.feed?.reconnect(),
         getState: () => subscriber.state,

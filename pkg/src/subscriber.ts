@@ -96,7 +96,7 @@ export function createSubscriber(callbacks: SessionCallbacks, logger: Logger, af
     record: (record, kind, uncounted) => {
       if (record.offset > self.after || uncounted) {
         // Before the callbacks: whatever becomes of the connection meanwhile, it is not delivered again.
-        self.after = record.offset;
+        self.after = Math.max(self.after, record.offset);
         deliver(callbackOf(kind, record), record);
         deliver(onEvent as RecordCallback, record);
       }

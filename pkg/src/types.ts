@@ -83,7 +83,7 @@ export interface SubscriptionStats {
   events: number;
   /** Events and frames that failed validation. */
   rejected: number;
-  /** Deliveries from wasm: one per network chunk. */
+  /** Deliveries from wasm: one per network chunk, or per 64 KiB of one. */
   batches: number;
   /** Connections opened, rotations included. */
   connections: number;
@@ -95,7 +95,7 @@ export interface SubscriptionStats {
   upToDate: boolean;
 }
 
-/** A bearer token, or what yields one; asked again after a 401. */
+/** A bearer token, or what yields one: called before every request, and once more after a 401. Cache in it, no longer than the token lives. */
 export type TokenSource = string | (() => string | Promise<string>);
 
 /** Where log lines go; `console` fits. */
@@ -129,7 +129,7 @@ export interface DurableStreamsOptions<E extends EventSchemas = NoEvents> {
   url?: string;
   reconnect?: Partial<ReconnectConfig>;
   token?: TokenSource;
-  /** Sent with every request. */
+  /** Sent with every request. From a page of another origin the server has to permit them: ours permits only those that it knows itself. */
   headers?: Record<string, string>;
   /** Used instead of the global `fetch`. */
   fetch?: FetchLike;
@@ -160,7 +160,7 @@ export interface DurableStreamsOptions<E extends EventSchemas = NoEvents> {
   events?: DefinedEvents<E>;
 }
 
-/** A place in a stream: the cursor and the offset of one record, or of `getLastCursor()` and `getLastOffset()`. */
+/** A place in a stream: what `getPlace()` gave. A record's own cursor and offset are one only where the server counts its messages, as ours does. */
 export interface SubscribeFrom {
   cursor: string;
   offset: number;
@@ -213,8 +213,10 @@ export interface AgentCallbacks<E = NoEvents> extends StatusCallbacks {
 export interface Subscription {
   /** Stops delivery at once; the last subscriber's unsubscribe aborts the request. */
   unsubscribe(): void;
-  /** Starts anew from the cursor with a fresh count of attempts; after 'lost' this is the only way on. */
+  /** Starts anew from the cursor with a fresh count of attempts; after 'lost' this, or another subscription to the same stream, is the way on. */
   reconnect(): void;
+  /** False once it has ended: by `unsubscribe()`, or by the client's `close()`. */
+  isActive(): boolean;
   getState(): ConnectionState;
   /** Count of events from the start of the stream. */
   getLastOffset(): number;

@@ -77,8 +77,8 @@ export class FakeServer {
   };
 
   /** Sends more on the newest connection. */
-  send(text: string): void {
-    this.#live.at(-1)?.enqueue(encoder.encode(text));
+  send(text: string, connection = -1): void {
+    this.#live.at(connection)?.enqueue(encoder.encode(text));
   }
 
   /** Ends the newest connection cleanly. */

@@ -1,8 +1,9 @@
 // Sending to the server of `durable-sessions/testing`: what arrives, once and in order, and what is said of the rest.
 import type { DeadLetter, DurableStreamsOptions, OutboxEntry, SessionHandle } from 'durable-sessions';
-import { DurableStreamsClient, init, presenceOf } from 'durable-sessions';
+import { DurableStreamsClient, defineEvents, init, presenceOf } from 'durable-sessions';
 import { TestServer } from 'durable-sessions/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
 
 import { Log } from './harness.js';
 
@@ -134,6 +135,56 @@ describe('send', () => {
     } finally {
       Object.assign(globalThis, { addEventListener: undefined, removeEventListener: undefined });
     }
+  });
+
+  it('waits for a token no longer than for an answer', async () => {
+    const { session, server, letters } = setup({ silenceMs: 5000, token: () => new Promise(() => undefined), reconnect: { ...RECONNECT, maxAttempts: 1 } });
+    const sent = codeOf(session.send(text('x')));
+    await server.advance(5000);
+    expect([await sent, letters.length, server.requests.length]).toEqual(['CONNECTION_LOST', 1, 0]);
+    await session.close();
+  });
+
+  it('sends what is sent by those who hear that something was given up', async () => {
+    const { session, server, letters } = setup({ reconnect: { ...RECONNECT, maxAttempts: 1 } });
+    session.onDeadLetter(({ event }) => void session.outbox.retry(event.id));
+    server.refuseNext();
+    await codeOf(session.send(text('x')));
+    await server.settle();
+    expect([texts(server), letters.length, session.outbox.getSnapshot()]).toEqual([['x'], 1, []]);
+  });
+
+  it('forgets what its own schema refuses when it comes back', async () => {
+    const { server, client, session } = setup({ events: defineEvents({ 'x-my:count': z.number() }) as never });
+    client.subscribeToSession('s', {});
+    await server.settle();
+    await session.send({ type: 'x-my:count', data: 'seven' });
+    await server.settle();
+    expect([server.events('s').length, session.outbox.getSnapshot()]).toEqual([1, []]);
+  });
+
+  it('does not discard what was sent again', async () => {
+    const { server, session } = setup();
+    server.failNext(403);
+    await codeOf(session.sendAll([{ ...text('x'), id: 'x' }, { ...text('y'), id: 'y' }]));
+    server.delayMs = 1000;
+    const again = session.send({ ...text('x'), id: 'x' });
+    session.outbox.discard('y');
+    expect(session.outbox.getSnapshot().map(({ id }) => id)).toEqual(['x']);
+    await server.advance(1000);
+    await again;
+    expect(texts(server)).toEqual(['x']);
+  });
+
+  it('leaves nothing in the outbox of a session that was closed', async () => {
+    const { server, client, session } = setup();
+    client.subscribeToSession('s', {});
+    await server.settle();
+    void session.send(text('x'));
+    const closed = session.close();
+    await server.settle();
+    await closed;
+    expect([texts(server), session.outbox.getSnapshot()]).toEqual([['x'], []]);
   });
 
   it('counts a server that does not answer as none', async () => {

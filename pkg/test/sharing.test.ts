@@ -33,9 +33,20 @@ describe('sharing', () => {
     client.close();
   });
 
+  it('tries again for whoever subscribes to what has ended without reconnecting', async () => {
+    const server = new FakeServer('refused', { body: data(chunk(1)) + control(1) });
+    const { client, recorder, subscription } = subscribe(server, { reconnect: { ...FAST, enabled: false } });
+    await until(() => recorder.errors.length === 1);
+    const second = new Recorder();
+    client.subscribeToSession('s1', second.callbacks);
+    await until(() => second.records.length === 1 && subscription.getState() === 'connected');
+    expect([recorder.ids(), server.requests.length]).toEqual([['e1'], 2]);
+    client.close();
+  });
+
   it('has one connection again when what was lost after events is subscribed to', async () => {
-    const history = data(chunk(1)) + control(1);
-    const server = new FakeServer({ body: history, end: 'close' }, { status: 404 }, { body: control(1) }, { body: history });
+    const history = data(chunk(1)) + control(1, { upToDate: true });
+    const server = new FakeServer({ body: history, end: 'close' }, { status: 404 }, { body: control(1, { upToDate: true }) }, { body: history });
     const { client, recorder, subscription } = subscribe(server);
     await until(() => recorder.lost.length === 1);
     const second = new Recorder();
@@ -47,7 +58,7 @@ describe('sharing', () => {
   });
 
   it('lets a late subscriber catch up on a connection of its own and join', async () => {
-    const history = data(chunk(1), chunk(2)) + control(2);
+    const history = data(chunk(1), chunk(2)) + control(2, { upToDate: true });
     const server = new FakeServer({ body: history }, { body: history });
     const { client, recorder, subscription } = subscribe(server);
     await until(() => recorder.records.length === 2);
@@ -61,6 +72,37 @@ describe('sharing', () => {
     expect(subscription.getState()).toBe('connected');
     other.unsubscribe();
     subscription.unsubscribe();
+  });
+
+  it('leaves a subscriber that is further on a connection of its own until the shared one has caught up', async () => {
+    const server = new FakeServer({ body: data(chunk(1)) + control(1) }, { body: data(chunk(8)) + control(8, { upToDate: true }) });
+    const { client, recorder } = subscribe(server);
+    await until(() => recorder.records.length === 1);
+    const ahead = new Recorder();
+    const other = client.subscribeToSession('s1', ahead.callbacks, { from: { cursor: 'c7', offset: 7 } });
+    await until(() => ahead.records.length === 1);
+    // The first one reads history still.
+    expect([server.aborted, other.getLastOffset()]).toEqual([0, 8]);
+    server.send(data(chunk(9)) + control(9, { upToDate: true }));
+    await until(() => ahead.records.length === 2);
+    expect(ahead.ids()).toEqual(['e8', 'e9']);
+    client.close();
+  });
+
+  it('does not go back behind what a subscriber has for something that is told in passing', async () => {
+    const history = data(...[1, 2, 3].map((n) => chunk(n))) + control(3, { upToDate: true });
+    const server = new FakeServer({ body: data(chunk(1)) + control(1, { upToDate: true }) }, { body: history });
+    const { client, recorder } = subscribe(server);
+    await until(() => recorder.records.length === 1);
+    const late = new Recorder();
+    client.subscribeToSession('s1', late.callbacks);
+    await until(() => server.aborted === 1, 'the second connection to be let go');
+    // The first connection is behind: it hears of a cursor, of a frame that is none, and then of what the late one has already.
+    server.send(`event: ephemeral\ndata: ${JSON.stringify({ id: 'p', type: 'presence:cursor', timestamp: 1, data: { userId: 'u' } })}\n\nevent: data\ndata: {\n\n${data(chunk(2), chunk(3), chunk(4))}${control(4, { upToDate: true })}`, 0);
+    await until(() => late.ids().includes('e4'));
+    expect(late.ids().filter((id) => id !== 'p')).toEqual(['e1', 'e2', 'e3', 'e4']);
+    expect(recorder.ids().filter((id) => id !== 'p')).toEqual(['e1', 'e2', 'e3', 'e4']);
+    client.close();
   });
 
   it('hands the connection on when the first subscriber leaves during catch-up', async () => {

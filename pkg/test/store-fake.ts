@@ -48,7 +48,7 @@ export class FakeClient {
       this.opened += 1;
       this.live.add(callbacks);
     }
-    return { unsubscribe, reconnect: () => undefined, getState: () => 'connected', getLastOffset: () => 0, getLastCursor: () => null, getPlace: () => this.#place, getStats: () => ({}) as never };
+    return { unsubscribe, isActive: () => active, reconnect: () => undefined, getState: () => 'connected', getLastOffset: () => 0, getLastCursor: () => null, getPlace: () => this.#place, getStats: () => ({}) as never };
   };
 
   #replay(callbacks: SessionCallbacks, from: number, isActive: () => boolean): void {

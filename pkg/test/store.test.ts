@@ -83,6 +83,15 @@ describe('who is there and what they do', () => {
     expect(snapshot.items.map((item) => item.kind === 'event' && item.record.type)).not.toContain('presence:cursor');
   });
 
+  it('is not brought back by a cursor that comes behind the word that its user left', () => {
+    const { client, frames, store, shown } = open();
+    shown(record(1, 'presence:joined', { userId: 'ada' }), record(2, 'presence:left', { userId: 'ada' }));
+    client.deliver(record(2, 'presence:cursor', { userId: 'ada', cursor: { x: 3, y: 4 } }));
+    frames.frame();
+    expect(store.getSnapshot().presence).toEqual([]);
+    expect(shown(record(3, 'presence:joined', { userId: 'ada' })).presence).toMatchObject([{ userId: 'ada' }]);
+  });
+
   it('moves a cursor that was never stored and has no offset of its own', () => {
     const { client, frames, store, shown } = open();
     shown(record(1, 'presence:joined', { userId: 'ada' }));

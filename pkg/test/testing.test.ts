@@ -71,6 +71,28 @@ describe('the test server', () => {
     expect(other.recorder.errors.map(({ code }) => code)).toEqual(['SESSION_NOT_FOUND']);
   });
 
+  it('numbers what is left of a trimmed session as the server does, and leaves no timer behind', async () => {
+    for (const transport of ['sse', 'long-poll'] as const) {
+      const server = new TestServer();
+      server.createSession('s');
+      for (const id of ['e1', 'e2', 'e3']) {
+        server.append('s', { type: 'chunk', data: { text: id }, id });
+      }
+      server.trim('s', 2);
+      const client = new DurableStreamsClient({ ...server.options, transport, logger: new Log() });
+      const recorder = new Recorder();
+      client.subscribeToSession('s', recorder.callbacks);
+      await server.settle();
+      server.append('s', { type: 'chunk', data: { text: 'e4' }, id: 'e4' });
+      await server.settle();
+      // What is gone is said, as the server's count says it.
+      expect([recorder.records.map(({ id, offset }) => `${id} ${offset}`), recorder.errors.map(({ code }) => code)], transport).toEqual([['e3 3', 'e4 4'], ['MESSAGES_MISSING']]);
+      client.close();
+      await server.settle();
+      expect(server.clock.pending, transport).toBe(0);
+    }
+  });
+
   it('is as slow as it is told to be, and as strict', async () => {
     const tokens = ['old', 'new'];
     const { server, recorder, subscription } = follow({ token: () => tokens.shift() ?? 'none' });

@@ -1,7 +1,7 @@
 // One store per session and client, however many components look at it, and one presence. Must not know React.
 
 import { presenceOf } from '../presence.js';
-import type { SessionHandle, PresenceIdentity } from '../session-types.js';
+import type { SessionHandle, SessionPresence, PresenceIdentity } from '../session-types.js';
 import type { SessionClient, SessionSnapshot, SessionStore, SessionStoreOptions } from '../store/index.js';
 import { createSessionStore, emptySnapshot } from '../store/index.js';
 import type { SubscribeOptions, Subscription } from '../types.js';
@@ -38,7 +38,7 @@ export class Registry {
   readonly #client: ReactClient;
   readonly #options: StoreOptions;
   readonly #stores = new Map<string, SessionStore>();
-  readonly #joined = new Map<string, { count: number; as: string; timer: ReturnType<typeof setTimeout> | undefined }>();
+  readonly #joined = new Map<string, { count: number; as: string; presence: SessionPresence | null; timer: ReturnType<typeof setTimeout> | undefined }>();
 
   constructor(client: ReactClient, options: StoreOptions) {
     this.#client = client;
@@ -68,19 +68,27 @@ export class Registry {
   }
 
   #join(sessionId: string, identity: PresenceIdentity, onError: (error: unknown) => void): () => void {
-    const seat = this.#joined.get(sessionId) ?? { count: 0, as: '', timer: undefined };
+    const seat = this.#joined.get(sessionId) ?? { count: 0, as: '', presence: null, timer: undefined };
     this.#joined.set(sessionId, seat);
     clearTimeout(seat.timer);
     const presence = presenceOf(this.#client.session(sessionId));
     const as = JSON.stringify(identity);
-    // There already, unless as somebody else.
-    if (seat.as !== as) {
+    // There already, unless as somebody else, or the client was closed meanwhile.
+    if (seat.as !== as || seat.presence !== presence) {
       // As somebody else, not as two; a new name is no leaving.
       const isOther = seat.as !== '' && (JSON.parse(seat.as) as PresenceIdentity).userId !== identity.userId;
       const left = isOther ? presence.leave().catch(onError) : Promise.resolve();
-      left.then(() => presence.join(identity)).catch(onError);
+      const isStill = () => this.#joined.get(sessionId) === seat && seat.as === as;
+      left
+        .then(() => (isStill() ? presence.join(identity) : undefined))
+        .catch((error: unknown) => {
+          // Whoever comes next tries again.
+          if (isStill()) seat.as = '';
+          onError(error);
+        });
     }
     seat.as = as;
+    seat.presence = presence;
     seat.count += 1;
     return () => {
       seat.count -= 1;

@@ -52,6 +52,7 @@ export function subscriptionHistory<E = NoEvents>(client: SessionClient<E>, sess
         let trimmed = from === null;
         const end = (settle: () => void) => {
           signal.removeEventListener('abort', abort);
+          clearTimeout(timer);
           subscription.unsubscribe();
           settle();
         };
@@ -66,6 +67,16 @@ export function subscriptionHistory<E = NoEvents>(client: SessionClient<E>, sess
           trimmed = false;
           if (offset >= upTo) end(resolve);
         };
+        // After a trim there may be nothing left to be read: no event says so, only that the tail is reached.
+        const atTail = () => {
+          timer = setTimeout(() => {
+            if (!trimmed || !subscription.isActive()) return;
+            if (!subscription.getStats().upToDate) return atTail();
+            sink.gone(upTo);
+            end(resolve);
+          }, TAIL_POLL_MS);
+        };
+        let timer: ReturnType<typeof setTimeout> | undefined;
         const subscription = client.subscribeToSession(
           sessionId,
           {
@@ -73,9 +84,24 @@ export function subscriptionHistory<E = NoEvents>(client: SessionClient<E>, sess
               if (record.offset > after && record.offset <= upTo) sink.record(record);
               seen(record.offset);
             },
-            onError: ({ code, offset }) => {
-              if (code === 'HISTORY_TRIMMED') trimmed = true;
-              if (code === 'MESSAGES_MISSING' && offset !== null) seen(offset);
+            onError: (error) => {
+              const { code, offset } = error;
+              // With reconnecting off this is the end of it.
+              if (code === 'DISCONNECTED') {
+                end(() => {
+                  reject(error);
+                });
+              }
+              if (code === 'HISTORY_TRIMMED') {
+                trimmed = true;
+                atTail();
+              }
+              if (code === 'MESSAGES_MISSING' && offset !== null) {
+                // The last of those that are missing, where nothing came before them.
+                if (trimmed) sink.gone(offset);
+                trimmed = false;
+                if (offset >= upTo) end(resolve);
+              }
               if (code !== 'INVALID_EVENT' || offset === null) return;
               if (offset > after && offset <= upTo) sink.rejected(offset);
               seen(offset);
@@ -96,6 +122,9 @@ export function subscriptionHistory<E = NoEvents>(client: SessionClient<E>, sess
       }),
   };
 }
+
+/** How often a read that found its beginning trimmed looks whether that was all there is. */
+const TAIL_POLL_MS = 250;
 
 const MARKS_MAX = 512;
 const SPACING_EVENTS = 100;

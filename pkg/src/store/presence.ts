@@ -33,8 +33,8 @@ export class Presence {
       if (this.#users.delete(userId)) this.#dirty = true;
       return;
     }
-    // About someone who has left since.
-    if (isOld && known === undefined) return;
+    // About someone who has left since. Cursors are told in passing, so one may come behind the word that its user left.
+    if (known === undefined && (isOld || (action === 'cursor' && this.#gone.has(userId)))) return;
     const a = known?.user;
     const user: UserView = isOld
       ? { ...a as UserView, displayName: a?.displayName ?? displayName ?? null, avatarUrl: a?.avatarUrl ?? avatarUrl ?? null, activeFile: a?.activeFile ?? activeFile ?? null }

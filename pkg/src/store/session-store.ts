@@ -211,6 +211,8 @@ class Store implements SessionStore {
   }
 
   #start(): void {
+    // The client may have been closed meanwhile, and says nothing of that.
+    if (this.#subscription?.isActive() === false) this.#letGo();
     if (this.#subscription !== null) return;
     this.#abort = new AbortController();
     this.#follow();
@@ -257,7 +259,8 @@ class Store implements SessionStore {
       this.#itemsHaveChanged();
     };
     this.#unfollow = outbox.subscribe(update);
-    if (outbox.getSnapshot().length > 0) update();
+    // Also when it is empty: what it held before may have been discarded.
+    update();
   }
 
   #stop(): void {
@@ -265,14 +268,18 @@ class Store implements SessionStore {
     this.#linger = null;
     this.#abort.abort(new Error('nobody listens any more'));
     if (this.#subscription === null) return;
-    this.#unfollow?.();
-    this.#unfollow = null;
-    this.#place = this.#subscription.getPlace() ?? this.#place;
-    this.#subscription.unsubscribe();
-    this.#subscription = null;
+    this.#letGo();
     this.#connection = { ...this.#connection, state: 'disconnected', nextAttemptAt: null };
     this.flush();
     this.#options.onIdle?.();
+  }
+
+  #letGo(): void {
+    this.#unfollow?.();
+    this.#unfollow = null;
+    this.#place = this.#subscription?.getPlace() ?? this.#place;
+    this.#subscription?.unsubscribe();
+    this.#subscription = null;
   }
 
   /** Whether it is new. */
@@ -353,7 +360,8 @@ class Store implements SessionStore {
 
   /** Reads one gap after the other, and none while a page is being read. */
   #readGaps(): void {
-    if (this.#isRepairing || this.#loading !== null || this.#subscription === null) return;
+    // What is lost is left alone until somebody has it tried anew.
+    if (this.#isRepairing || this.#loading !== null || this.#subscription === null || this.#connection.state === 'lost') return;
     const gap = this.#window.gaps.begin();
     if (gap === null) return;
     this.#isRepairing = true;

@@ -21,11 +21,12 @@ export function refused({ status, code, message, headers = {}, details }: Refusa
 }
 
 /** Headers of a read that ended at `next`. */
-export function readHeaders(stream: MemoryStream, next: number): Record<string, string> {
+export function readHeaders(stream: MemoryStream, from: number, next: number): Record<string, string> {
   const isAtTail = next === stream.tail;
   return {
     'stream-next-offset': offsetText(next),
     'cache-control': 'no-store',
+    ...(stream.isJson && { 'stream-message-count': `${from}` }),
     ...(isAtTail && { 'stream-up-to-date': 'true' }),
     ...(isAtTail && stream.closed && { 'stream-closed': 'true' }),
     ...(!(isAtTail && stream.closed) && { 'stream-cursor': CURSOR }),

@@ -78,28 +78,30 @@ export function sse(stream: MemoryStream, from: number, wantsEphemeral: boolean,
   }
   return {
     response: new Response(body, {
-      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', ...(!isText(stream.contentType) && { 'stream-sse-data-encoding': 'base64' }) },
+      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', ...(stream.isJson && { 'stream-message-count': `${from}` }), ...(!isText(stream.contentType) && { 'stream-sse-data-encoding': 'base64' }) },
     }),
     break: () => end(() => controller.error(new TypeError('network error'))),
   };
 }
 
 /** Waits for something after `from`, for the end, or for the time to be up. */
-export async function longPoll(stream: MemoryStream, from: number, settings: LiveSettings): Promise<Response> {
+export async function longPoll(stream: MemoryStream, from: number, signal: AbortSignal, settings: LiveSettings): Promise<Response> {
   const { clock } = settings;
   if (from >= stream.tail && !stream.closed) {
     await new Promise<void>((resolve) => {
-      const timer = clock.setTimeout(() => {
+      const end = () => {
         unwait();
-        resolve();
-      }, settings.longPollMs);
-      const unwait = stream.wait(() => {
         clock.clearTimeout(timer);
+        signal.removeEventListener('abort', end);
         resolve();
-      });
+      };
+      const timer = clock.setTimeout(end, settings.longPollMs);
+      const unwait = stream.wait(end);
+      signal.addEventListener('abort', end);
     });
+    signal.throwIfAborted();
   }
   const page = stream.read(from, settings.pageBytesMax);
-  const headers = readHeaders(stream, page.next);
+  const headers = readHeaders(stream, from, page.next);
   return page.next === from ? new Response(null, { status: 204, headers }) : new Response(pageBody(stream, page), { headers: { 'content-type': stream.contentType, ...headers } });
 }

@@ -142,10 +142,10 @@ export class Routes {
       return kept.body.response;
     }
     if (live === 'long-poll') {
-      return longPoll(stream, from, this.#settings);
+      return longPoll(stream, from, signal, this.#settings);
     }
     const page = stream.read(from, this.#settings.pageBytesMax);
-    return new Response(pageBody(stream, page), { headers: { 'content-type': stream.contentType, ...readHeaders(stream, page.next) } });
+    return new Response(pageBody(stream, page), { headers: { 'content-type': stream.contentType, ...readHeaders(stream, from, page.next) } });
   }
 
   #presenceOf(session: string, { method, body }: Received): Response {
