@@ -199,7 +199,10 @@ fn a_pause_does_not_shorten_the_wait_that_a_server_asked_for() {
     machine.handle(Millis(90_000), Input::Timer(TimerKind::Retry));
     assert!(outputs(&mut machine).iter().any(|output| matches!(output, Output::Open(_))));
     // Somebody who asks for it by name is not held up.
-    machine.handle(Millis(90_000), Input::Response(ResponseHead { retry_after_ms: Some(90_000), ..status(503) }));
+    machine.handle(
+        Millis(90_000),
+        Input::Response(ResponseHead { retry_after_ms: Some(90_000), ..status(503) }),
+    );
     outputs(&mut machine);
     machine.handle(Millis(90_001), Input::Reconnect);
     assert!(outputs(&mut machine).iter().any(|output| matches!(output, Output::Open(_))));
