@@ -35,8 +35,8 @@ function createPresence({ settings, url, connectionId, cursorMs }: PresenceSeat)
   let update: unknown;
   let isUnderWay = false;
 
-  const call = async (method: string, init?: Partial<FetchInit>): Promise<unknown> => {
-    const answer = await request(settings, url, method, { 'Content-Type': 'application/json' }, init);
+  const call = async (method: string, init?: Partial<FetchInit>, headers = settings.headers): Promise<unknown> => {
+    const answer = await request({ ...settings, headers }, url, method, { 'Content-Type': 'application/json' }, init);
     if (answer.status >= 300) {
       throw refusal(answer);
     }
@@ -56,7 +56,14 @@ function createPresence({ settings, url, connectionId, cursorMs }: PresenceSeat)
     heartbeat = clock.setTimeout(beat, HEARTBEAT_MS);
     try {
       // All of it each time: where the server has forgotten the user, this joins again.
-      return await call('POST', { body: JSON.stringify({ action, ...me }), keepalive: action === 'leave' });
+      return await call('POST', { body: JSON.stringify({ action, ...me }), keepalive: action === 'leave' }, async () => {
+        const fields = await settings.headers();
+        // What waits for a fresh token must not join again who has left meanwhile.
+        if (action !== 'leave' && me !== joined) {
+          throw new Error('left meanwhile');
+        }
+        return fields;
+      });
     } catch (error) {
       const { status } = error as { status?: number | null };
       if (me === joined && status && !isPassing(status)) {

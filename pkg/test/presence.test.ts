@@ -1,14 +1,15 @@
 // Presence against the server of `durable-sessions/testing`.
+import type { DurableStreamsOptions } from 'durable-sessions';
 import { DurableStreamsClient, presenceOf } from 'durable-sessions';
 import { TestServer } from 'durable-sessions/testing';
 import { describe, expect, it } from 'vitest';
 
 import { Log } from './harness.js';
 
-function setup() {
+function setup(options: DurableStreamsOptions = {}) {
   const server = new TestServer();
   server.createSession('s');
-  const client = new DurableStreamsClient({ ...server.options, logger: new Log() });
+  const client = new DurableStreamsClient({ ...server.options, logger: new Log(), ...options });
   return { server, presence: presenceOf(client.session('s')) };
 }
 
@@ -112,6 +113,28 @@ describe('presence', () => {
     const asked = server.requests.length;
     await server.advance(200_000);
     expect([server.requests.length, server.clock.pending]).toEqual([asked, 0]);
+  });
+
+  it('does not come again with a fresh token when the user has left meanwhile', async () => {
+    const tokens: ((token: string) => void)[] = [];
+    const { server, presence } = setup({ token: () => new Promise((resolve) => void tokens.push(resolve)) });
+    server.token = 'good';
+    const joined = presence.join({ userId: 'ada' }).then(
+      () => 'joined',
+      (error: Error) => error.message,
+    );
+    await server.settle();
+    tokens.shift()?.('old');
+    await server.settle();
+    // Refused, and asked for another one; the user leaves before it comes.
+    const left = presence.leave();
+    await server.settle();
+    tokens.pop()?.('good');
+    await server.settle();
+    await left;
+    tokens.forEach((give) => give('good'));
+    await server.settle();
+    expect([await joined, types(server).includes('presence:joined')]).toEqual(['left meanwhile', false]);
   });
 
   it('leaves when the page goes, and comes back with it', async () => {

@@ -1,10 +1,11 @@
 // The store with the client it is made for, on the server of `durable-sessions/testing`: beginnings, ends, and what is gone.
 import type { DurableStreamsOptions } from 'durable-sessions';
-import { DurableStreamsClient, init } from 'durable-sessions';
+import { DurableStreamsClient, defineEvents, init } from 'durable-sessions';
 import type { SessionStoreOptions } from 'durable-sessions/store';
 import { createSessionStore, subscriptionHistory } from 'durable-sessions/store';
 import { TestServer } from 'durable-sessions/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
 
 import { Log } from './harness.js';
 
@@ -52,6 +53,42 @@ describe('a store', () => {
     await server.settle();
     expect([texts(), store.getSnapshot().connection.state]).toEqual([['1', '2'], 'connected']);
     store.close();
+  });
+
+  it('tells all but those who have left meanwhile, also when one of them throws', async () => {
+    const { server, client, store, append } = open(0);
+    const told: string[] = [];
+    const leaves: (() => void)[] = [];
+    const failure = new Error('mine');
+    store.subscribe(() => {
+      told.push('first');
+      leaves.forEach((leave) => leave());
+      throw failure;
+    });
+    leaves.push(store.subscribe(() => told.push('second')));
+    store.subscribe(() => told.push('third'));
+    append(1);
+    await server.settle();
+    told.length = 0;
+    append(1);
+    await server.settle();
+    leaves.push(store.subscribe(() => told.push('fourth')));
+    expect(() => {
+      store.flush();
+    }).toThrow(failure);
+    expect(told).toEqual(['first', 'third']);
+    client.close();
+  });
+
+  it('shows no echo of what the stream brings as no item', async () => {
+    const { server, client, store } = open(0);
+    store.subscribe(() => undefined);
+    await server.settle();
+    void client.session('s').send({ type: 'state:update', data: { agentId: 'a', status: 'running' } });
+    store.flush();
+    expect([client.session('s').outbox.getSnapshot().length, store.getSnapshot().items]).toEqual([1, []]);
+    client.close();
+    await server.settle();
   });
 
   it('does not wait for history that is all gone', async () => {
@@ -121,5 +158,45 @@ describe('a store', () => {
     await server.settle();
     expect(texts().length).toBe(20);
     store.close();
+  });
+});
+
+describe('event types of the client’s own', () => {
+  it('are items with what their schema made, whatever that is', async () => {
+    const server = new TestServer();
+    server.createSession('s1');
+    const events = defineEvents({ 'x-my:count': z.number(), 'x-my:none': z.any().transform(() => null), 'agent:x-mine': z.object({ agentId: z.string() }) });
+    const client = new DurableStreamsClient({ ...server.options, events });
+    const store = createSessionStore(client, 's1');
+    const heard: string[] = [];
+    store.listen({ onEvent: ({ type }) => heard.push(type) });
+    server.append('s1', { type: 'x-my:count', data: 7, timestamp: 11 }, { type: 'x-my:none', data: {}, timestamp: 12 }, { type: 'agent:x-mine', data: { agentId: 'a' }, timestamp: 13 });
+    await server.settle();
+    store.flush();
+    const { items, agents, rejected } = store.getSnapshot();
+    expect(items).toMatchObject([
+      { kind: 'event', timestamp: 11, record: { channel: 'custom', type: 'x-my:count', data: 7 } },
+      { kind: 'event', timestamp: 12, record: { channel: 'custom', type: 'x-my:none', data: null } },
+      { kind: 'event', timestamp: 13, record: { channel: 'custom', type: 'agent:x-mine', data: { agentId: 'a' } } },
+    ]);
+    expect([agents, rejected.count, heard]).toEqual([[], 0, ['x-my:count', 'x-my:none', 'agent:x-mine']]);
+    client.close();
+  });
+
+  it('replace their echo', async () => {
+    const server = new TestServer();
+    server.createSession('s1');
+    const client = new DurableStreamsClient({ ...server.options, events: defineEvents({ 'x-my:count': z.number() }) });
+    const store = createSessionStore(client, 's1');
+    store.subscribe(() => undefined);
+    await server.settle();
+    const sent = client.session('s1').send({ type: 'x-my:count', data: 7 });
+    store.flush();
+    expect(store.getSnapshot().items).toMatchObject([{ echo: { state: 'pending' } }]);
+    await server.settle();
+    await sent;
+    store.flush();
+    expect(store.getSnapshot().items).toMatchObject([{ echo: null, record: { channel: 'custom', data: 7 } }]);
+    client.close();
   });
 });

@@ -1,12 +1,10 @@
 // The session store: what it makes of events, how often it tells, what it shares, what it lets go of.
-import { DurableStreamsClient, DurableStreamsError, defineEvents, init } from 'durable-sessions';
+import { DurableStreamsError } from 'durable-sessions';
 import type { SessionRecord } from 'durable-sessions';
 import type { SessionSnapshot, SessionStore, SessionStoreOptions, TimelineItem } from 'durable-sessions/store';
 import { createSessionStore } from 'durable-sessions/store';
-import { TestServer } from 'durable-sessions/testing';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import * as z from 'zod';
 
 import { chunk, FakeClient, ManualFrames, record, settle } from './store-fake.js';
 
@@ -120,48 +118,6 @@ describe('who is there and what they do', () => {
     expect(snapshot.workflow).toMatchObject([{ key: 'e:e1', record: { type: 'approval:requested' }, echo: null }]);
     expect(snapshot.terminal).toMatchObject([{ direction: 'output', source: 'agent', text: 'x\n' }]);
     expect(snapshot.items).toMatchObject([{ kind: 'event' }, { kind: 'event', record: { type: 'my:own', data: { level: 3 } } }]);
-  });
-});
-
-describe('event types of the client’s own', () => {
-  it('are items with what their schema made, whatever that is', async () => {
-    await init();
-    const server = new TestServer();
-    server.createSession('s1');
-    const events = defineEvents({ 'x-my:count': z.number(), 'x-my:none': z.any().transform(() => null), 'agent:x-mine': z.object({ agentId: z.string() }) });
-    const client = new DurableStreamsClient({ ...server.options, events });
-    const store = createSessionStore(client, 's1');
-    const heard: string[] = [];
-    store.listen({ onEvent: ({ type }) => heard.push(type) });
-    server.append('s1', { type: 'x-my:count', data: 7, timestamp: 11 }, { type: 'x-my:none', data: {}, timestamp: 12 }, { type: 'agent:x-mine', data: { agentId: 'a' }, timestamp: 13 });
-    await server.settle();
-    store.flush();
-    const { items, agents, rejected } = store.getSnapshot();
-    expect(items).toMatchObject([
-      { kind: 'event', timestamp: 11, record: { channel: 'custom', type: 'x-my:count', data: 7 } },
-      { kind: 'event', timestamp: 12, record: { channel: 'custom', type: 'x-my:none', data: null } },
-      { kind: 'event', timestamp: 13, record: { channel: 'custom', type: 'agent:x-mine', data: { agentId: 'a' } } },
-    ]);
-    expect([agents, rejected.count, heard]).toEqual([[], 0, ['x-my:count', 'x-my:none', 'agent:x-mine']]);
-    client.close();
-  });
-
-  it('replace their echo', async () => {
-    await init();
-    const server = new TestServer();
-    server.createSession('s1');
-    const client = new DurableStreamsClient({ ...server.options, events: defineEvents({ 'x-my:count': z.number() }) });
-    const store = createSessionStore(client, 's1');
-    store.subscribe(() => undefined);
-    await server.settle();
-    const sent = client.session('s1').send({ type: 'x-my:count', data: 7 });
-    store.flush();
-    expect(store.getSnapshot().items).toMatchObject([{ echo: { state: 'pending' } }]);
-    await server.settle();
-    await sent;
-    store.flush();
-    expect(store.getSnapshot().items).toMatchObject([{ echo: null, record: { channel: 'custom', data: 7 } }]);
-    client.close();
   });
 });
 

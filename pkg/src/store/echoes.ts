@@ -2,7 +2,7 @@
 
 import type { SessionRecord } from '../types.js';
 import { envelopeOf } from './entries.js';
-import { eventItem, terminalEntry } from './timeline.js';
+import { eventItem, isShown, terminalEntry } from './timeline.js';
 import type { EchoState, EventItem, TerminalEntry } from './types.js';
 
 /** What stands in an outbox; `client.session(id).outbox` has these. */
@@ -71,7 +71,8 @@ export class Echoes {
         cursor: null,
       } as unknown as SessionRecord;
       if (isTerminal) terminal.push({ ...terminalEntry(record), echo });
-      else items.push({ ...eventItem(record), echo });
+      // What the stream will bring as no item is none before.
+      else if (isShown(record)) items.push({ ...eventItem(record), echo });
     }
     this.items = items;
     this.terminal = terminal;

@@ -33,8 +33,9 @@ export class Presence {
       if (this.#users.delete(userId)) this.#dirty = true;
       return;
     }
-    // About someone who has left since. Cursors are told in passing, so one may come behind the word that its user left.
-    if (known === undefined && (isOld || (action === 'cursor' && this.#gone.has(userId)))) return;
+    // About someone who has left since. Cursors that are told in passing have the offset of what was stored last: the word that their
+    // user left, where they come behind it.
+    if (known === undefined && (isOld || (action === 'cursor' && offset === this.#gone.get(userId)))) return;
     const a = known?.user;
     const user: UserView = isOld
       ? { ...a as UserView, displayName: a?.displayName ?? displayName ?? null, avatarUrl: a?.avatarUrl ?? avatarUrl ?? null, activeFile: a?.activeFile ?? activeFile ?? null }

@@ -188,7 +188,7 @@ class Store implements SessionStore {
     });
     if (next === this.#snapshot) return;
     this.#snapshot = next;
-    for (const listener of [...this.#listeners]) listener();
+    this.#each(this.#listeners, (listener) => listener());
   }
 
   close(): void {
@@ -419,15 +419,22 @@ class Store implements SessionStore {
   }
 
   #tell(run: (hearer: SessionListener) => void): void {
+    this.#each(this.#hearers, (hearer) => {
+      run(hearer.of);
+    });
+  }
+
+  #each<T>(members: ReadonlySet<T>, run: (member: T) => void): void {
     let failure: { error: unknown } | null = null;
-    for (const hearer of [...this.#hearers]) {
+    for (const member of [...members]) {
       try {
-        run(hearer.of);
+        // One may have left because of what another was told.
+        if (members.has(member)) run(member);
       } catch (error) {
         failure = { error };
       }
     }
-    // The client reports it; the others have been told before.
+    // Somebody above reports it; the others have been told before.
     if (failure !== null) throw failure.error;
   }
 

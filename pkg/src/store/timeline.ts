@@ -162,7 +162,7 @@ function fresh(keys: Map<string, number> | Set<string>, { id, offset }: SessionR
 // What `agents` and `presence` of the snapshot say, and what comes many times a minute.
 const QUIET: ReadonlySet<string> = new Set(['presence:cursor', 'agent:metrics', 'topology:agent_progress']);
 
-function isShown(record: SessionRecord): boolean {
+export function isShown(record: SessionRecord): boolean {
   if (record.type === 'state:update') return (record.data as { error?: string }).error !== undefined;
   return !QUIET.has(record.type);
 }
