@@ -1,8 +1,8 @@
 // A client for tests of the store: one scripted stream, read live and as history, with holes where a test wants them.
 // Must not know the store.
-import type { ConnectionInfo, SessionCallbacks, SessionRecord, SubscribeFrom, SubscribeOptions, Subscription } from 'durable-sessions';
+import type { ConnectionInfo, SessionCallbacks, SessionRecord, SubscribeFrom, SubscribeOptions } from 'durable-sessions';
 import { DurableStreamsError } from 'durable-sessions';
-import type { FrameScheduler } from 'durable-sessions/store';
+import type { FrameScheduler, StoreSubscription } from 'durable-sessions/store';
 
 const INFO: ConnectionInfo = { attempt: 0, maxAttempts: 10, nextDelayMs: null, cause: null, transport: 'sse' };
 
@@ -33,7 +33,7 @@ export class FakeClient {
   #place: SubscribeFrom | null = null;
   readonly live = new Set<SessionCallbacks>();
 
-  readonly subscribeToSession = (_sessionId: string, callbacks: SessionCallbacks, { from = null }: SubscribeOptions = {}): Subscription => {
+  readonly subscribeToSession = (_sessionId: string, callbacks: SessionCallbacks, { from = null }: SubscribeOptions = {}): StoreSubscription => {
     let active = true;
     const unsubscribe = () => {
       active = false;
@@ -48,7 +48,7 @@ export class FakeClient {
       this.opened += 1;
       this.live.add(callbacks);
     }
-    return { unsubscribe, isActive: () => active, reconnect: () => undefined, getState: () => 'connected', getLastOffset: () => 0, getLastCursor: () => null, getPlace: () => this.#place, getStats: () => ({}) as never };
+    return { unsubscribe, reconnect: () => undefined, getState: () => 'connected', getLastOffset: () => 0, getLastCursor: () => null, getPlace: () => this.#place, getStats: () => ({}) as never };
   };
 
   #replay(callbacks: SessionCallbacks, from: number, isActive: () => boolean): void {

@@ -5,9 +5,12 @@ import type { CustomRecord, NoEvents } from '../custom-types.js';
 import type { OutboxSource } from './echoes.js';
 import type { SessionCallbacks, SessionRecord, SubscribeFrom, SubscribeOptions, Subscription } from '../types.js';
 
+/** A subscription; who stands in for a client need not say whether it has ended. */
+export type StoreSubscription = Omit<Subscription, 'isActive'> & Partial<Pick<Subscription, 'isActive'>>;
+
 /** The part of the client that a store needs; `E` as the client has it. */
 export interface SessionClient<E = NoEvents> {
-  subscribeToSession(sessionId: string, callbacks: SessionCallbacks<E>, options?: SubscribeOptions): Subscription;
+  subscribeToSession(sessionId: string, callbacks: SessionCallbacks<E>, options?: SubscribeOptions): StoreSubscription;
   session?(sessionId: string): { readonly outbox: OutboxSource };
 }
 
@@ -70,7 +73,7 @@ export function subscriptionHistory<E = NoEvents>(client: SessionClient<E>, sess
         // After a trim there may be nothing left to be read: no event says so, only that the tail is reached.
         const atTail = () => {
           timer = setTimeout(() => {
-            if (!trimmed || !subscription.isActive()) return;
+            if (!trimmed || subscription.isActive?.() === false) return;
             if (!subscription.getStats().upToDate) return atTail();
             sink.gone(upTo);
             end(resolve);

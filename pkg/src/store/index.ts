@@ -3,7 +3,7 @@ export { createSessionStore } from './session-store.js';
 export type { SessionListener, SessionStore, SessionStoreOptions } from './session-store.js';
 export { emptySnapshot } from './snapshot.js';
 export { subscriptionHistory } from './history.js';
-export type { HistoryRequest, HistorySink, HistorySource, SessionClient } from './history.js';
+export type { HistoryRequest, HistorySink, HistorySource, SessionClient, StoreSubscription } from './history.js';
 export { sessionApiFetch, sessionApiHistory } from './session-api.js';
 export { frameScheduler } from './scheduler.js';
 export type { FrameScheduler } from './scheduler.js';

@@ -4,12 +4,12 @@
 import type { CustomRecord, NoEvents } from '../custom-types.js';
 import type { DurableStreamsError } from '../errors.js';
 import { inWords } from '../errors.js';
-import type { ConnectionInfo, ConnectionState, SessionCallbacks, SessionRecord, StatusCallbacks, SubscribeFrom, Subscription } from '../types.js';
+import type { ConnectionInfo, ConnectionState, SessionCallbacks, SessionRecord, StatusCallbacks, SubscribeFrom } from '../types.js';
 import { Agents } from './agents.js';
 import type { OutboxSource } from './echoes.js';
 import { Echoes } from './echoes.js';
 import { envelopeOf, isCustom } from './entries.js';
-import type { HistorySource, SessionClient } from './history.js';
+import type { HistorySource, SessionClient, StoreSubscription } from './history.js';
 import { Marks, subscriptionHistory } from './history.js';
 import { Presence } from './presence.js';
 import type { FrameScheduler } from './scheduler.js';
@@ -92,7 +92,7 @@ class Store implements SessionStore {
   readonly #marks = new Marks();
   readonly #listeners = new Set<() => void>();
   readonly #hearers = new Set<{ readonly of: SessionListener }>();
-  #subscription: Subscription | null = null;
+  #subscription: StoreSubscription | null = null;
   #unfollow: (() => void) | null = null;
   #linger: ReturnType<typeof setTimeout> | null = null;
   #cancelFlush: (() => void) | null = null;
@@ -212,7 +212,7 @@ class Store implements SessionStore {
 
   #start(): void {
     // The client may have been closed meanwhile, and says nothing of that.
-    if (this.#subscription?.isActive() === false) this.#letGo();
+    if (this.#subscription?.isActive?.() === false) this.#letGo();
     if (this.#subscription !== null) return;
     this.#abort = new AbortController();
     this.#follow();
