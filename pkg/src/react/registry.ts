@@ -2,9 +2,9 @@
 
 import { presenceOf } from '../presence.js';
 import type { SessionHandle, SessionPresence, PresenceIdentity } from '../session-types.js';
-import type { SessionClient, SessionSnapshot, SessionStore, SessionStoreOptions } from '../store/index.js';
+import type { SessionClient, SessionSnapshot, SessionStore, SessionStoreOptions, StoreSubscription } from '../store/index.js';
 import { createSessionStore, emptySnapshot } from '../store/index.js';
-import type { SubscribeOptions, Subscription } from '../types.js';
+import type { SubscribeOptions } from '../types.js';
 
 /** The part of the client that the bindings need; `DurableStreamsClient` fits. */
 export interface ReactClient extends SessionClient {
@@ -13,7 +13,7 @@ export interface ReactClient extends SessionClient {
 
 /** The same with any event types of its own: what takes callbacks of whatever types takes those of none. */
 export interface AnyReactClient {
-  subscribeToSession(sessionId: string, callbacks: never, options?: SubscribeOptions): Subscription;
+  subscribeToSession(sessionId: string, callbacks: never, options?: SubscribeOptions): StoreSubscription;
   session(sessionId: string): Omit<SessionHandle, 'subscribe'>;
 }
 
