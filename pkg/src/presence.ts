@@ -58,9 +58,9 @@ function createPresence({ settings, url, connectionId, cursorMs }: PresenceSeat)
       // All of it each time: where the server has forgotten the user, this joins again.
       return await call('POST', { body: JSON.stringify({ action, ...me }), keepalive: action === 'leave' }, async () => {
         const fields = await settings.headers();
-        // What waits for a fresh token must not join again who has left meanwhile.
+        // What waits for a token must not bring back who has left, or has joined as another, meanwhile.
         if (action !== 'leave' && me !== joined) {
-          throw new Error('left meanwhile');
+          throw new Error('left, or joined anew, meanwhile');
         }
         return fields;
       });
