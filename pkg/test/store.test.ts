@@ -440,18 +440,6 @@ describe('a gap', () => {
     expect(store.getSnapshot()).toMatchObject({ gaps: [], presence: [], agents: [{ status: 'completed', model: 'm' }], activeAgentId: 'a' });
   });
 
-  it('is left alone while the connection is lost', async () => {
-    const { client } = open();
-    client.stored = [1, 2, 3].map((offset) => chunk(offset));
-    client.move('lost');
-    client.deliver(chunk(1), chunk(3));
-    await settle();
-    expect(client.reads).toEqual([]);
-    client.move('connected');
-    await settle();
-    expect(client.reads.length).toBe(1);
-  });
-
   it('anywhere is repaired to what the stream is', async () => {
     await fc.assert(
       fc.asyncProperty(stream(), fc.array(fc.boolean(), { minLength: 60, maxLength: 60 }), async ({ events }, lost) => {
